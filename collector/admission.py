@@ -1,0 +1,75 @@
+"""How many connections there may be, for one address and in all.
+
+When there are too many, the one that was silent for the longest makes room: a gateway that has something to say gets in
+beside any number of connections that only occupy a place, even from its own address (behind a container's port
+forwarding all gateways share one).
+"""
+
+import contextlib
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import trio
+
+_log = logging.getLogger(__name__)
+
+
+class Seat:
+    """The place of one connection; `renew` says that it is in use."""
+
+    def __init__(self, address: str, queues: tuple["OrderedDict[Seat, None]", ...]) -> None:
+        self.address = address
+        self.scope = trio.CancelScope()
+        self._queues = queues
+
+    def renew(self) -> None:
+        """Move behind all others in the order of silence."""
+        for queue in self._queues:
+            if self in queue:
+                queue.move_to_end(self)
+
+
+class Admission:
+    """Hands out seats. One object for all ports."""
+
+    def __init__(self, total: int, per_address: int) -> None:
+        self.evicted = 0
+        self._total = total
+        self._per_address = per_address
+        self._all: OrderedDict[Seat, None] = OrderedDict()
+        self._by_address: dict[str, OrderedDict[Seat, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @contextlib.contextmanager
+    def seat(self, address: str) -> Iterator[Seat]:
+        """Occupy a seat while the block runs; the block is cancelled, without an error, when the seat is needed."""
+        own = self._by_address.setdefault(address, OrderedDict())
+        seat = Seat(address, (self._all, own))
+        self._all[seat] = own[seat] = None
+        if len(own) > self._per_address:
+            self._evict(own)
+        if len(self._all) > self._total:
+            self._evict(self._all)
+        try:
+            with seat.scope:
+                yield seat
+        finally:
+            self._leave(seat)
+
+    def _evict(self, queue: "OrderedDict[Seat, None]") -> None:
+        seat = next(iter(queue))
+        self._leave(seat)
+        self.evicted += 1
+        _log.warning("too many connections, the one that was silent for the longest is closed peer=%s", seat.address)
+        seat.scope.cancel()
+
+    def _leave(self, seat: Seat) -> None:
+        self._all.pop(seat, None)
+        own = self._by_address.get(seat.address)
+        if own is not None:
+            own.pop(seat, None)
+            if not own:
+                del self._by_address[seat.address]

@@ -1,0 +1,283 @@
+"""The service: opens the journal, nests the nurseries, waits for a signal.
+
+The order of death is the nesting, from the inside out: listeners stop accepting; connections get GRACE_S to finish what
+they hold; delivery, reports and the heartbeat end last. Cut off at any instant, the worst case is a record that comes
+twice.
+"""
+
+import errno
+import logging
+import resource
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+
+import trio
+
+from collector import __version__
+from collector.admission import Admission
+from collector.backlog import Backlog
+from collector.clock import NS, Skew
+from collector.config import Config, InfluxDB
+from collector.errors import JournalError, StartError
+from collector.influx import InfluxSink
+from collector.intake import Intake
+from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
+from collector.names import Names
+from collector.points import clock_event
+from collector.report import Figures, Place, report_point
+from collector.server import Server
+from collector.watch import ClockWatch
+from collector.writer import Writer
+
+_log = logging.getLogger(__name__)
+
+GRACE_S = 3.0
+HEARTBEAT_S = 10.0
+REPORT_S = 60.0
+PURGE_S = 3600.0
+DAY_NS = 24 * 3600 * NS
+
+
+class _ThreadedSink:
+    """InfluxDB behind a worker thread; one call at a time. A call that is cancelled finishes, or ends by its own
+    timeout.
+    """
+
+    def __init__(self, settings: InfluxDB) -> None:
+        self._sink = InfluxSink(
+            settings.url, settings.org, settings.token.get_secret_value(), settings.bucket, settings.rollup_bucket
+        )
+        self._limiter = trio.CapacityLimiter(1)
+
+    async def connect(self) -> None:
+        await trio.to_thread.run_sync(self._sink.connect, limiter=self._limiter)
+
+    async def write(self, lines: bytes) -> None:
+        await trio.to_thread.run_sync(self._sink.write, lines, limiter=self._limiter)
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class Service:
+    """One running collector.
+
+    Raises JournalError or StartError before anything was accepted; afterwards nothing but a bug ends it other than
+    `stop`.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._names = Names(config)
+        self._journal = Journal(config.journal.path)
+        self._limiter = trio.CapacityLimiter(1)
+        self._backlog = Backlog(self._journal, self._limiter)
+        self._admission = Admission(config.listen.max_connections, config.listen.max_connections_per_address)
+        self._sink = _ThreadedSink(config.influxdb) if config.influxdb else None
+        self._writer = Writer(self._backlog, self._sink, self._names) if self._sink else None
+        self._clocks = ClockWatch(self._names, self._warn_of_clock)
+        self._stopping = trio.Event()
+        self._started_at = time.time_ns()
+
+    def stop(self) -> None:
+        """Begin an orderly end; may be called at any time."""
+        self._stopping.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until `stop`, SIGTERM or SIGINT. Started, with their numbers in order, once every port is open."""
+        _raise_file_limit()
+        await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
+        listeners = await _open_listeners(self._config.listen.host, self._ports())
+        try:
+            await self._note_names()
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                await self._serve(listeners, signals, task_status)
+            await self._say_goodbye()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._backlog.close()
+            if self._sink:
+                self._sink.close()
+        _log.info("stopped")
+
+    def _ports(self) -> list[tuple[int, str]]:
+        listen = self._config.listen
+        return [*((port, "data") for port in listen.data_ports), (listen.control_port, "control")]
+
+    async def _serve(
+        self,
+        listeners: list[trio.SocketListener],
+        signals: AsyncIterator[int],
+        task_status: trio.TaskStatus[list[int]],
+    ) -> None:
+        async with trio.open_nursery() as background:
+            intake = Intake(self._journal, self._limiter, background)
+            server = Server(intake, self._backlog, self._admission, on_stored=self._on_stored)
+            background.start_soon(self._beat, intake, server)
+            if self._writer:
+                background.start_soon(self._writer.run)
+                background.start_soon(self._report, self._writer, server)
+                background.start_soon(self._purge)
+            async with trio.open_nursery() as connections:
+                async with trio.open_nursery() as accepting:
+                    accepting.start_soon(
+                        partial(trio.serve_listeners, _handler(server), listeners, handler_nursery=connections)
+                    )
+                    accepting.start_soon(_stop_on_signal, signals, self._stopping)
+                    task_status.started([listener.socket.getsockname()[1] for listener in listeners])
+                    await self._stopping.wait()
+                    accepting.cancel_scope.cancel()
+                connections.cancel_scope.deadline = trio.current_time() + GRACE_S
+            background.cancel_scope.cancel()
+
+    def _on_stored(self, arrival: Arrival) -> None:
+        self._clocks.observe(arrival)
+        if self._writer:
+            self._writer.wake()
+
+    def _warn_of_clock(self, ecu: str, at: int, skew: Skew) -> None:
+        if self._writer:
+            self._writer.offer(clock_event(ecu, at, skew))
+
+    async def _note_names(self) -> None:
+        """A changed name forks its series from now on, which only a replay mends."""
+        if self._sink is None:
+            return
+        now = self._names.fingerprint()
+        before = (await self._backlog.state(NAMES_STATE)).get("fingerprint")
+        if before is None:
+            await self._backlog.put_state(NAMES_STATE, {"fingerprint": now})
+        elif before != now:
+            _log.warning(
+                "names of gateways, inverters or panels changed: run `collector replay --all` to rename the past"
+            )
+
+    async def _beat(self, intake: Intake, server: Server) -> None:
+        while True:
+            await self._put_run_state(self._run_state(intake, server))
+            await trio.sleep(HEARTBEAT_S)
+
+    def _run_state(self, intake: Intake, server: Server) -> dict[str, object]:
+        sink = self._writer.health if self._writer else None
+        return {
+            "version": __version__,
+            "started_at": self._started_at,
+            "beat_at": time.time_ns(),
+            "received": server.counters.received,
+            "acknowledged": server.counters.acknowledged,
+            "refused": server.counters.refused,
+            "connections": server.counters.connections,
+            "evicted": self._admission.evicted,
+            "journal_error": intake.health.error,
+            "journal_error_since": intake.health.since,
+            "unanswered": intake.health.unanswered,
+            "influxdb_error": sink.error if sink else None,
+            "influxdb_error_since": sink.since if sink else 0,
+            "fsync_s": self._journal.fsync_s,
+        }
+
+    async def _say_goodbye(self) -> None:
+        await self._put_run_state(
+            {"version": __version__, "started_at": self._started_at, "stopped_at": time.time_ns()}
+        )
+
+    async def _put_run_state(self, state: dict[str, object]) -> None:
+        try:
+            await self._backlog.put_state(RUN_STATE, state)
+        except JournalError as exc:
+            # `status` sees that the sign of life is missing, which says the same.
+            _log.debug("no heartbeat reason=%s", exc)
+
+    async def _report(self, writer: Writer, server: Server) -> None:
+        site = self._config.site
+        place = None
+        if site.latitude is not None and site.longitude is not None:
+            place = Place(site.latitude, site.longitude)
+        while True:
+            try:
+                pending, set_aside, journal_bytes = await self._backlog.counts()
+            except JournalError as exc:
+                _log.debug("no report reason=%s", exc)
+            else:
+                figures = Figures(
+                    records_received=server.counters.received,
+                    records_acknowledged=server.counters.acknowledged,
+                    records_pending=pending,
+                    records_set_aside=set_aside,
+                    write_errors=writer.health.write_errors,
+                    connections=server.counters.connections,
+                    journal_bytes=journal_bytes,
+                    fsync_s=self._journal.fsync_s,
+                )
+                instance, path = self._config.collector.instance, self._config.journal.path
+                writer.offer(report_point(instance, time.time_ns(), figures, path, place))
+            await trio.sleep(REPORT_S)
+
+    async def _purge(self) -> None:
+        days = self._config.journal.retain_days
+        while days:
+            try:
+                while await self._backlog.purge(time.time_ns() - days * DAY_NS):
+                    await trio.lowlevel.checkpoint()
+            except JournalError as exc:
+                _log.debug("nothing purged reason=%s", exc)
+            await trio.sleep(PURGE_S)
+
+
+def _handler(server: Server) -> Callable[[trio.SocketStream], Awaitable[None]]:
+    async def handle(stream: trio.SocketStream) -> None:
+        try:
+            peer = str(stream.socket.getpeername()[0])
+        except OSError:
+            # Gone before it was looked at; there is nothing to read either.
+            await trio.aclose_forcefully(stream)
+            return
+        await server.handle(stream, peer, stream.socket.getsockname()[1])
+
+    return handle
+
+
+async def _stop_on_signal(signals: AsyncIterator[int], stopping: trio.Event) -> None:
+    async for number in signals:
+        _log.info("stopping signal=%s", signal.Signals(number).name)
+        stopping.set()
+
+
+async def _open_listeners(hosts: Sequence[str], ports: Sequence[tuple[int, str]]) -> list[trio.SocketListener]:
+    """Open every port on every host, or none; raises StartError for one that can't be had."""
+    opened: list[trio.SocketListener] = []
+    for port, role in ports:
+        for host in hosts:
+            try:
+                listeners = await trio.open_tcp_listeners(port, host=host, backlog=1024)
+            except OSError as exc:
+                for listener in opened:
+                    await listener.aclose()
+                raise StartError(_listen_fault(host, port, exc)) from exc
+            opened += listeners
+            for listener in listeners:
+                address = listener.socket.getsockname()
+                _log.info("listening host=%s port=%d role=%s", address[0], address[1], role)
+    return opened
+
+
+def _listen_fault(host: str, port: int, exc: OSError) -> str:
+    where = f"cannot listen on {host} port {port}"
+    match exc:
+        case OSError(errno=errno.EADDRINUSE):
+            return f"{where}: another program uses it (perhaps another collector); stop that one or change [listen]"
+        case OSError(errno=errno.EACCES):
+            return f"{where}: this user may not use it"
+        case OSError(errno=errno.EADDRNOTAVAIL) | socket.gaierror():
+            return f"{where}: this machine has no such address; see [listen] host"
+        case _:
+            return f"{where}: {exc.strerror or exc}"
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets this user have: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

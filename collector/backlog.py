@@ -1,0 +1,88 @@
+"""The journal as the service's tasks see it: each call in a worker thread, writing and reading side by side.
+
+Writing shares one limiter with the intake, so that a journal object is in one thread at a time. Reading has a
+connection and a limiter of its own, so that a long look-up never delays a gateway's answer.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ParamSpec, TypeVar
+
+import trio
+
+from collector.errors import JournalError
+from collector.journal import Journal, Stored
+from collector.journal_reader import JournalReader
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Backlog:
+    """Raises JournalError from every method. The reading connection is opened anew after a failure."""
+
+    def __init__(self, journal: Journal, limiter: trio.CapacityLimiter) -> None:
+        self._journal = journal
+        self._limiter = limiter
+        self._reader: JournalReader | None = None
+        self._reading = trio.CapacityLimiter(1)
+
+    async def pending(self, limit: int) -> list[Stored]:
+        """The oldest records that wait for delivery."""
+        return await self._read(lambda reader: reader.pending(limit))
+
+    async def stored_times(self, ecu: str, command: str, limit: int) -> list[str]:
+        """Time stamps of stored control records, newest first."""
+        return await self._read(lambda reader: reader.stored_times(ecu, command, limit))
+
+    async def novelties(self) -> dict[tuple[str, str, str], int]:
+        """The record in which each inverter and firmware version was first seen."""
+        return await self._read(JournalReader.novelties)
+
+    async def counts(self) -> tuple[int, int, int]:
+        """Records pending and set aside, and the size of the journal in bytes."""
+        return await self._read(lambda reader: (reader.pending_count(), reader.set_aside_count(), reader.file_bytes()))
+
+    async def state(self, key: str) -> dict[str, object]:
+        """What was kept under a key."""
+        return await self._read(lambda reader: reader.state(key))
+
+    async def mark_delivered(self, ids: Sequence[int], at: int, novelties: Sequence[tuple[str, str, str, int]]) -> None:
+        """Mark records as delivered."""
+        await self._write(self._journal.mark_delivered, ids, at, novelties)
+
+    async def set_aside(self, identity: int, reason: str) -> None:
+        """Take a record out of what waits."""
+        await self._write(self._journal.set_aside, identity, reason)
+
+    async def put_state(self, key: str, value: Mapping[str, object]) -> None:
+        """Keep something for `status`."""
+        await self._write(self._journal.put_state, key, value)
+
+    async def purge(self, before: int) -> int:
+        """Delete some delivered records received before `before` (ns); returns how many."""
+        return await self._write(self._journal.purge, before)
+
+    async def close(self) -> None:
+        """Close both connections."""
+        await trio.to_thread.run_sync(self._close_reader, limiter=self._reading)
+        await trio.to_thread.run_sync(self._journal.close, limiter=self._limiter)
+
+    async def _write(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await trio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=self._limiter)
+
+    async def _read(self, query: Callable[[JournalReader], _T]) -> _T:
+        return await trio.to_thread.run_sync(self._read_now, query, limiter=self._reading)
+
+    def _read_now(self, query: Callable[[JournalReader], _T]) -> _T:
+        if self._reader is None:
+            self._reader = JournalReader(self._journal.path)
+        try:
+            return query(self._reader)
+        except JournalError:
+            self._close_reader()
+            raise
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None

@@ -1,0 +1,218 @@
+"""The command line: arguments in, exit code out. 0 is fine, 1 a finding or a failed operation, 2 usage or
+configuration.
+
+Nothing that a user can cause shows a traceback. The service logs to stderr, one line an event; everything a command
+answers goes to stdout. `rich` is imported only where tables or a progress bar are shown.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import trio
+
+from collector import __version__
+from collector.config import Config, find, load
+from collector.errors import CollectorError, ConfigError
+from collector.journal import Stored
+from collector.names import Names
+from collector.points import as_json, decode
+from collector.protocol.messages import Kind, read
+
+FINE, FINDING, USAGE = 0, 1, 2
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; argparse itself exits with 2 for a usage error."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.command(arguments))
+    except ConfigError as exc:
+        for fault in exc.faults:
+            print(fault, file=sys.stderr)
+        return USAGE
+    except CollectorError as exc:
+        print(f"collector: {exc}", file=sys.stderr)
+        return FINDING
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; closing it here keeps the interpreter from complaining at its end.
+        sys.stderr.close()
+        return FINE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="collector",
+        description="Takes the APsystems cloud's place: answers the ECU, keeps every record, writes to InfluxDB 2.",
+    )
+    parser.add_argument("--version", action="version", version=f"collector {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    configured = argparse.ArgumentParser(add_help=False)
+    configured.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="configuration (default: $COLLECTOR_CONFIG, then ./config.toml, then built-in values)",
+    )
+
+    run = commands.add_parser("run", parents=[configured], help="run the service")
+    run.add_argument("--verbose", action="store_true", help="log every message, not only what changes")
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check-config", parents=[configured], help="print every fault of the configuration")
+    check.set_defaults(command=_check_config)
+
+    status = commands.add_parser("status", parents=[configured], help="show gateways, inverters, backlog and health")
+    status.add_argument("--json", action="store_true", help="for machines")
+    status.add_argument("--brief", action="store_true", help="health only, without looking at the gateways' records")
+    status.set_defaults(command=_status)
+
+    decoding = commands.add_parser(
+        "decode", parents=[configured], help="decode raw frames, one a line, to JSON lines; nothing is stored"
+    )
+    decoding.add_argument("file", metavar="FILE", nargs="?", default="-", help="frames; `-` or nothing: standard input")
+    decoding.set_defaults(command=_decode)
+
+    replay = commands.add_parser(
+        "replay",
+        parents=[configured],
+        help="decode the journal again and rewrite InfluxDB; safe while the service runs",
+    )
+    replay.add_argument("--ecu", metavar="ID", help="only this gateway")
+    replay.add_argument("--from", metavar="DAY", dest="first", type=_day, help="first local day, as 2026-03-29")
+    replay.add_argument("--to", metavar="DAY", dest="last", type=_day, help="last local day, included")
+    replay.add_argument("--all", action="store_true", help="everything in the journal")
+    replay.set_defaults(command=_replay, usage_error=replay.error)
+    return parser
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; expected one as 2026-03-29") from None
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from collector.app import Service
+
+    config = load(arguments.config)
+    _log_to_stderr(logging.DEBUG if arguments.verbose else logging.INFO)
+    log = logging.getLogger("collector.cli")
+    chosen = arguments.config or find()
+    influxdb = config.influxdb.url if config.influxdb else "none, the journal alone"
+    log.info("starting version=%s config=%s journal=%s influxdb=%s", __version__, chosen, config.journal.path, influxdb)
+    service = Service(config)
+    trio.run(service.run)
+    return FINE
+
+
+def _log_to_stderr(level: int) -> None:
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("collector").setLevel(level)
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    config = load(arguments.config)
+    chosen = arguments.config or find()
+    print(f"{chosen or 'built-in values'}: no faults")
+    listen = config.listen
+    print(f"  listens on {', '.join(listen.host)}: {', '.join(map(str, (*listen.data_ports, listen.control_port)))}")
+    print(f"  journal {config.journal.path}")
+    print(f"  InfluxDB {config.influxdb.url if config.influxdb else 'none: records are kept in the journal alone'}")
+    return FINE
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from collector import status_view
+    from collector.status import gather
+
+    status = gather(load(arguments.config), time.time_ns(), brief=arguments.brief)
+    if arguments.json:
+        print(json.dumps(status.as_json(), indent=2))
+    else:
+        status_view.show(status)
+    return FINE if status.healthy else FINDING
+
+
+def _decode(arguments: argparse.Namespace) -> int:
+    names = Names(load(arguments.config))
+    for frame in _frames(arguments.file):
+        print(json.dumps(_decoded(frame, names)), flush=True)
+    return FINE
+
+
+def _frames(file: str) -> Iterator[bytes]:
+    """Lines without their ends; blank ones and comments, which begin with `#`, are passed over."""
+    try:
+        with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+            for line in stream:
+                frame = line.strip(b"\r\n")
+                if frame.strip() and not frame.startswith(b"#"):
+                    yield frame
+    except OSError as exc:
+        raise CollectorError(f"{file}: {exc.strerror}") from exc
+
+
+def _decoded(frame: bytes, names: Names) -> dict[str, object]:
+    message = read(frame)
+    record = Stored(0, time.time_ns(), message.kind, message.ecu, message.time, message.command, frame, newest=False)
+    decoded = decode(record, names, None)
+    problems = list(decoded.problems)
+    if message.kind in (Kind.UNKNOWN, Kind.REFUSED):
+        problems.append(message.reason)
+    elif decoded.unreadable is not None and decoded.unreadable not in problems:
+        problems.append(decoded.unreadable)
+    return {
+        "kind": message.kind,
+        "ecu": message.ecu,
+        "time": message.time,
+        "points": [as_json(point) for point in decoded.points],
+        "problems": problems,
+    }
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    if not (arguments.all or arguments.ecu or arguments.first or arguments.last):
+        arguments.usage_error("say what: --all, or --ecu, --from and --to")
+    if arguments.all and (arguments.ecu or arguments.first or arguments.last):
+        arguments.usage_error("--all goes with nothing else")
+    if arguments.first and arguments.last and arguments.last < arguments.first:
+        arguments.usage_error(f"--to {arguments.last} is before --from {arguments.first}")
+    config = load(arguments.config)
+    if config.influxdb is None:
+        print("collector: no [influxdb] is configured, so there is nothing to replay into", file=sys.stderr)
+        return USAGE
+    return _replay_into(config, arguments)
+
+
+def _replay_into(config: Config, arguments: argparse.Namespace) -> int:
+    from collector.replay_command import replay
+
+    outcome = replay(config, ecu=arguments.ecu, first=arguments.first, last=arguments.last, everything=arguments.all)
+    print(f"{outcome.records} records, {outcome.points} points written")
+    if outcome.recovered:
+        print(f"{len(outcome.recovered)} records that had been set aside are in InfluxDB now")
+    if outcome.unreadable:
+        print(f"{outcome.unreadable} records are not understood; `collector status` says why")
+    for line in outcome.refused[:10]:
+        print(f"refused: {line}", file=sys.stderr)
+    return FINDING if outcome.refused else FINE

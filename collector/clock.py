@@ -1,0 +1,122 @@
+"""From a gateway's wall clock to UTC, and how far that clock is off.
+
+A time stamp is 14 digits of local time without an offset (docs/protocol.md, 4.4). The zone comes from the
+configuration: the site's, or the gateway's own where it knows whole hours only. Local days are days of that zone, 23,
+24 or 25 hours long.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+
+from collector.protocol.fields import TIME
+
+NS: Final = 1_000_000_000
+HOUR_S: Final = 3600
+
+# A record leaves the gateway at most one upload cycle after its round began, and a round can take a few minutes more.
+LIVE_WITHIN_S: Final = 900.0
+
+# A backlog comes in a burst and looks like a slow clock; among so many records over so much time some are live.
+LEAST_RECORDS: Final = 3
+LEAST_SPAN_S: Final = 600.0
+
+# Below this the gateway's clock is not worth a word: it is set by NTP once a day at the best.
+TOLERATED_S: Final = 600.0
+
+
+# A time stamp further ahead than any zone can explain is a clock gone wrong, or the key of a fill-up message.
+BELIEVABLE_LEAD_S: Final = 26 * HOUR_S
+
+
+def parse(time: str) -> datetime:
+    """Read 14 digits as a naive local time; raises ValueError when they are no date.
+
+    Hour 24 is accepted as the first hour of the next day: one firmware says it for up to an hour after setting its
+    clock.
+    """
+    if not TIME.fullmatch(time):
+        raise ValueError(f"{time!r} is not a time stamp of 14 digits")
+    extra = timedelta(0)
+    if time[8:10] == "24":
+        time, extra = f"{time[:8]}00{time[10:]}", timedelta(days=1)
+    # Parsing by hand costs a tenth of strptime, and every record of a replay comes through here.
+    year, month, day = int(time[:4]), int(time[4:6]), int(time[6:8])
+    try:
+        return datetime(year, month, day, int(time[8:10]), int(time[10:12]), int(time[12:])) + extra  # noqa: DTZ001 (local by nature)
+    except (ValueError, OverflowError) as exc:
+        raise ValueError(f"{time!r} is not a date") from exc
+
+
+def to_utc(time: str, zone: tzinfo, received_at: int | None = None) -> datetime:
+    """Convert a gateway's time stamp; raises ValueError when it is no date.
+
+    In the hour that autumn repeats, both instants are possible. A record cannot come from the future, so it is the
+    later one unless that had not happened yet (within LIVE_WITHIN_S) when the record was received; without a receipt it
+    is the earlier one.
+    """
+    local = parse(time).replace(tzinfo=zone)
+    try:
+        early = local.astimezone(UTC)
+        late = local.replace(fold=1).astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError(f"{time!r} is out of range") from exc
+    if late <= early or received_at is None:
+        return early
+    return late if to_ns(late) <= received_at + LIVE_WITHIN_S * NS else early
+
+
+def offset_of(instant: datetime, zone: tzinfo) -> timedelta:
+    """How far the zone is ahead of UTC at an instant."""
+    return instant.astimezone(zone).utcoffset() or timedelta(0)
+
+
+def to_ns(instant: datetime) -> int:
+    """Nanoseconds since 1970 of an aware datetime."""
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * NS + since.microseconds * 1000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """How far a gateway's clock seems to be behind ours; `zone` is the zone that would put it right, if one would."""
+
+    seconds: float
+    zone: str | None
+
+    @property
+    def text(self) -> str:
+        """One line for the owner."""
+        side = "behind" if self.seconds > 0 else "ahead"
+        minutes = round(abs(self.seconds) / 60)
+        told = f"its clock is {minutes // 60} h {minutes % 60} min {side}"
+        if self.zone is None:
+            return f"{told}: set the clock of the ECU"
+        return f'{told}: timezone = "{self.zone}" under its [[ecu]] would fit'
+
+
+def judge(seen: Sequence[tuple[int, float]], offset: timedelta) -> Skew | None:
+    """Judge a gateway's clock by its recent records that were newer than all before; None when it is right enough.
+
+    Each is the time of receipt (ns) and how far T was behind it (s), in order; too few of them are no ground for a
+    judgement.
+
+    The smallest counts, since every delay only adds. `offset` is the configured zone's distance from UTC at these
+    times. A difference of whole hours is a matter of the zone, which for a gateway without summer time is a fixed one.
+    """
+    if len(seen) < LEAST_RECORDS or seen[-1][0] - seen[0][0] < LEAST_SPAN_S * NS:
+        return None
+    seconds = min(skew_s for _, skew_s in seen)
+    if abs(seconds) <= TOLERATED_S:
+        return None
+    hours = round(seconds / HOUR_S)
+    rest = seconds - hours * HOUR_S
+    fitting = offset / timedelta(hours=1) - hours
+    if hours == 0 or abs(rest) > TOLERATED_S or not fitting.is_integer() or not -14 <= fitting <= 12:
+        return Skew(seconds, None)
+    # The sign of these names is turned around by POSIX: Etc/GMT-1 is an hour east of Greenwich.
+    return Skew(seconds, f"Etc/GMT{-int(fitting):+d}" if fitting else "Etc/GMT")

@@ -1,0 +1,443 @@
+"""Reads `config.toml` and the environment into one frozen `Config`, or raises one `ConfigError` that names every fault.
+
+Promises: nothing is guessed from a mistyped key or a value of another type; secrets are in no message and no `repr`; a
+`Config` needs no further check. Refuses: to look at anything but the file, the environment, a token's file and the time
+zone database; whether a host answers or a folder can be written is for those to find out who use it.
+
+Which file: `$COLLECTOR_CONFIG`, else `./config.toml`, else none, and then all is at its default (`find`).
+The environment has the last word on the database, so that one file serves a bare machine and a container:
+
+- `INFLUXDB_URL`, `INFLUXDB_ORG` and `INFLUXDB_TOKEN` or `INFLUXDB_TOKEN_FILE` replace the file's values. They count
+  when the file has an `[influxdb]` section or `INFLUXDB_URL` is set, which stands for the section.
+- `TZ` is the site's zone when the file names none and `TZ` names an IANA zone.
+- A variable that is set to nothing counts as not set.
+
+tomli on every Python: its errors know their line, which tomllib's do not before 3.14.
+"""
+
+import difflib
+import os
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import tomli
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from collector.errors import ConfigError
+
+FILE_NAME = Path("config.toml")
+
+# Long enough for any sensible value, short enough for a line of a log.
+_SHOWN_CHARACTERS = 60
+
+_Location = tuple[str | int, ...]
+
+
+def _expected(what: str) -> PydanticCustomError:
+    return PydanticCustomError("expected", "{what}", {"what": what})
+
+
+def _name(value: str) -> str:
+    # InfluxDB's line protocol can't carry a line break in a tag, and a blank one is taken for a mistake.
+    if not value.strip() or not value.isprintable():
+        raise _expected("text of one line that is not blank")
+    return value
+
+
+def _zone(value: str) -> str:
+    if not _is_zone(value):
+        close = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1)
+        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        raise _expected(f"the IANA name of a time zone, as 'Europe/Amsterdam'{hint}")
+    return value
+
+
+def _is_zone(value: str) -> bool:
+    # Debian has a file of this name among the zones, which says nothing to the database.
+    if value in ("", "localtime"):
+        return False
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, as "Europe"
+        return False
+    return True
+
+
+def _url(value: str) -> str:
+    wanted = "an address as 'http://influxdb:8086'"
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise _expected(wanted) from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise _expected(f"{wanted}, without user, password or anything after '?' or '#'")
+    plain = value.isascii() and value.isprintable() and " " not in value
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not plain:
+        raise _expected(wanted)
+    return value.rstrip("/")
+
+
+def _bucket(value: str) -> str:
+    if _name(value).startswith("_") or '"' in value:
+        raise _expected("a bucket's name, which neither starts with '_' nor has a quotation mark")
+    return value
+
+
+def _token(value: SecretStr) -> SecretStr:
+    # What an HTTP header can carry, and so what the client can send at all.
+    secret = value.get_secret_value()
+    if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise _expected("a token: one word of printable ASCII characters")
+    return value
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    # pydantic's own limit leaves out the elements that are no good, and so finds a second fault in one mistake.
+    if not values:
+        raise _expected("at least one")
+    return values
+
+
+def _different(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) != len(values):
+        raise _expected("addresses that differ")
+    return values
+
+
+# TOML has lists, and a frozen model holds tuples: that one conversion is allowed, and none of their elements.
+_List = Field(strict=False)
+
+Name = Annotated[str, AfterValidator(_name)]
+Zone = Annotated[str, AfterValidator(_zone)]
+DeviceId = Annotated[str, Field(pattern=r"\A[0-9]{12}\z")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+Hosts = Annotated[
+    tuple[Name, ...], BeforeValidator(_one_or_more), AfterValidator(_not_empty), AfterValidator(_different), _List
+]
+Ports = Annotated[tuple[Port, ...], AfterValidator(_not_empty), _List]
+FilePath = Annotated[Path, Field(strict=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Site(_Section):
+    """Where the panels are; `latitude` and `longitude` in degrees, north and east positive, both given or neither."""
+
+    name: Name = "Home"
+    timezone: Zone = "UTC"
+    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None = None
+
+
+class Listen(_Section):
+    """The addresses and ports to listen on; port 0 asks the system for any free one."""
+
+    host: Hosts = ("0.0.0.0",)  # noqa: S104 - the ECU is another machine on the owner's network
+    data_ports: Ports = (8995, 8996)
+    control_port: Port = 8997
+    max_connections: Positive = 4096
+    max_connections_per_address: Positive = 256
+
+
+class Collector(_Section):
+    """How the collector's own reports are tagged. The default stands for the site's name; a `Config` puts it there."""
+
+    instance: Name = ""
+
+
+class Journal(_Section):
+    """The file of records, relative to the working directory, and the days to keep what is delivered (0: for ever)."""
+
+    path: FilePath = Path("data/journal.db")
+    retain_days: Annotated[int, Field(ge=0)] = 0
+
+
+class InfluxDB(_Section):
+    """The database and the two buckets in it; `token` is already resolved from wherever it was given."""
+
+    url: Annotated[str, AfterValidator(_url)]
+    org: Name
+    token: Annotated[SecretStr, AfterValidator(_token)]
+    bucket: Annotated[str, AfterValidator(_bucket)] = "solar"
+    rollup_bucket: Annotated[str, AfterValidator(_bucket)] = "solar_daily"
+
+
+class Ecu(_Section):
+    """A gateway that has a name, or a clock in another zone than the site's."""
+
+    id: DeviceId
+    name: Name | None = None
+    timezone: Zone | None = None
+
+
+class Panel(_Section):
+    """What is plugged into one channel of an inverter; `row` and `column`, from 1, place it on the roof board."""
+
+    channel: Positive
+    name: Name | None = None
+    array: Name | None = None
+    peak_w: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    row: Positive | None = None
+    column: Positive | None = None
+
+
+class Inverter(_Section):
+    """An inverter that has a name, or panels that have one."""
+
+    id: DeviceId
+    name: Name | None = None
+    panels: Annotated[tuple[Panel, ...], _List] = ()
+
+
+class Config(_Section):
+    """All settings; `influxdb` is None when the collector runs on its journal alone."""
+
+    site: Site = Site()
+    listen: Listen = Listen()
+    collector: Annotated[Collector, Field(validate_default=True)] = Collector()
+    journal: Journal = Journal()
+    influxdb: InfluxDB | None = None
+    ecu: Annotated[tuple[Ecu, ...], _List] = ()
+    inverter: Annotated[tuple[Inverter, ...], _List] = ()
+
+    @field_validator("collector", mode="after")
+    @classmethod
+    def _named_after_the_site(cls, value: Collector, info: ValidationInfo) -> Collector:
+        site: Site | None = info.data.get("site")
+        return value if value.instance or site is None else Collector(instance=site.name)
+
+
+def find(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The file that counts when none is named: `$COLLECTOR_CONFIG`, else `./config.toml` if it exists, else None."""
+    if named := environ.get("COLLECTOR_CONFIG"):
+        return Path(named)
+    return FILE_NAME if FILE_NAME.exists() else None
+
+
+def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration from `path`, or from the file that `find` names, and the environment.
+
+    Raises ConfigError with every fault: a file that can't be read or parsed is the only one then.
+    """
+    if path is None:
+        path = find(environ)
+    document = {} if path is None else _read(path)
+    given = _merge_environment(document, environ)
+    faults = list(_resolve_token(document, given))
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as exc:
+        faults += [_fault(error, given) for error in exc.errors(include_url=False)]
+        config = None
+    faults += _conflicts(document)
+    if faults or config is None:
+        raise ConfigError(faults)
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomli.loads(path.read_text(encoding="utf-8"))
+    except IsADirectoryError:
+        # The usual way to get one: a container engine makes a folder where the file that it should mount is missing.
+        raise ConfigError([f"{path}: is a folder, a file is wanted"]) from None
+    except OSError as exc:
+        raise ConfigError([f"{path}: cannot be read: {exc.strerror}"]) from None
+    except UnicodeDecodeError as exc:
+        raise ConfigError([f"{path}: is not UTF-8 text (at byte {exc.start})"]) from None
+    except tomli.TOMLDecodeError as exc:
+        raise ConfigError([f"{path}, line {exc.lineno}, column {exc.colno}: {exc.msg}"]) from None
+
+
+_VARIABLES = {
+    "url": "INFLUXDB_URL",
+    "org": "INFLUXDB_ORG",
+    "token": "INFLUXDB_TOKEN",
+    "token_file": "INFLUXDB_TOKEN_FILE",
+}
+
+
+def _merge_environment(document: dict[str, Any], environ: Mapping[str, str]) -> dict[_Location, str]:
+    """Puts the environment's values into the document; says which key got its value from which variable."""
+    site = document.setdefault("site", {})
+    zone = environ.get("TZ", "").removeprefix(":")
+    if isinstance(site, dict) and _is_zone(zone):
+        site.setdefault("timezone", zone)
+
+    values = {key: environ[variable] for key, variable in _VARIABLES.items() if environ.get(variable)}
+    if "url" in values:
+        document.setdefault("influxdb", {})
+    section = document.get("influxdb")
+    if not isinstance(section, dict):
+        return {}
+    if "token" in values or "token_file" in values:
+        section.pop("token", None)
+        section.pop("token_file", None)
+    section.update(values)
+    return {("influxdb", key): _VARIABLES[key] for key in values}
+
+
+def _resolve_token(document: dict[str, Any], given: Mapping[_Location, str]) -> Iterator[str]:
+    """Replaces `token_file` by the token in it. No fault shows its name, which may be a token in the wrong place."""
+    section = document.get("influxdb")
+    if not isinstance(section, dict) or "token_file" not in section:
+        return
+    where = given.get(("influxdb", "token_file"), "influxdb.token_file")
+    name = section.pop("token_file")
+    if "token" in section:
+        other = given.get(("influxdb", "token"), "token")
+        yield f"{where}: given besides {other}, one of them is wanted"
+        return
+    # Stands in for what can't be had, so that the fault found below is not followed by one about a missing token.
+    section["token"] = "unknown"  # noqa: S105
+    if not isinstance(name, str):
+        yield f"{where}: expected the name of a file, in quotes"
+        return
+    try:
+        section["token"] = _token(SecretStr(Path(name).read_text(encoding="utf-8").strip())).get_secret_value()
+    except OSError as exc:
+        yield f"{where}: the file cannot be read: {exc.strerror}"
+    except (ValueError, PydanticCustomError):
+        yield f"{where}: the file holds no token, which is one word of printable ASCII characters"
+
+
+_MODELS: Mapping[tuple[str, ...], type[_Section]] = {
+    (): Config,
+    ("site",): Site,
+    ("listen",): Listen,
+    ("collector",): Collector,
+    ("journal",): Journal,
+    ("influxdb",): InfluxDB,
+    ("ecu",): Ecu,
+    ("inverter",): Inverter,
+    ("inverter", "panels"): Panel,
+}
+
+
+# What pydantic's kinds of error say was wanted; any other kind is shown in pydantic's own words.
+_WANTED = {
+    "expected": "{what}",
+    "string_type": "text in quotes",
+    "path_type": "text in quotes",
+    "string_pattern_mismatch": "12 digits in quotes",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number from {ge:g} up",
+    "less_than_equal": "a number up to {le:g}",
+    "tuple_type": "a list",
+    "model_type": "a table of keys and values",
+}
+
+
+def _fault(error: ErrorDetails, given: Mapping[_Location, str]) -> str:
+    """One line for one of pydantic's findings, in the words of whoever wrote the file."""
+    location, value = error["loc"], error["input"]
+    where = given.get(location) or _dotted(location)
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown key{_did_you_mean(location)}"
+    if error["type"] == "missing":
+        variable = _VARIABLES.get(str(location[-1])) if location[0] == "influxdb" else None
+        return f"{where}: missing" + (f" (or set {variable})" if variable else "")
+    secret = location[0] == "influxdb" and (location[-1] in ("influxdb", "token") or "@" in str(value))
+    return f"{where}: expected {_wanted(error)}" + ("" if secret else f", got {_shown(value)}")
+
+
+def _dotted(location: _Location) -> str:
+    # A key in quotes may hold a line break.
+    steps = (step if isinstance(step, int) or step.isprintable() else repr(step) for step in location)
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def _did_you_mean(location: _Location) -> str:
+    section = tuple(step for step in location[:-1] if isinstance(step, str))
+    known = [*_MODELS[section].model_fields, *(["token_file"] if section == ("influxdb",) else [])]
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else f" (known here: {', '.join(known)})"
+
+
+def _wanted(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "tuple_type" and error["loc"] in (("ecu",), ("inverter",)):
+        return f"tables, each headed [[{error['loc'][0]}]]"
+    return _WANTED[kind].format(**context) if kind in _WANTED else f"something else ({error['msg']})"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a table"
+        case list() | tuple():
+            return "an empty list" if not value else "a list"
+        case _:
+            text = repr(value) if isinstance(value, str) else str(value)
+            return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _conflicts(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong between values that may each be right; on the raw document, so that no other fault hides it."""
+    site, listen, influxdb = (_table(document.get(key)) for key in ("site", "listen", "influxdb"))
+    for one, other in (("latitude", "longitude"), ("longitude", "latitude")):
+        if one in site and other not in site:
+            yield f"site.{other}: missing, since site.{one} is given"
+
+    data_ports = listen.get("data_ports", Listen().data_ports)
+    control_port = listen.get("control_port", Listen().control_port)
+    ports = [*data_ports, control_port] if isinstance(data_ports, list | tuple) else [control_port]
+    fixed = [port for port in ports if isinstance(port, int) and port != 0]
+    yield from (f"listen: port {port} is given twice" for port in sorted({p for p in fixed if fixed.count(p) > 1}))
+
+    fields = InfluxDB.model_fields
+    bucket, rollup_bucket = (influxdb.get(key, fields[key].default) for key in ("bucket", "rollup_bucket"))
+    if bucket == rollup_bucket:
+        yield "influxdb.rollup_bucket: is the same as influxdb.bucket, two buckets are wanted"
+
+    yield from _repeated("ecu", "id", document.get("ecu"))
+    yield from _repeated("inverter", "id", document.get("inverter"))
+    for where, inverter in _tables("inverter", document.get("inverter")):
+        yield from _repeated(f"{where}.panels", "channel", inverter.get("panels"))
+        for place, panel in _tables(f"{where}.panels", inverter.get("panels")):
+            if ("row" in panel) != ("column" in panel):
+                yield f"{place}: row and column are wanted together or not at all"
+
+
+def _repeated(where: str, key: str, values: object) -> Iterator[str]:
+    first: dict[object, str] = {}
+    for place, table in _tables(where, values):
+        value = table.get(key)
+        if isinstance(value, str | int) and first.setdefault(value, place) != place:
+            yield f"{place}.{key}: {_shown(value)} is already that of {first[value]}"
+
+
+def _tables(where: str, values: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    for index, value in enumerate(values if isinstance(values, list) else []):
+        yield f"{where}[{index}]", _table(value)
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

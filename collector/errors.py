@@ -1,0 +1,62 @@
+"""The exception family. A class says whose fault it was, and so what happens next; anything else raised is a bug.
+
+| class                 | at fault                        | what follows                                            |
+|-----------------------|---------------------------------|---------------------------------------------------------|
+| `ConfigError`         | the owner, at start             | every fault is printed, exit code 2                     |
+| `StartError`          | this machine (a taken port)     | one line, exit code 1                                   |
+| `RemoteProtocolError` | the peer                        | its bytes are kept, its connection is closed            |
+| `JournalError`        | this machine (disk, file)       | no answer to the gateway, which keeps its copy          |
+| `SinkUnavailable`     | the world, or its configuration | every record is kept, another attempt is made later     |
+| `SinkRejected`        | what was sent                   | the batch is halved; a record on its own is set aside   |
+"""
+
+from collections.abc import Sequence
+
+
+class CollectorError(Exception):
+    """Base of the family; its text is fit to be shown to the owner and never holds a secret."""
+
+
+class ConfigError(CollectorError):
+    """The configuration can't be used. `faults` has one line a fault, which starts with the key or file it is about."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+class StartError(CollectorError):
+    """The service can't begin: what it needs of this machine is not to be had."""
+
+
+class RemoteProtocolError(CollectorError):
+    """The peer broke the rules of the wire, and what follows on this connection can't be trusted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class JournalError(CollectorError):
+    """A record could not be stored or read; what was to be stored is not stored and must not be acknowledged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class SinkUnavailable(CollectorError):
+    """InfluxDB can't be used now. `retry_after` is the number of seconds it asked to be left alone, if it did."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class SinkRejected(CollectorError):
+    """InfluxDB will not take these lines, or these alone, however often they are sent."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,277 @@
+"""InfluxDB 2 as a sink: line protocol in, one of three outcomes out. The only importer of influxdb_client.
+
+Promises: a call that returns was carried out by an InfluxDB; one that raises SinkUnavailable may be repeated for
+ever; one that raises SinkRejected is about what was sent, so that its parts can be tried. Nothing else is raised for
+anything the network or a server can do. No text holds the token.
+
+Refuses: to work in the background. The client's own batching mode takes lines, returns at once and loses them with a
+line in the log; here a call is one request, and its outcome is the call's.
+
+| outcome         | answer                                                                                             |
+|-----------------|----------------------------------------------------------------------------------------------------|
+| delivered       | 204                                                                                                |
+| SinkRejected    | 400, 422 in InfluxDB's own words; 413, which a proxy before it may say as well                     |
+| SinkUnavailable | 401, 403, 404, 429, any 5xx, any other status, no answer                                           |
+
+A wrong token, organisation or bucket is for the owner to mend and costs no record, so 401, 403 and 404 are kept. So
+is a 200, which is no answer of InfluxDB to a write: something else answers there, as the sign-in page of a network
+does. And so is a 400 that is not InfluxDB's: a server that wants https says it to every request.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from email.utils import mktime_tz, parsedate_tz
+
+from influxdb_client.client.exceptions import InfluxDBError
+from influxdb_client.client.flux_csv_parser import (
+    FluxCsvParser,
+    FluxCsvParserException,
+    FluxQueryException,
+    FluxSerializationMode,
+)
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
+from influxdb_client.domain.delete_predicate_request import DeletePredicateRequest
+from influxdb_client.rest import ApiException
+from influxdb_client.service.delete_service import DeleteService
+from influxdb_client.service.write_service import WriteService
+from urllib3.exceptions import (
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+)
+from urllib3.exceptions import (
+    TimeoutError as HTTPTimeoutError,
+)
+
+from collector.errors import SinkRejected, SinkUnavailable
+
+_WEEK_S = 7 * 24 * 3600
+
+# InfluxDB's default of 7 days makes some 520 shards of ten years of records, each with files and memory of its own.
+SHARD_GROUP_S = 12 * _WEEK_S
+ROLLUP_SHARD_GROUP_S = 52 * _WEEK_S
+
+_DELIVERED = 204
+_REJECTED = frozenset({400, 413, 422})
+_REJECTED_BY_ANYONE = 413
+_MISSING = 404
+_NOT_ALLOWED = frozenset({401, 403})
+_CONFLICT = 422
+
+_REMEDIES = {
+    0: "the encrypted connection failed; check influxdb.url and the server's certificate",
+    400: "that is not how InfluxDB 2 answers; check influxdb.url (http or https, host, port)",
+    401: "InfluxDB does not know this token; check influxdb.token, token_file or INFLUXDB_TOKEN",
+    403: "the token lacks a right; it must read and write both buckets",
+    404: "check influxdb.org and the names of the buckets",
+    429: "InfluxDB asks for fewer requests",
+    503: "InfluxDB is starting or overloaded",
+}
+
+# An answer may quote a whole line of the request; this much of it tells what was wrong.
+_SHOWN_CHARACTERS = 300
+
+# A wait asked for by mistake, as by a date in the wrong year, must not silence the writer for longer.
+_LONGEST_RETRY_AFTER_S = 3600.0
+
+
+class InfluxSink:
+    """One InfluxDB and the two buckets in it. Every call blocks for up to `timeout_s` for each wait on the network.
+
+    Calls may come from any thread; `close` when no other runs.
+    """
+
+    def __init__(
+        self, url: str, org: str, token: str, bucket: str, rollup_bucket: str, timeout_s: float = 10.0
+    ) -> None:
+        self._url = url
+        self._org = org
+        self._token = token
+        self._bucket = bucket
+        self._rollup_bucket = rollup_bucket
+        self._timeout_s = timeout_s
+        self._client = InfluxDBClient(url=url, org=org, token=token, timeout=round(timeout_s * 1000))
+        self._write_service = WriteService(self._client.api_client)
+        self._delete_service = DeleteService(self._client.api_client)
+
+    def connect(self) -> None:
+        """Make sure that an InfluxDB answers and takes lines for both buckets, of which missing ones are created.
+
+        Worth repeating before the first write after SinkUnavailable: someone may have deleted a bucket. A token that
+        can neither list nor create buckets is enough where they exist. Raises SinkUnavailable with what the owner can
+        do.
+        """
+        with self._translated(nothing_sent=True):
+            self._check_health()
+            self._ensure_bucket(self._bucket, SHARD_GROUP_S)
+            self._ensure_bucket(self._rollup_bucket, ROLLUP_SHARD_GROUP_S)
+
+    def write(self, lines: bytes, *, bucket: str | None = None) -> None:
+        """Write line protocol with time stamps in nanoseconds, into the bucket of records unless another is named.
+
+        After SinkRejected some of the lines may be in the database nevertheless; writing them again changes nothing.
+        """
+        if lines:
+            with self._translated():
+                self._send(bucket or self._bucket, lines)
+
+    def delete(self, start: datetime, stop: datetime, predicate: str, *, bucket: str | None = None) -> None:
+        """Delete what `predicate` (in InfluxDB's syntax) selects from `start` to `stop`, aware and both included."""
+        request = DeletePredicateRequest(start=start, stop=stop, predicate=predicate)
+        with self._translated():
+            _, status, _ = self._delete_service.post_delete_with_http_info(
+                request, org=self._org, bucket=bucket or self._bucket
+            )
+            self._check_status(status)
+
+    def query(self, flux: str) -> list[dict[str, object]]:
+        """The rows of all result tables, in the order sent; times are aware datetimes in UTC, cut to microseconds.
+
+        SinkRejected means that InfluxDB does not accept the query.
+        """
+        with self._translated(), closing(self._client.query_api().query_raw(flux)) as response:
+            if not response.headers.get("Content-Type", "").startswith("text/csv"):
+                raise self._stranger("a query with no table")
+            try:
+                records = FluxCsvParser(response, FluxSerializationMode.stream).generator()
+                return [record.values for record in records]
+            except (FluxCsvParserException, IndexError, ValueError):
+                raise self._stranger("a query with a broken table") from None
+
+    def close(self) -> None:
+        """Close the connections; no call may follow."""
+        # The client merely forgets its pools, whose connections then stay open until the garbage is collected.
+        pools = self._client.api_client.rest_client.pool_manager.pools
+        for key in pools.keys():  # noqa: SIM118 - it can't be iterated over
+            pools[key].close()
+        self._client.close()
+
+    def _check_health(self) -> None:
+        health, _, _ = self._client.api_client.call_api(
+            "/health", "GET", response_type="object", _return_http_data_only=False
+        )
+        if not isinstance(health, dict) or health.get("name") != "influxdb":
+            raise self._stranger("what should be its health")
+        if health.get("status") != "pass":
+            raise SinkUnavailable(f"InfluxDB at {self._url} says of itself: {self._plain(health.get('message'))}")
+
+    def _ensure_bucket(self, bucket: str, shard_group_s: int) -> None:
+        """Probe with a write of no lines, which InfluxDB answers as it would answer lines, by any token's rights."""
+        try:
+            self._send(bucket, b"\n")
+        except ApiException as exc:
+            if exc.status != _MISSING:
+                raise
+            self._create_bucket(bucket, shard_group_s, self._plain(exc.message))
+
+    def _create_bucket(self, bucket: str, shard_group_s: int, missing: str) -> None:
+        # The rule's default in the client is a retention of 30 days.
+        rule = BucketRetentionRules(type="expire", every_seconds=0, shard_group_duration_seconds=shard_group_s)
+        try:
+            self._client.buckets_api().create_bucket(bucket_name=bucket, org=self._org, retention_rules=rule)
+        except ApiException as exc:
+            if exc.status == _CONFLICT:
+                return  # someone else was quicker
+            if exc.status not in _NOT_ALLOWED:
+                raise
+            raise self._no_bucket(bucket, missing) from None
+        except InfluxDBError:  # without a status: the token does not see the organisation, or there is none
+            raise self._no_bucket(bucket, missing) from None
+
+    def _no_bucket(self, bucket: str, missing: str) -> SinkUnavailable:
+        if "organization" in missing:
+            return SinkUnavailable(f"InfluxDB at {self._url}: {missing}; check influxdb.org")
+        return SinkUnavailable(
+            f"InfluxDB at {self._url}: {missing}, and the token may not create it; create the bucket '{bucket}' in the"
+            f" organisation '{self._org}', or use a token that may"
+        )
+
+    def _send(self, bucket: str, lines: bytes) -> None:
+        _, status, _ = self._write_service.post_write_with_http_info(
+            org=self._org, bucket=bucket, body=lines, precision="ns"
+        )
+        self._check_status(status)
+
+    def _check_status(self, status: int) -> None:
+        if status != _DELIVERED:
+            raise self._stranger(f"with HTTP {status} where {_DELIVERED} is due")
+
+    def _stranger(self, what: str) -> SinkUnavailable:
+        return SinkUnavailable(
+            f"{self._url} answered {what}, as InfluxDB 2 never does; check influxdb.url, and whether a proxy or the"
+            " sign-in page of a network answers there"
+        )
+
+    @contextmanager
+    def _translated(self, *, nothing_sent: bool = False) -> Iterator[None]:
+        """The one place where what others raise becomes ours; nothing above this module knows of their exceptions."""
+        try:
+            yield
+        except ApiException as exc:
+            raise self._outcome(exc, nothing_sent) from None
+        except HTTPError as exc:
+            raise SinkUnavailable(f"InfluxDB at {self._url}: {self._network_fault(exc)}") from None
+        except FluxQueryException as exc:
+            # The query was accepted and its answer begun, so this is no verdict on the query.
+            raise SinkUnavailable(f"InfluxDB broke off a query: {self._plain(exc.message)}") from None
+        except UnicodeDecodeError:
+            raise self._stranger("with something unreadable") from None
+
+    def _outcome(self, exc: ApiException, nothing_sent: bool) -> SinkRejected | SinkUnavailable:
+        message = self._plain(exc.message if exc.status else exc.reason)
+        said = f"HTTP {exc.status}: {message}" if exc.status else message
+        own_words = exc.status == _REJECTED_BY_ANYONE or _is_influxdb_error(exc.body)
+        if exc.status in _REJECTED and own_words and not nothing_sent:
+            return SinkRejected(f"InfluxDB refused what was sent ({said})")
+        remedy = _REMEDIES.get(exc.status, "")
+        reason = f"InfluxDB at {self._url} can't be used ({said})" + (f"; {remedy}" if remedy else "")
+        return SinkUnavailable(reason, _retry_after_s(exc.retry_after))
+
+    def _network_fault(self, exc: HTTPError) -> str:
+        match exc:
+            case NameResolutionError():
+                return "the name of the host can't be resolved; check influxdb.url and the DNS of this machine"
+            case NewConnectionError():
+                return f"no connection ({self._plain(exc.__cause__ or exc)}); is it running, is influxdb.url right?"
+            case HTTPTimeoutError():
+                return f"no answer within {self._timeout_s:g} s"
+            case ProtocolError():
+                return f"the connection broke ({self._plain(exc.args[-1])})"
+            case _:
+                return self._plain(exc)
+
+    def _plain(self, text: object) -> str:
+        """One line of printable characters that is not too long and does not hold the token."""
+        text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        line = " ".join(text.replace(self._token, "[token]").split())
+        line = "".join(character if character.isprintable() else "?" for character in line)
+        return line if len(line) <= _SHOWN_CHARACTERS else f"{line[:_SHOWN_CHARACTERS]}…"
+
+
+def _is_influxdb_error(body: str | bytes | None) -> bool:
+    try:
+        error = json.loads(body or "")
+    except ValueError:
+        return False
+    return isinstance(error, dict) and "code" in error
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """Seconds from now, out of a number of seconds or an HTTP date; None for anything else."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdecimal():
+        seconds = float(text)
+    else:
+        date = parsedate_tz(text)
+        if date is None:
+            return None
+        try:
+            seconds = mktime_tz(date) - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)

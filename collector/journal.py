@@ -1,0 +1,364 @@
+"""The journal: every frame's own bytes in one SQLite file, on disk before the gateway hears a word.
+
+*Is:* what `append` returned from is on disk and synced, and stays there through a crash or a power cut; a frame that
+came before with the same gateway, time stamp and bytes is kept once and counted. *Is not:* a backup, since it is one
+file on one disk; nor a limit on what waits for delivery: on a full disk `append` raises, nothing is acknowledged, and
+the gateway keeps its copy.
+
+WAL with `synchronous=FULL` makes a commit one fsync. What can be derived again (delivery marks, packing, the heartbeat)
+is committed with NORMAL, which costs no fsync and can lose its last moments in a power cut, after which it is done
+again.
+
+Everything here is synchronous and belongs to one thread at a time; `intake` and `writer` put it behind trio. After any
+failure the file is closed and opened anew at the next call, so that a mended disk or a replaced file needs no restart.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from collector.clock import BELIEVABLE_LEAD_S
+from collector.errors import JournalError
+from collector.protocol.messages import QUESTIONS, Kind, Message
+from collector.protocol.upload import carries_late_data
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+create table record (
+    id integer primary key autoincrement,  -- the order of arrival; never used twice
+    received_at integer not null,          -- ns since 1970, UTC, this machine's clock
+    port integer not null,
+    peer text not null,
+    kind text not null,
+    ecu text not null,                     -- '' where none could be read
+    time text not null,                    -- the 14 digits as sent; '' for a message without its own
+    command text not null,                 -- A102 and the like; '' on the data ports
+    digest blob not null,                  -- of the bytes as received
+    raw blob not null,                     -- exactly the bytes on the wire without the line end
+    packed integer not null default 0,     -- 1: raw is zlib's
+    newest integer not null,               -- 1: newer than all before it from this gateway
+    late integer not null,                 -- 1: carries data of times other than its own
+    repeats integer not null default 0,    -- how often it came again, and when last
+    repeated_at integer,
+    delivered_at integer,                  -- null: not proven to be in InfluxDB
+    set_aside text                         -- null, or why it will not get there
+) strict;
+create unique index record_key on record (ecu, time, digest);
+create index record_pending on record (id) where delivered_at is null and set_aside is null;
+create index record_set_aside on record (id) where set_aside is not null;
+create index record_late on record (ecu) where late;
+create index record_command on record (ecu, command, time) where command != '';
+create table ecu (
+    ecu text primary key,
+    first_seen_at integer not null,
+    last_seen_at integer not null,
+    peer text not null,
+    newest_time text not null,
+    purged_time text not null default ''   -- no record up to this time stamp is certain to be still here
+) strict, without rowid;
+create table novelty (                     -- inverters and firmware versions, and the record each was first seen in
+    ecu text not null,
+    kind text not null,
+    name text not null,
+    record integer not null,
+    primary key (ecu, kind, name)
+) strict, without rowid;
+create table refused (                     -- what was no message of a gateway: the newest few, for a look
+    id integer primary key autoincrement,
+    received_at integer not null,
+    port integer not null,
+    peer text not null,
+    reason text not null,
+    raw blob not null
+) strict;
+create table state (key text primary key, value text not null) strict, without rowid;
+"""
+
+# Keys under which the service keeps what `status` reads: its sign of life, and the names that InfluxDB was last
+# written with.
+RUN_STATE, NAMES_STATE = "run", "names"
+
+# Junk is kept for a look, not for ever: a scanner on the network must not fill the disk.
+REFUSED_KEPT = 1000
+REFUSED_BYTES = 8192
+
+_REMEDIES = {
+    "SQLITE_FULL": "the disk is full: make room for {path}",
+    "SQLITE_READONLY": "{path} is read-only: make it and its folder writable",
+    "SQLITE_CANTOPEN": "{path} cannot be opened: check that its folder exists and is writable",
+    "SQLITE_CORRUPT": "{path} is damaged: restore a backup, or move it away to begin a new one",
+    "SQLITE_NOTADB": "{path} is no journal: restore a backup, or move it away to begin a new one",
+    "SQLITE_BUSY": "{path} is locked by another program",
+    "SQLITE_IOERR": "{path} cannot be read or written: check the disk",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message and the circumstances of its receipt."""
+
+    received_at: int
+    port: int
+    peer: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record as it lies in the journal, its bytes unpacked."""
+
+    id: int
+    received_at: int
+    kind: Kind
+    ecu: str
+    time: str
+    command: str
+    raw: bytes
+    newest: bool
+
+
+STORED_COLUMNS = "id, received_at, kind, ecu, time, command, raw, packed, newest"
+
+
+def stored(row: Sequence[Any]) -> Stored:
+    """Build a record from a row of STORED_COLUMNS."""
+    identity, received_at, kind, ecu, own_time, command, raw, packed, newest = row
+    return Stored(
+        identity, received_at, Kind(kind), ecu, own_time, command, zlib.decompress(raw) if packed else raw, bool(newest)
+    )
+
+
+@contextlib.contextmanager
+def journal_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into a JournalError that says what to do."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, zlib.error) as exc:
+        name = str(getattr(exc, "sqlite_errorname", ""))
+        remedy = next((text for code, text in _REMEDIES.items() if name.startswith(code)), "")
+        raise JournalError(f"{remedy.format(path=path)} ({exc})" if remedy else f"{path}: {exc}") from exc
+
+
+class Journal:
+    """The writing side. One object, one thread at a time.
+
+    `fsync_s` is the time the last synced commit took. Every method raises JournalError, and then has changed nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fsync_s = 0.0
+        self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._newest: dict[str, str] = {}
+
+    def open(self) -> None:
+        """Open or create the file; every other method does it as well when needed."""
+        with self._errors():
+            self._connection()
+
+    def close(self) -> None:
+        """Close the file; safe to call at any time."""
+        if self._db is not None:
+            db, self._db = self._db, None
+            self._newest.clear()
+            db.close()
+
+    def append(self, arrivals: Sequence[Arrival]) -> None:
+        """Store all of them in one transaction and sync it; all are on disk when this returns, none when it raises."""
+        with self._errors():
+            db = self._connection()
+            marks: dict[str, str] = {}
+            with db:
+                db.execute("begin immediate")
+                for arrival in arrivals:
+                    self._insert(db, arrival, marks)
+                began = time.perf_counter()
+            self.fsync_s = time.perf_counter() - began
+            self._newest |= marks
+
+    def _insert(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str]) -> None:
+        message, received_at = arrival.message, arrival.received_at
+        newest = message.kind is Kind.RECORD and self._is_newest(db, arrival, marks)
+        db.execute(
+            "insert into record"
+            " (received_at, port, peer, kind, ecu, time, command, digest, raw, newest, late, delivered_at, set_aside)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " on conflict (ecu, time, digest)"
+            " do update set repeats = repeats + 1, repeated_at = excluded.received_at",
+            (
+                received_at,
+                arrival.port,
+                arrival.peer,
+                message.kind,
+                message.ecu,
+                message.time,
+                message.command,
+                hashlib.blake2b(message.raw, digest_size=16).digest(),
+                message.raw,
+                newest,
+                carries_late_data(message.raw),
+                received_at if message.kind in QUESTIONS else None,
+                message.reason if message.kind is Kind.UNKNOWN else None,
+            ),
+        )
+        if message.ecu:
+            db.execute(
+                "insert into ecu values (:ecu, :at, :at, :peer, :mark, '') on conflict (ecu) do update"
+                " set last_seen_at = :at, peer = :peer, newest_time = max(newest_time, :mark)",
+                {
+                    "ecu": message.ecu,
+                    "at": received_at,
+                    "peer": arrival.peer,
+                    "mark": message.time if newest else "",
+                },
+            )
+
+    def _is_newest(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str]) -> bool:
+        ecu, own_time = arrival.message.ecu, arrival.message.time
+        mark = marks.get(ecu) or self._newest.get(ecu)
+        if mark is None:
+            row = db.execute("select newest_time from ecu where ecu = ?", (ecu,)).fetchone()
+            mark = row[0] if row else ""
+        # A clock that is ahead once must not keep its later, right times from counting as new.
+        latest = datetime.fromtimestamp(arrival.received_at / 1e9 + BELIEVABLE_LEAD_S, UTC)
+        if not mark < own_time < f"{latest:%Y%m%d%H%M%S}":
+            return False
+        marks[ecu] = own_time
+        return True
+
+    def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
+        """Keep the first bytes of what was no message, for a look; the oldest beyond REFUSED_KEPT make room."""
+        with self._derived() as db:
+            db.execute(
+                "insert into refused (received_at, port, peer, reason, raw) values (?, ?, ?, ?, ?)",
+                (received_at, port, peer, reason, raw[:REFUSED_BYTES]),
+            )
+            db.execute("delete from refused where id <= (select max(id) from refused) - ?", (REFUSED_KEPT,))
+
+    def mark_delivered(self, ids: Iterable[int], at: int, novelties: Iterable[tuple[str, str, str, int]] = ()) -> None:
+        """Mark records as delivered and pack their bytes; novelties are rows of (ecu, kind, name, record)."""
+        with self._derived() as db:
+            for identity in ids:
+                row = db.execute("select raw from record where id = ? and packed = 0", (identity,)).fetchone()
+                if row is None:
+                    db.execute("update record set delivered_at = ? where id = ?", (at, identity))
+                else:
+                    packed = zlib.compress(row[0])
+                    db.execute(
+                        "update record set delivered_at = ?, raw = ?, packed = 1 where id = ?", (at, packed, identity)
+                    )
+            db.executemany("insert or ignore into novelty values (?, ?, ?, ?)", novelties)
+
+    def set_aside(self, identity: int, reason: str) -> None:
+        """Take a record out of what waits for delivery; its bytes stay."""
+        with self._derived() as db:
+            db.execute("update record set set_aside = ? where id = ?", (reason, identity))
+
+    def put_back(self, ids: Iterable[int], at: int) -> None:
+        """Mark records that had been set aside and have now reached InfluxDB."""
+        with self._derived() as db:
+            db.executemany(
+                "update record set set_aside = null, delivered_at = ? where id = ? and set_aside is not null",
+                [(at, identity) for identity in ids],
+            )
+
+    def purge(self, before: int, most: int = 500) -> int:
+        """Delete at most `most` delivered records received before `before` (ns); returns how many went."""
+        with self._derived() as db:
+            gone = db.execute(
+                "select id, ecu, time from record where received_at < ? and delivered_at is not null"
+                " order by id limit ?",
+                (before, most),
+            ).fetchall()
+            db.executemany("delete from record where id = ?", [(identity,) for identity, _, _ in gone])
+            db.executemany(
+                "update ecu set purged_time = max(purged_time, ?) where ecu = ?", [(own, ecu) for _, ecu, own in gone]
+            )
+            return len(gone)
+
+    def put_state(self, key: str, value: Mapping[str, object]) -> None:
+        """Keep what `status` is to read later, as JSON."""
+        with self._derived() as db:
+            db.execute(
+                "insert into state values (?, ?) on conflict (key) do update set value = excluded.value",
+                (key, json.dumps(value)),
+            )
+
+    @contextlib.contextmanager
+    def _derived(self) -> Iterator[sqlite3.Connection]:
+        with self._errors():
+            db = self._connection()
+            db.execute("pragma synchronous = normal")
+            try:
+                with db:
+                    db.execute("begin immediate")
+                    yield db
+            finally:
+                db.execute("pragma synchronous = full")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with journal_errors(self.path):
+                yield
+        except JournalError:
+            with contextlib.suppress(sqlite3.Error):
+                self.close()
+            raise
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is not None:
+            # Bytes written to a file that was removed or replaced would be acknowledged and lost.
+            if self._file == _identity(self.path):
+                return self._db
+            self.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Autocommit, so that a transaction is what stands between begin and commit here, and nothing else.
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
+        try:
+            _prepare(db, self.path)
+        except BaseException:
+            db.close()
+            raise
+        self._db, self._file = db, _identity(self.path)
+        return db
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 (asked before every commit: a Path's stat costs twice as much)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("pragma journal_mode = wal")
+    # The default is a compile-time option; NORMAL would acknowledge what a power cut can take back.
+    db.execute("pragma synchronous = full")
+    version = schema_version(db, path)
+    if version == 0:
+        with db:
+            db.execute("begin immediate")
+            for statement in _SCHEMA.split(";\n"):
+                db.execute(statement)
+            db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+
+
+def schema_version(db: sqlite3.Connection, path: Path) -> int:
+    """The schema's version, 0 for an empty file; raises JournalError for one that a newer collector has made."""
+    version = int(db.execute("pragma user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise JournalError(f"{path} was made by a newer collector (schema {version}): run that one")
+    return version

@@ -1,0 +1,42 @@
+"""Keeps a misunderstanding from becoming a storm.
+
+A gateway that rejects an answer on the control port asks again at once and without end, but waits five minutes when the
+connection is closed instead (docs/protocol.md, 7.8). So who asks the same thing too often within a short time gets silence.
+"""
+
+from collections import OrderedDict, deque
+
+from collector.protocol.messages import Kind, Message
+
+MOST_WITHIN_WINDOW = 5
+WINDOW_S = 30.0
+
+# More gateways than any one collector serves; beyond it the one that was silent for the longest is forgotten.
+_REMEMBERED = 10_000
+
+# Data records are not guarded: a repeat is answered always, for one that stays unanswered blocks all those behind it.
+_GUARDED = (Kind.POLL, Kind.STATUS, Kind.STATUS_QUERY, Kind.GATEWAY, Kind.GATEWAY_QUERY)
+
+
+class StormGuard:
+    """Counts what each gateway asks. One object for all connections, since a storm opens a new one each time."""
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[tuple[str, str, str], deque[float]] = OrderedDict()
+
+    def allows(self, message: Message, now: float) -> bool:
+        """Whether to answer; `now` is any clock in seconds that never goes back. Each call counts as asking once."""
+        if message.kind not in _GUARDED:
+            return True
+        key = (message.ecu, message.command, message.time)
+        times = self._asked.setdefault(key, deque())
+        self._asked.move_to_end(key)
+        times.append(now)
+        while times[0] <= now - WINDOW_S:
+            times.popleft()
+        # No more than the limit is needed to know that it is passed.
+        while len(times) > MOST_WITHIN_WINDOW + 1:
+            times.popleft()
+        if len(self._asked) > _REMEMBERED:
+            self._asked.popitem(last=False)
+        return len(times) <= MOST_WITHIN_WINDOW

@@ -1,0 +1,220 @@
+"""What the journal says about the installation: for `collector status` and for a container's health check.
+
+It reads the journal only, also while the service runs. Problems make it unhealthy; warnings are for the owner to look
+at and do not. Energies are summed from the device's own interval energies over the local day.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from collector import clock
+from collector.config import Config
+from collector.errors import JournalError
+from collector.journal import NAMES_STATE, RUN_STATE, Stored
+from collector.journal_reader import Gateway, JournalReader
+from collector.names import Names
+from collector.protocol import upload
+from collector.protocol.blocks import Inverter
+from collector.protocol.fields import total
+from collector.report import disk_free_bytes
+
+# The heartbeat comes every ten seconds; six that are missing are no accident.
+SILENT_RUN_NS = 60 * clock.NS
+# A gateway polls the control port every fifteen minutes, day and night.
+SILENT_ECU_NS = 3600 * clock.NS
+LEAST_FREE_BYTES = 100 * 1024 * 1024
+_RECENT_NS = 24 * 3600 * clock.NS
+_REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class InverterStatus:
+    """One inverter on the gateway's latest day; `last_record` is RFC 3339, powers are those of that record."""
+
+    id: str
+    name: str
+    model: str
+    last_record: str
+    dc_power_w: float
+    ac_power_w: float | None
+    energy_today_wh: float
+
+
+@dataclass(frozen=True, slots=True)
+class EcuStatus:
+    """One gateway. `energy_today_wh` is 0 before the day's first record."""
+
+    id: str
+    name: str
+    last_contact: str
+    last_record: str | None
+    records: int
+    energy_today_wh: float
+    clock_skew_s: float | None
+    inverters: list[InverterStatus]
+
+
+@dataclass(slots=True)
+class Status:
+    """Everything `status` shows; `--json` prints these names."""
+
+    healthy: bool = False
+    state: str = "unknown"
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    pending: int = 0
+    set_aside: int = 0
+    refused: int = 0
+    ecus: list[EcuStatus] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for the json module."""
+        return asdict(self)
+
+
+def gather(config: Config, now: int, *, brief: bool = False) -> Status:
+    """Look at the journal at the instant `now` (ns); never raises. `brief` leaves the gateways out, which takes no time
+    at all.
+    """
+    status = Status()
+    try:
+        with JournalReader(config.journal.path) as reader:
+            _look(status, reader, config, now, brief=brief)
+    except JournalError as exc:
+        status.problems.append(str(exc))
+    status.healthy = not status.problems
+    return status
+
+
+def _look(status: Status, reader: JournalReader, config: Config, now: int, *, brief: bool) -> None:
+    run = reader.state(RUN_STATE)
+    status.pending = reader.pending_count()
+    status.set_aside = reader.set_aside_count()
+    status.refused = reader.refused_count()
+    status.state = _run_state(run, now)
+    status.problems += _run_problems(run, now, status)
+    free = disk_free_bytes(config.journal.path)
+    if free < LEAST_FREE_BYTES:
+        status.problems.append(f"the disk is almost full: {free // 1024 // 1024} MiB are left beside the journal")
+    for reason, count in reader.set_aside_reasons(_REASONS_SHOWN):
+        status.warnings.append(f"{count} not understood or refused by InfluxDB: {reason}")
+    names = Names(config)
+    known = reader.state(NAMES_STATE).get("fingerprint")
+    if config.influxdb and known not in (None, names.fingerprint()):
+        status.warnings.append("names changed: `collector replay --all` renames the past in InfluxDB")
+    if not brief:
+        status.ecus = [_ecu(gateway, reader, names, now, status.warnings) for gateway in reader.gateways()]
+
+
+def _run_state(run: dict[str, object], now: int) -> str:
+    if not run:
+        return "never started"
+    if "stopped_at" in run:
+        return f"stopped {_rfc3339(_ns(run['stopped_at']))}"
+    if now - _ns(run.get("beat_at")) > SILENT_RUN_NS:
+        return f"no sign of life since {_rfc3339(_ns(run.get('beat_at')))}"
+    return f"running since {_rfc3339(_ns(run.get('started_at')))}"
+
+
+def _run_problems(run: dict[str, object], now: int, status: Status) -> list[str]:
+    problems = []
+    if run and "stopped_at" not in run and now - _ns(run.get("beat_at")) > SILENT_RUN_NS:
+        problems.append(f"the collector does not run, or can't write its journal (is the disk full?): {status.state}")
+    if run.get("journal_error"):
+        since = _rfc3339(_ns(run.get("journal_error_since")))
+        problems.append(
+            f"gateways get no answer since {since}, {run.get('unanswered')} times so far: {run['journal_error']}"
+        )
+    if run.get("influxdb_error"):
+        since = _rfc3339(_ns(run.get("influxdb_error_since")))
+        problems.append(f"{status.pending} records wait since {since}: {run['influxdb_error']}")
+    return problems
+
+
+def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int, warnings: list[str]) -> EcuStatus:
+    own = names.ecu(gateway.ecu)
+    today = datetime.fromtimestamp(now / clock.NS, own.zone)
+    days = _days(reader, gateway, today)
+    skew_s = _skew(reader, gateway, names, now, warnings)
+    if now - gateway.last_seen_at > SILENT_ECU_NS:
+        warnings.append(
+            f"ECU {own.name} was last heard {_rfc3339(gateway.last_seen_at)}: check that its cloud names lead here"
+        )
+    inverters: dict[str, InverterStatus] = {}
+    for uid, readings in sorted(days.items()):
+        latest = max(readings)
+        energies = [inverter.energy_wh for time, inverter in readings.items() if time[:8] == f"{today:%Y%m%d}"]
+        inverter = readings[latest]
+        inverters[uid] = InverterStatus(
+            uid,
+            own.inverter_name(uid),
+            inverter.model,
+            _local(latest, names, gateway.ecu) or "",
+            inverter.dc_power_w,
+            inverter.ac_power_w,
+            total(energies),
+        )
+    return EcuStatus(
+        gateway.ecu,
+        own.name,
+        _rfc3339(gateway.last_seen_at),
+        _local(gateway.newest_time, names, gateway.ecu),
+        reader.record_count(gateway.ecu),
+        total(inverter.energy_today_wh for inverter in inverters.values()),
+        skew_s,
+        list(inverters.values()),
+    )
+
+
+def _days(reader: JournalReader, gateway: Gateway, today: datetime) -> dict[str, dict[str, Inverter]]:
+    """Readings by inverter and time stamp of today, and of the gateway's latest day when that is another one.
+
+    A later record with the same time stamp replaces an earlier one, as it does in InfluxDB.
+    """
+    readings: dict[str, dict[str, Inverter]] = {}
+    for day in sorted({gateway.newest_time[:8], f"{today:%Y%m%d}"} - {""}):
+        for record in reader.records_between(gateway.ecu, day, f"{day}~"):
+            for time, inverter in _readings(record):
+                readings.setdefault(inverter.uid, {})[time] = inverter
+    return readings
+
+
+def _readings(record: Stored) -> Iterable[tuple[str, Inverter]]:
+    decoded = upload.decode(record.raw.decode("latin-1"))
+    for inverter in decoded.inverters:
+        yield record.time, inverter
+    for group in decoded.late:
+        for inverter in group.inverters:
+            yield group.time, inverter
+
+
+def _skew(reader: JournalReader, gateway: Gateway, names: Names, now: int, warnings: list[str]) -> float | None:
+    zone = names.ecu(gateway.ecu).zone
+    seen: list[tuple[int, float]] = []
+    instant = datetime.fromtimestamp(now / clock.NS, UTC)
+    for record in reader.live_records(gateway.ecu, now - _RECENT_NS):
+        try:
+            instant = clock.to_utc(record.time, zone, record.received_at)
+        except ValueError:
+            continue
+        seen.append((record.received_at, (record.received_at - clock.to_ns(instant)) / clock.NS))
+    found = clock.judge(seen, clock.offset_of(instant, zone))
+    if found is not None:
+        warnings.append(f"ECU {names.ecu(gateway.ecu).name}: {found.text}")
+    return min((skew_s for _, skew_s in seen), default=None)
+
+
+def _local(time: str, names: Names, ecu: str) -> str | None:
+    try:
+        return _rfc3339(clock.to_ns(clock.to_utc(time, names.ecu(ecu).zone)))
+    except ValueError:
+        return None
+
+
+def _ns(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _rfc3339(at: int) -> str:
+    return f"{datetime.fromtimestamp(0, UTC) + timedelta(seconds=at // clock.NS):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,45 @@
+"""How `collector status` looks on a terminal."""
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from collector.status import Status
+
+
+def show(status: Status, console: Console | None = None) -> None:
+    """Print the status: health first, then a table of inverters for each gateway."""
+    console = console or Console(highlight=False)
+    health = "[green]healthy[/]" if status.healthy else "[red]NOT healthy[/]"
+    console.print(f"{health}, {status.state}")
+    console.print(
+        f"{status.pending} records wait for InfluxDB, {status.set_aside} set aside, {status.refused} turned away"
+    )
+    for problem in status.problems:
+        console.print(f"[red]problem[/]: {escape(problem)}", soft_wrap=True)
+    for warning in status.warnings:
+        console.print(f"[yellow]warning[/]: {escape(warning)}", soft_wrap=True)
+    for ecu in status.ecus:
+        console.print(
+            f"\n[bold]ECU {escape(ecu.name)}[/] ({ecu.id}): today {ecu.energy_today_wh / 1000:.3f} kWh,"
+            f" {ecu.records} records, last record {ecu.last_record or 'none'}, last heard {ecu.last_contact}",
+            soft_wrap=True,
+        )
+        if ecu.inverters:
+            table = Table(box=box.SIMPLE_HEAD)
+            for heading in ("inverter", "model", "last record"):
+                table.add_column(heading)
+            for heading in ("DC W", "AC W", "today Wh"):
+                table.add_column(heading, justify="right")
+            for inverter in ecu.inverters:
+                ac_power = "" if inverter.ac_power_w is None else f"{inverter.ac_power_w:.1f}"
+                table.add_row(
+                    escape(inverter.name if inverter.name == inverter.id else f"{inverter.name} ({inverter.id})"),
+                    inverter.model,
+                    inverter.last_record,
+                    f"{inverter.dc_power_w:.1f}",
+                    ac_power,
+                    f"{inverter.energy_today_wh:.1f}",
+                )
+            console.print(table)

@@ -1,0 +1,53 @@
+"""Watches the gateways' clocks on what they send live, and warns with what would put them right."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from collector import clock
+from collector.journal import Arrival
+from collector.names import Names
+from collector.protocol.messages import Kind
+
+_log = logging.getLogger(__name__)
+
+WINDOW_NS = 3600 * clock.NS
+# One word a day is enough about something that the owner may choose to live with.
+SILENCE_NS = 24 * 3600 * clock.NS
+
+
+class ClockWatch:
+    """Judges each gateway's clock by its newest records; `warn` is called with the gateway, the time (ns) and the
+    finding.
+    """
+
+    def __init__(self, names: Names, warn: Callable[[str, int, clock.Skew], None]) -> None:
+        self._names = names
+        self._warn = warn
+        self._newest: dict[str, str] = {}
+        self._seen: dict[str, deque[tuple[int, float]]] = {}
+        self._warned: dict[str, int] = {}
+
+    def observe(self, arrival: Arrival) -> None:
+        """Take note of a stored message; anything but a record newer than all before it says nothing."""
+        message = arrival.message
+        if message.kind is not Kind.RECORD or message.time <= self._newest.get(message.ecu, ""):
+            return
+        zone = self._names.ecu(message.ecu).zone
+        try:
+            instant = clock.to_utc(message.time, zone, arrival.received_at)
+        except ValueError:
+            return
+        skew_s = (arrival.received_at - clock.to_ns(instant)) / clock.NS
+        if skew_s < -clock.BELIEVABLE_LEAD_S:
+            return
+        self._newest[message.ecu] = message.time
+        seen = self._seen.setdefault(message.ecu, deque())
+        seen.append((arrival.received_at, skew_s))
+        while seen[0][0] < arrival.received_at - WINDOW_NS:
+            seen.popleft()
+        found = clock.judge(seen, clock.offset_of(instant, zone))
+        if found is not None and arrival.received_at >= self._warned.get(message.ecu, 0) + SILENCE_NS:
+            self._warned[message.ecu] = arrival.received_at
+            _log.warning("clock ecu=%s %s", message.ecu, found.text)
+            self._warn(message.ecu, arrival.received_at, found)
