@@ -102,6 +102,7 @@ def make_secrets(folder: Path) -> list[str]:
 def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
     """Make the buckets, and the tokens that are missing or of no use, below `folder`; the owners of the tokens made.
 
+    An owner that already runs has read its former token, so the log asks for its restart.
     The token of `influxdb` is the one that the database was set up with. Raises SinkUnavailable and OSError.
     """
     api = _Api(influxdb.url, influxdb.token.get_secret_value())
@@ -123,10 +124,13 @@ def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
     made = [account for account in _ACCOUNTS if not _is_of_use(account, api, org_id, buckets, folder)]
     for account in made:
         former = api.tokens(org_id, account.description)
+        replaced = bool(former or _stored(account.file(folder)))
         _store(account.file(folder), api.create_token(org_id, account, buckets), account.mode)
         for token_id in former:
             api.delete_token(token_id)
-        logger.info("token made file=%s may=%s buckets=%s", account.file(folder), ",".join(account.actions), names)
+        logger.info("token made file=%s may=%s", account.file(folder), ",".join(account.actions))
+        if replaced:
+            logger.warning("token replaced, so: docker compose restart %s", account.owner)
     return [account.owner for account in made]
 
 
@@ -248,8 +252,7 @@ def _run(step: str, folder: Path, environ: Mapping[str, str]) -> None:
     influxdb = config.load(None, environ).influxdb
     if influxdb is None:
         raise ConfigError(["influxdb: missing (or set INFLUXDB_URL)"])
-    if make_accounts(influxdb, folder):
-        logger.info("a container that already runs needs the new token: docker compose restart collector grafana")
+    make_accounts(influxdb, folder)
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:

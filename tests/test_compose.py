@@ -1,0 +1,256 @@
+"""The containers' files: valid, closed down, free of secrets, and at one with the package they run."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import collector
+from collector import provision
+from collector.config import Config
+
+ROOT = Path(__file__).parents[1]
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "Dockerfile"
+
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+ONCE = {"secrets", "accounts"}
+
+# Where a gateway would fetch firmware, which nothing here may ever offer.
+FIRMWARE_PORTS = {21, 9219, 9220, 9222}
+
+every_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def mounts(name: str) -> dict[str, tuple[str, bool]]:
+    """What a service sees where: by the path in the container, the volume or file and whether it is read only."""
+    seen = {}
+    for volume in SERVICES[name].get("volumes", []):
+        if isinstance(volume, str):
+            source, target, *mode = volume.split(":")
+            seen[target] = (source, mode == ["ro"])
+        else:
+            seen[volume["target"]] = (volume["source"], volume["read_only"])
+    return seen
+
+
+def instructions(stage: int) -> list[tuple[str, str]]:
+    """The Dockerfile's instructions from its nth FROM to the next, each with its arguments in one line."""
+    text = re.sub(r"\\\n\s*", " ", re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE))
+    lines = [line.partition(" ") for line in text.splitlines() if line]
+    starts = [number for number, line in enumerate(lines) if line[0] == "FROM"]
+    return [(word, rest) for word, _, rest in lines[starts[stage] : [*starts, len(lines)][stage + 1]]]
+
+
+def last(word: str) -> str:
+    return [rest for found, rest in instructions(1) if found == word][-1]
+
+
+def test_the_file_is_valid() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@every_service
+def test_an_image_is_of_one_version(name: str) -> None:
+    assert re.search(r":\d+\.\d+\.\d+(-[a-z]+)?$", SERVICES[name]["image"])
+
+
+def test_the_collectors_image_is_of_the_packages_version() -> None:
+    images = {service["image"] for service in SERVICES.values() if "build" in service}
+    assert images == {f"apsystems-collector:{collector.__version__}"}
+
+
+@every_service
+def test_a_service_may_do_as_little_as_possible(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert int(service["user"].split(":")[0]) > 0
+    assert not {"cap_add", "privileged", "devices", "pid", "ipc"} & service.keys()
+    assert service.get("network_mode", "none") == "none"
+    assert "/var/run/docker.sock" not in str(service)
+
+
+@every_service
+def test_a_service_cannot_fill_the_machine(name: str) -> None:
+    service = SERVICES[name]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert all("size=" in tmpfs for tmpfs in service["tmpfs"])
+
+
+@every_service
+def test_a_service_is_kept_running_or_runs_once(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == ("no" if name in ONCE else "unless-stopped")
+    assert service["stop_grace_period"] == "30s"
+    assert ("test" in service["healthcheck"]) is (name not in ONCE)
+
+
+def test_each_waits_for_what_it_needs() -> None:
+    order = {name: service.get("depends_on", {}) for name, service in SERVICES.items()}
+    done, healthy = {"condition": "service_completed_successfully"}, {"condition": "service_healthy"}
+    assert order == {
+        "secrets": {},
+        "influxdb": {"secrets": done},
+        "accounts": {"influxdb": healthy},
+        "collector": {"accounts": done},
+        "grafana": {"accounts": done},
+    }
+
+
+@every_service
+def test_no_secret_is_in_the_file_and_none_has_a_default(name: str) -> None:
+    for key, value in SERVICES[name].get("environment", {}).items():
+        if re.search("PASSWORD|TOKEN|SECRET|_KEY(_|$)", key) and "PUBLIC_KEY" not in key:
+            assert key.endswith("_FILE"), key
+            assert re.match("/(run/)?secrets/", value), key
+
+
+def test_a_secret_is_seen_by_those_who_need_it() -> None:
+    seen = {
+        name: {source: read_only for source, read_only in mounts(name).values() if source.startswith("secrets-")}
+        for name in SERVICES
+    }
+    assert seen == {
+        "secrets": {"secrets-influxdb": False, "secrets-grafana": False},
+        "influxdb": {"secrets-influxdb": True},
+        "accounts": {"secrets-influxdb": True, "secrets-grafana": False, "secrets-collector": False},
+        "collector": {"secrets-collector": True},
+        "grafana": {"secrets-grafana": True},
+    }
+
+
+def test_the_steps_make_the_files_that_the_services_read(tmp_path: Path) -> None:
+    provision.make_secrets(tmp_path)
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    wanted = set()
+    for name, service in SERVICES.items():
+        for key, value in service.get("environment", {}).items():
+            if key.endswith("_FILE"):
+                folder, _, file = value.rpartition("/")
+                wanted.add(f"{mounts(name)[folder][0].removeprefix('secrets-')}/{file}")
+    # The tokens are made by InfluxDB; Grafana's is named in the file of its data source.
+    assert wanted == made | {"collector/influxdb_token"}
+
+
+def test_the_steps_write_where_the_image_has_folders_of_its_user() -> None:
+    uid, gid = last("USER").split(":")
+    (created,) = (rest for word, rest in instructions(1) if word == "RUN")
+    owned = {
+        folder
+        for folders in re.findall(rf"install -d -o {uid} -g {gid} -m \d+ ([^&]+)", created)
+        for folder in folders.split()
+    }
+    for name, service in SERVICES.items():
+        if "build" in service:
+            assert service["user"] == f"{uid}:{gid}"
+            written = {target for target, (_, read_only) in mounts(name).items() if not read_only}
+            assert written <= owned
+
+
+def test_only_the_gateway_and_people_are_let_in() -> None:
+    assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == {
+        "influxdb": ["127.0.0.1:8086:8086"],
+        "collector": ["8995-8997:8995-8997"],
+        "grafana": ["${GRAFANA_PORT:-3000}:3000"],
+    }
+    listen = Config().listen
+    ports = {*listen.data_ports, listen.control_port}
+    assert ports == {8995, 8996, 8997} == {int(port) for port in last("EXPOSE").split()}
+    assert not ports & FIRMWARE_PORTS
+
+
+def test_the_sites_time_zone_is_one_variable() -> None:
+    zone = "${SOLAR_TIMEZONE:-UTC}"
+    assert SERVICES["collector"]["environment"]["TZ"] == zone
+    assert SERVICES["grafana"]["environment"]["GF_DATE_FORMATS_DEFAULT_TIMEZONE"] == zone
+
+
+def test_the_settings_at_the_top_are_those_there_are() -> None:
+    text = COMPOSE.read_text()
+    explained = dict(re.findall(r"^#   ([A-Z_]+)  .*\((\w+)\)$", text, flags=re.MULTILINE))
+    assert explained == dict(re.findall(r"\$\{(\w+):-(\w+)\}", text))
+
+
+def test_grafana_lets_nobody_in_unasked_and_calls_nobody() -> None:
+    environment = SERVICES["grafana"]["environment"]
+    for key in (
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES",
+        "GF_ANALYTICS_REPORTING_ENABLED",
+        "GF_AUTH_ANONYMOUS_ENABLED",
+        "GF_NEWS_NEWS_FEED_ENABLED",
+        "GF_PLUGINS_PLUGIN_ADMIN_ENABLED",
+        "GF_SNAPSHOTS_EXTERNAL_ENABLED",
+        "GF_USERS_ALLOW_SIGN_UP",
+    ):
+        assert environment[key] == "false"
+    assert environment["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert environment["GF_SECURITY_DISABLE_GRAVATAR"] == "true"
+
+
+def test_what_is_mounted_from_here_is_here_and_cannot_be_changed() -> None:
+    files = [
+        (source, read_only) for name in SERVICES for source, read_only in mounts(name).values() if source[0] == "."
+    ]
+    assert files
+    for source, read_only in files:
+        assert (ROOT / source).exists(), source
+        assert read_only, source
+
+
+def test_grafana_finds_its_boards_where_they_are_mounted() -> None:
+    (provider,) = (ROOT / "grafana" / "provisioning" / "dashboards").iterdir()
+    (boards,) = (entry["options"]["path"] for entry in yaml.safe_load(provider.read_text())["providers"])
+    source, _ = mounts("grafana")[boards]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    folder, _, file = home.rpartition("/")
+    assert folder == boards
+    assert (ROOT / source / file).exists()
+
+
+def test_the_journal_is_in_a_volume_by_default() -> None:
+    journal = Path(last("WORKDIR")) / Config().journal.path
+    source, read_only = mounts("collector")[str(journal.parent)]
+    assert (source, read_only) == ("journal", False)
+    assert last("VOLUME") == str(journal.parent)
+
+
+def test_the_image_runs_the_collector_as_its_own_user_and_asks_it_for_its_health() -> None:
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", last("USER"))
+    assert last("ENTRYPOINT") == '["collector"]'
+    assert last("CMD") == '["run"]'
+    assert last("HEALTHCHECK").endswith('CMD ["collector", "status"]')
+
+
+def test_what_builds_the_image_is_not_in_it() -> None:
+    bases = [rest for stage in (0, 1) for word, rest in instructions(stage) if word == "FROM"]
+    assert [base.removesuffix(" AS build") for base in bases] == ["python:3.13-slim-trixie"] * 2
+    assert [rest for word, rest in instructions(1) if word == "COPY"] == ["--from=build /opt/collector /opt/collector"]
+    assert not re.search(r"\b(apt-get|pip|uv)\b", str(instructions(1)))
+    assert "--frozen" in str(instructions(0))
+
+
+def test_the_build_gets_every_file_it_needs() -> None:
+    copied = {source for word, rest in instructions(0) if word == "COPY" for source in rest.split()[:-1]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert copied >= {
+        "pyproject.toml",
+        "uv.lock",
+        "collector",
+        *project["license-files"],
+        project.get("readme", "README.md"),
+    }
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert let_through == copied
+    assert [source for source in sorted(copied) if not (ROOT / source).exists()] == []

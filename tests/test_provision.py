@@ -1,0 +1,327 @@
+"""The steps that prepare the containers, on real files and on a real InfluxDB of each test's own."""
+
+import contextlib
+import logging
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from collector import provision
+from collector.errors import SinkRejected, SinkUnavailable
+from collector.influx import ROLLUP_SHARD_GROUP_S, SHARD_GROUP_S, InfluxSink
+from tests.influxdb_server import ADMIN_TOKEN, ORG, SETUP_BUCKET, Api, InfluxServer
+
+POINT = b"ecu,ecu=216000000001,ecu_name=Roof power_w=1 1700000000000000000\n"
+START = datetime(2023, 1, 1, tzinfo=UTC)
+STOP = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "secrets"
+
+
+@pytest.fixture
+def api(own_influx_server: InfluxServer) -> Api:
+    return own_influx_server.api
+
+
+@pytest.fixture
+def environ(api: Api, folder: Path, tmp_path: Path) -> dict[str, str]:
+    """What the step `accounts` finds: a configuration without secrets, and the token that InfluxDB was set up with."""
+    token_file = folder / "influxdb" / "admin_token"
+    token_file.parent.mkdir(parents=True)
+    token_file.write_text(ADMIN_TOKEN)
+    configuration = tmp_path / "config.toml"
+    configuration.touch()
+    return {
+        "COLLECTOR_CONFIG": str(configuration),
+        "INFLUXDB_URL": api.url,
+        "INFLUXDB_ORG": ORG,
+        "INFLUXDB_TOKEN_FILE": str(token_file),
+    }
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextlib.contextmanager
+def sink(api: Api, folder: Path, owner: str, rollup_bucket: str = "solar_daily") -> Iterator[InfluxSink]:
+    token = (folder / owner / "influxdb_token").read_text().strip()
+    with contextlib.closing(InfluxSink(api.url, ORG, token, "solar", rollup_bucket)) as opened:
+        yield opened
+
+
+def tokens(api: Api, owner: str) -> list[str]:
+    found = api.call("GET", "/api/v2/authorizations", orgID=api.org_id())["authorizations"]
+    return [token["id"] for token in found if token["description"] == f"solar: {owner}"]
+
+
+def count(bucket: str) -> str:
+    return f'from(bucket: "{bucket}") |> range(start: 0) |> count()'
+
+
+def test_the_first_run_makes_every_secret_and_the_next_none(folder: Path) -> None:
+    assert provision.main(["secrets", str(folder)], {}) == 0
+    first = contents(folder)
+    assert provision.main(["secrets", str(folder)], {}) == 0
+
+    assert contents(folder) == first
+    assert sorted(first) == [
+        "grafana/admin_password",
+        "grafana/secret_key",
+        "influxdb/admin_password",
+        "influxdb/admin_token",
+    ]
+    assert len(set(first.values())) == len(first)
+    assert all(len(secret.strip()) >= 25 for secret in first.values())
+
+
+def test_two_installations_have_no_secret_in_common(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        provision.make_secrets(tmp_path / name)
+    assert not set(contents(tmp_path / "one").values()) & set(contents(tmp_path / "other").values())
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_text("")])
+def test_a_lost_or_empty_secret_is_made_anew_and_the_others_stay(folder: Path, damage: Callable[[Path], None]) -> None:
+    provision.make_secrets(folder)
+    before = contents(folder)
+    lost = folder / "grafana" / "secret_key"
+    lost.chmod(0o600)
+    damage(lost)
+
+    assert provision.make_secrets(folder) == ["grafana/secret_key"]
+    after = contents(folder)
+    assert {name for name in after if after[name] != before[name]} == {"grafana/secret_key"}
+
+
+def test_a_run_that_was_cut_off_while_writing_leaves_nothing_behind_after_the_next(folder: Path) -> None:
+    draft = folder / "influxdb" / "admin_token.new"
+    draft.parent.mkdir(parents=True)
+    draft.write_text("half a to")
+
+    provision.make_secrets(folder)
+    assert not draft.exists()
+    assert "half" not in contents(folder)["influxdb/admin_token"]
+
+
+def test_no_line_of_the_log_holds_a_secret_and_one_says_where_grafanas_is(
+    folder: Path, environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "collector")
+    provision.main(["secrets", str(folder)], {})
+    provision.main(["accounts", str(folder)], environ)
+
+    secrets = contents(folder).values()
+    assert len(secrets) == 6
+    assert not [secret for secret in secrets if secret.strip() in caplog.text]
+    assert "docker compose exec grafana cat /run/secrets/admin_password" in caplog.text
+    assert "restart" not in caplog.text
+
+
+def test_only_the_collectors_token_is_kept_from_other_users_by_its_mode(folder: Path, environ: dict[str, str]) -> None:
+    provision.main(["secrets", str(folder)], {})
+    provision.main(["accounts", str(folder)], environ)
+
+    modes = {name: stat.S_IMODE((folder / name).stat().st_mode) for name in contents(folder)}
+    # Written by the fixture, not by the step.
+    del modes["influxdb/admin_token"]
+    assert modes.pop("collector/influxdb_token") == 0o400
+    assert set(modes.values()) == {0o444}
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    assert provision.main(["secrets", str(tmp_path / "file")], {}) == 1
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert str(tmp_path / "file") in caplog.text
+    assert not caplog.records[0].exc_info
+
+
+def test_it_runs_as_a_program_and_shows_what_it_made(folder: Path) -> None:
+    command = [sys.executable, "-m", "collector.provision", "secrets", str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert f"INFO secret made file={folder}/grafana/admin_password\n" in ran.stderr
+    assert not ran.stdout
+
+
+def test_the_collectors_token_writes_reads_and_deletes_in_its_two_buckets(
+    api: Api, folder: Path, environ: dict[str, str]
+) -> None:
+    assert provision.main(["accounts", str(folder)], environ) == 0
+
+    with sink(api, folder, "collector") as collector:
+        collector.connect()
+        for bucket in ("solar", "solar_daily"):
+            collector.write(POINT, bucket=bucket)
+            assert [row["_value"] for row in collector.query(count(bucket))] == [1]
+            collector.delete(START, STOP, '_measurement="ecu"', bucket=bucket)
+            assert collector.query(count(bucket)) == []
+
+
+def test_the_collectors_token_is_good_for_no_other_bucket(api: Api, folder: Path, environ: dict[str, str]) -> None:
+    provision.main(["accounts", str(folder)], environ)
+    api.write(SETUP_BUCKET, POINT.decode())
+
+    with sink(api, folder, "collector") as collector:
+        with pytest.raises(SinkUnavailable, match="403"):
+            collector.write(POINT, bucket=SETUP_BUCKET)
+        with pytest.raises(SinkUnavailable, match="404"):
+            collector.query(count(SETUP_BUCKET))
+    with sink(api, folder, "collector", "another") as collector, pytest.raises(SinkUnavailable):
+        collector.connect()
+
+
+def test_grafanas_token_reads_both_buckets_and_writes_neither(api: Api, folder: Path, environ: dict[str, str]) -> None:
+    provision.main(["accounts", str(folder)], environ)
+    for bucket in ("solar", "solar_daily", SETUP_BUCKET):
+        api.write(bucket, POINT.decode())
+
+    with sink(api, folder, "grafana") as grafana:
+        for bucket in ("solar", "solar_daily"):
+            assert [row["_value"] for row in grafana.query(count(bucket))] == [1]
+            with pytest.raises(SinkUnavailable, match="403"):
+                grafana.write(POINT, bucket=bucket)
+            with pytest.raises(SinkUnavailable, match="403"):
+                grafana.delete(START, STOP, '_measurement="ecu"', bucket=bucket)
+        with pytest.raises((SinkUnavailable, SinkRejected), match="404"):
+            grafana.query(count(SETUP_BUCKET))
+        assert {row["name"] for row in grafana.query("buckets()")} == {"solar", "solar_daily"}
+
+
+def test_the_buckets_have_the_collectors_own_shard_groups(api: Api, folder: Path, environ: dict[str, str]) -> None:
+    provision.main(["accounts", str(folder)], environ)
+    for name, shard_group_s in (("solar", SHARD_GROUP_S), ("solar_daily", ROLLUP_SHARD_GROUP_S)):
+        bucket = api.bucket(name)
+        assert bucket is not None
+        (rule,) = bucket["retentionRules"]
+        assert (rule["everySeconds"], rule["shardGroupDurationSeconds"]) == (0, shard_group_s)
+
+
+def test_a_second_run_changes_nothing(
+    api: Api, folder: Path, environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    provision.main(["accounts", str(folder)], environ)
+    files, ids = contents(folder), [tokens(api, owner) for owner in ("collector", "grafana")]
+    caplog.clear()
+    assert provision.main(["accounts", str(folder)], environ) == 0
+
+    assert contents(folder) == files
+    assert [tokens(api, owner) for owner in ("collector", "grafana")] == ids
+    assert caplog.text == ""
+
+
+def lose_the_file(_api: Api, file: Path) -> None:
+    file.unlink()
+
+
+def spoil_the_file(_api: Api, file: Path) -> None:
+    file.chmod(0o600)
+    file.write_text("no token of this database\n")
+
+
+def make_another_of_the_same_name(api: Api, file: Path) -> None:
+    """As a run that was cut off after InfluxDB made the token and before the file was written."""
+    body = {"orgID": api.org_id(), "description": f"solar: {file.parent.name}"}
+    permission = {"action": "read", "resource": {"type": "buckets", "orgID": api.org_id()}}
+    api.call("POST", "/api/v2/authorizations", {**body, "permissions": [permission]})
+
+
+def delete_the_token(api: Api, file: Path) -> None:
+    for token in tokens(api, file.parent.name):
+        api.call("DELETE", f"/api/v2/authorizations/{token}")
+
+
+def deactivate_the_token(api: Api, file: Path) -> None:
+    for token in tokens(api, file.parent.name):
+        api.call("PATCH", f"/api/v2/authorizations/{token}", {"status": "inactive"})
+
+
+def make_the_bucket_anew(api: Api, _file: Path) -> None:
+    api.drop_bucket("solar")
+    api.create_bucket("solar")
+
+
+@pytest.mark.parametrize("owner", ["collector", "grafana"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lose_the_file,
+        spoil_the_file,
+        make_another_of_the_same_name,
+        delete_the_token,
+        deactivate_the_token,
+        make_the_bucket_anew,
+    ],
+)
+def test_a_token_of_no_use_is_replaced_and_no_other_of_its_name_stays(
+    api: Api,
+    folder: Path,
+    environ: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+    owner: str,
+    damage: Callable[[Api, Path], None],
+) -> None:
+    provision.main(["accounts", str(folder)], environ)
+    file = folder / owner / "influxdb_token"
+    before = file.read_text()
+    damage(api, file)
+    caplog.clear()
+    assert provision.main(["accounts", str(folder)], environ) == 0
+
+    assert f"docker compose restart {owner}" in caplog.text
+    assert file.read_text() != before
+    assert len(tokens(api, owner)) == 1
+    api.write("solar", POINT.decode())
+    with sink(api, folder, owner) as opened:
+        assert [row["_value"] for row in opened.query(count("solar"))] == [1]
+
+
+def test_secrets_of_another_installation_are_said_and_nothing_is_made(
+    api: Api, folder: Path, environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(environ["INFLUXDB_TOKEN_FILE"]).write_text("token-of-another")
+    assert provision.main(["accounts", str(folder)], environ) == 1
+
+    assert "does not know the token" in caplog.text
+    assert "token-of-another" not in caplog.text
+    assert list(contents(folder)) == ["influxdb/admin_token"]
+    assert api.bucket("solar") is None
+
+
+def test_a_database_that_is_away_is_said_in_one_line(
+    own_influx_server: InfluxServer, folder: Path, environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    own_influx_server.stop()
+    assert provision.main(["accounts", str(folder)], environ) == 1
+    (line,) = caplog.records
+    assert environ["INFLUXDB_URL"] in line.getMessage()
+    assert not line.exc_info
+
+
+def test_an_organisation_that_is_not_there_is_said_by_name(
+    folder: Path, environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert provision.main(["accounts", str(folder)], {**environ, "INFLUXDB_ORG": "elsewhere"}) == 1
+    assert 'organization name "elsewhere" not found' in caplog.text
+
+
+def test_faults_of_the_configuration_are_told_as_the_collector_tells_them(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    configuration = tmp_path / "config.toml"
+    configuration.write_text("[influxdb]\nurl = 1\n")
+    assert provision.main(["accounts", str(folder)], {"COLLECTOR_CONFIG": str(configuration)}) == 2
+    assert "influxdb.url" in caplog.text
+
+    caplog.clear()
+    configuration.write_text("")
+    assert provision.main(["accounts", str(folder)], {"COLLECTOR_CONFIG": str(configuration)}) == 2
+    assert "influxdb: missing" in caplog.text
