@@ -43,7 +43,7 @@ USER 10001:10001
 VOLUME /var/lib/collector/data
 EXPOSE 8995 8996 8997
 
-HEALTHCHECK --interval=60s --timeout=10s --start-period=30s --retries=3 CMD ["collector", "status"]
+HEALTHCHECK --interval=60s --timeout=10s --start-period=30s --retries=3 CMD ["collector", "status", "--brief"]
 
 ENTRYPOINT ["collector"]
 CMD ["run"]

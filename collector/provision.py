@@ -212,8 +212,6 @@ class _Api:
 
 
 def _rights(token: Mapping[str, Any]) -> set[tuple[str, str]]:
-    if token["status"] != "active":
-        return set()
     return {(permission["action"], permission["resource"].get("id", "")) for permission in token["permissions"]}
 
 

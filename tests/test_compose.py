@@ -230,7 +230,7 @@ def test_the_image_runs_the_collector_as_its_own_user_and_asks_it_for_its_health
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", last("USER"))
     assert last("ENTRYPOINT") == '["collector"]'
     assert last("CMD") == '["run"]'
-    assert last("HEALTHCHECK").endswith('CMD ["collector", "status"]')
+    assert last("HEALTHCHECK").endswith('CMD ["collector", "status", "--brief"]')
 
 
 def test_what_builds_the_image_is_not_in_it() -> None:

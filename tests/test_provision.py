@@ -14,6 +14,7 @@ import pytest
 from collector import provision
 from collector.errors import SinkRejected, SinkUnavailable
 from collector.influx import ROLLUP_SHARD_GROUP_S, SHARD_GROUP_S, InfluxSink
+from tests.fake_influx import FakeInflux, page
 from tests.influxdb_server import ADMIN_TOKEN, ORG, SETUP_BUCKET, Api, InfluxServer
 
 POINT = b"ecu,ecu=216000000001,ecu_name=Roof power_w=1 1700000000000000000\n"
@@ -304,6 +305,17 @@ def test_a_database_that_is_away_is_said_in_one_line(
     (line,) = caplog.records
     assert environ["INFLUXDB_URL"] in line.getMessage()
     assert not line.exc_info
+
+
+def test_something_else_at_the_databases_address_is_said_and_gets_no_token_stored(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "config.toml").touch()
+    environ = {"COLLECTOR_CONFIG": str(tmp_path / "config.toml"), "INFLUXDB_ORG": ORG, "INFLUXDB_TOKEN": ADMIN_TOKEN}
+    with FakeInflux(page(200)) as stranger:
+        assert provision.main(["accounts", str(folder)], {**environ, "INFLUXDB_URL": stranger.url}) == 1
+    assert "does not answer as InfluxDB 2 does" in caplog.text
+    assert not folder.exists()
 
 
 def test_an_organisation_that_is_not_there_is_said_by_name(

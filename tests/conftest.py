@@ -1,0 +1,77 @@
+"""Fixtures that more than one test file uses: a real InfluxDB, and buckets of one's own in it.
+
+A machine without InfluxDB skips these tests and says why; with `REQUIRE_INFLUXDB=1` they fail instead.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+import pytest
+
+from tests.influxdb_server import Api, InfluxServer, ServerMissing, own_server, shared_server
+
+
+@dataclass(frozen=True)
+class Influx:
+    """What a test needs to know of its InfluxDB. The two buckets have names of their own and do not exist yet."""
+
+    api: Api
+    bucket: str
+    rollup_bucket: str
+
+    @property
+    def url(self) -> str:
+        return self.api.url
+
+    @property
+    def org(self) -> str:
+        return self.api.org
+
+    @property
+    def token(self) -> str:
+        """May do everything."""
+        return self.api.token
+
+    def query(self, flux: str) -> list[dict[str, str]]:
+        """The rows of all result tables, all values as text."""
+        return self.api.query(flux)
+
+
+def _without(missing: ServerMissing) -> NoReturn:
+    if os.environ.get("REQUIRE_INFLUXDB") == "1":
+        pytest.fail(str(missing))
+    pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One InfluxDB for the whole run; its buckets are for `influx` to hand out."""
+    try:
+        with shared_server(tmp_path_factory.mktemp("influxdb")) as api:
+            yield api
+    except ServerMissing as missing:
+        _without(missing)
+
+
+@pytest.fixture
+def influx(influx_server: Api) -> Iterator[Influx]:
+    """The shared InfluxDB with two bucket names that no other test uses; what is made of them is dropped afterwards."""
+    unique = secrets.token_hex(4)
+    names = Influx(influx_server, f"solar-{unique}", f"solar_daily-{unique}")
+    yield names
+    for bucket in (names.bucket, names.rollup_bucket):
+        influx_server.drop_tokens(bucket)
+        influx_server.drop_bucket(bucket)
+
+
+@pytest.fixture
+def own_influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    """An InfluxDB for one test alone, which may stop and start it."""
+    try:
+        with own_server(tmp_path_factory.mktemp("influxdb")) as server:
+            yield server
+    except ServerMissing as missing:
+        _without(missing)

@@ -1,0 +1,487 @@
+"""The configuration: what it says without a file, which fault is told how, and that no secret gets out."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.config import Config, Ecu, Inverter, Panel, find, load
+from collector.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent
+SECRET = "a-token-that-nobody-may-see"
+INFLUXDB = f'[influxdb]\nurl = "http://influxdb:8086"\norg = "home"\ntoken = "{SECRET}"\n'
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    def write_config(text: str) -> Path:
+        path = tmp_path / "config.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_config
+
+
+Write = Callable[[str], Path]
+
+
+def faults(path: Path | None, **environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ)
+    assert SECRET not in f"{caught.value!r} {caught.value}"
+    return list(caught.value.faults)
+
+
+# What holds without a word
+
+
+def test_without_a_file_everything_has_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load(None, {})
+    assert config == Config()
+    assert (config.site.name, config.site.timezone) == ("Home", "UTC")
+    assert (config.site.latitude, config.site.longitude) == (None, None)
+    assert config.listen.host == ("0.0.0.0",)  # noqa: S104
+    assert (config.listen.data_ports, config.listen.control_port) == ((8995, 8996), 8997)
+    assert (config.listen.max_connections, config.listen.max_connections_per_address) == (4096, 256)
+    assert config.collector.instance == "Home"
+    assert (config.journal.path, config.journal.retain_days) == (Path("data/journal.db"), 0)
+    assert (config.influxdb, config.ecu, config.inverter) == (None, (), ())
+
+
+def test_an_empty_file_says_what_no_file_says(write: Write) -> None:
+    assert load(write(""), {}) == Config()
+
+
+def test_the_shipped_file_starts_with_no_edit() -> None:
+    assert load(ROOT / "config.toml", {}) == Config()
+
+
+def test_the_shipped_file_shows_every_key_with_its_default_or_a_sound_example(write: Write, tmp_path: Path) -> None:
+    text = (ROOT / "config.toml").read_text(encoding="utf-8")
+    tomllib.loads(text)  # TOML 1.0, which tomli would not insist on
+    shown = re.sub(r"^# (?=\[|\w+ = |  \{|\])", "", text, flags=re.MULTILINE)
+    token_file = tmp_path / "token"
+    token_file.write_text(SECRET)
+    config = load(write(shown.replace("/run/secrets/influxdb_token", str(token_file))), {})
+
+    assert (config.listen, config.journal) == (Config().listen.model_copy(), Config().journal)
+    assert config.influxdb is not None
+    assert (config.influxdb.bucket, config.influxdb.rollup_bucket) == ("solar", "solar_daily")
+    for section in (config.site, config.listen, config.collector, config.journal, config.influxdb):
+        assert section.model_fields_set == set(type(section).model_fields), type(section).__name__
+    assert config.ecu[0].model_fields_set == set(Ecu.model_fields)
+    assert config.inverter[0].model_fields_set == set(Inverter.model_fields)
+    assert config.inverter[0].panels[0].model_fields_set == set(Panel.model_fields)
+
+
+def test_a_full_file_says_what_it_says(write: Write) -> None:
+    config = load(
+        write(
+            INFLUXDB
+            + """
+            [site]
+            name = "Dak"
+            timezone = "Europe/Amsterdam"
+            latitude = 52
+            longitude = 5.2
+            [listen]
+            host = ["127.0.0.1", "::1"]
+            data_ports = [0, 0]
+            control_port = 0
+            [journal]
+            path = "/var/lib/collector/journal.db"
+            [[ecu]]
+            id = "216000000001"
+            timezone = "Etc/GMT-1"
+            [[inverter]]
+            id = "408000000001"
+            panels = [{ channel = 2, peak_w = 400, row = 1, column = 3 }]
+            """
+        ),
+        {},
+    )
+    assert (config.site.latitude, config.collector.instance) == (52.0, "Dak")
+    assert config.listen.host == ("127.0.0.1", "::1")
+    assert config.listen.data_ports == (0, 0)
+    assert config.journal.path == Path("/var/lib/collector/journal.db")
+    assert config.influxdb is not None
+    assert config.influxdb.token.get_secret_value() == SECRET
+    assert config.ecu == (Ecu(id="216000000001", timezone="Etc/GMT-1"),)
+    assert config.inverter[0].panels == (Panel(channel=2, peak_w=400, row=1, column=3),)
+
+
+def test_one_host_needs_no_list(write: Write) -> None:
+    assert load(write('[listen]\nhost = "::"'), {}).listen.host == ("::",)
+
+
+def test_an_instance_of_ones_own_is_kept(write: Write) -> None:
+    config = load(write('[site]\nname = "Dak"\n[collector]\ninstance = "second"'), {})
+    assert config.collector.instance == "second"
+
+
+def test_a_config_can_not_be_changed(write: Write) -> None:
+    config = load(write(""), {})
+    with pytest.raises(ValueError, match="frozen"):
+        config.site.name = "Elsewhere"  # type: ignore[misc]
+
+
+# Which file
+
+
+def test_the_variable_comes_before_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find({}) is None
+    write('[site]\nname = "Here"')
+    assert find({}) == Path("config.toml")
+    assert load(None, {}).site.name == "Here"
+    other = tmp_path / "other.toml"
+    other.write_text('[site]\nname = "There"')
+    assert find({"COLLECTOR_CONFIG": str(other)}) == other
+    assert load(None, {"COLLECTOR_CONFIG": str(other)}).site.name == "There"
+    assert load(None, {"COLLECTOR_CONFIG": ""}).site.name == "Here"
+    assert load(tmp_path / "config.toml", {"COLLECTOR_CONFIG": str(other)}).site.name == "Here"
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    assert faults(missing) == [f"{missing}: cannot be read: No such file or directory"]
+    assert faults(None, COLLECTOR_CONFIG=str(missing)) == [f"{missing}: cannot be read: No such file or directory"]
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+    assert faults(tmp_path) == [f"{tmp_path}: is a folder, a file is wanted"]
+
+
+def test_a_file_in_another_encoding_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes('[site]\nname = "Zürich"'.encode("latin-1"))
+    assert faults(path) == [f"{path}: is not UTF-8 text (at byte 16)"]
+
+
+def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
+    path = write('[site]\nname = "Home\ntimezone = "UTC"\n')
+    (fault,) = faults(path)
+    assert fault.startswith(f"{path}, line 2, column ")
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "nonsense = 1",
+            "nonsense: unknown key (known here: site, listen, collector, journal, influxdb, ecu, inverter)",
+        ),
+        ('"a\\nb" = 1', r"'a\nb': unknown key (known here: site, listen, collector, journal, influxdb, ecu, inverter)"),
+        ("[sight]", "sight: unknown key (did you mean 'site'?)"),
+        ("[site]\ntimezon = 'UTC'", "site.timezon: unknown key (did you mean 'timezone'?)"),
+        ("site = 'Home'", "site: expected a table of keys and values, got 'Home'"),
+        ("[site]\nname = 5", "site.name: expected text in quotes, got 5"),
+        ("[site]\nname = ' '", "site.name: expected text of one line that is not blank, got ' '"),
+        (
+            "[site]\nname = 'a\\nb'".replace("'", '"'),
+            r"site.name: expected text of one line that is not blank, got 'a\nb'",
+        ),
+        ("[site]\nlatitude = 91\nlongitude = 0", "site.latitude: expected a number up to 90, got 91"),
+        ("[site]\nlatitude = 0\nlongitude = -181", "site.longitude: expected a number from -180 up, got -181"),
+        ("[site]\nlatitude = nan\nlongitude = 0", "site.latitude: expected a number, got nan"),
+        ("[site]\nlatitude = true\nlongitude = 0", "site.latitude: expected a number, got true"),
+        ("[site]\nlatitude = 1", "site.longitude: missing, since site.latitude is given"),
+        ("[site]\nlongitude = 1", "site.latitude: missing, since site.longitude is given"),
+        ("[listen]\nhost = []", "listen.host: expected at least one, got an empty list"),
+        ("[listen]\nhost = ['::', '::']", "listen.host: expected addresses that differ, got a list"),
+        ("[listen]\ndata_ports = 8995", "listen.data_ports: expected a list, got 8995"),
+        ("[listen]\ndata_ports = ['x']", "listen.data_ports[0]: expected a whole number, got 'x'"),
+        ("[listen]\ndata_ports = [1.5]", "listen.data_ports[0]: expected a whole number, got 1.5"),
+        ("[listen]\ncontrol_port = 65536", "listen.control_port: expected a number up to 65535, got 65536"),
+        ("[listen]\ncontrol_port = -1", "listen.control_port: expected a number from 0 up, got -1"),
+        ("[listen]\ncontrol_port = 8995", "listen: port 8995 is given twice"),
+        ("[listen]\ndata_ports = [1, 2, 1]", "listen: port 1 is given twice"),
+        ("[listen]\nmax_connections = 0", "listen.max_connections: expected a number from 1 up, got 0"),
+        ("[journal]\nretain_days = -1", "journal.retain_days: expected a number from 0 up, got -1"),
+        ("[journal]\npath = 1", "journal.path: expected text in quotes, got 1"),
+        ("[ecu]\nid = 1", "ecu: expected tables, each headed [[ecu]], got a table"),
+        ("[[ecu]]\nname = 'Roof'", "ecu[0].id: missing"),
+        ("[[ecu]]\nid = '12345'", "ecu[0].id: expected 12 digits in quotes, got '12345'"),
+        ("[[ecu]]\nid = '21600006413٣'", "ecu[0].id: expected 12 digits in quotes, got '21600006413٣'"),
+        ("[[ecu]]\nid = 216000000001", "ecu[0].id: expected text in quotes, got 216000000001"),
+        ("ecu = [1]", "ecu[0]: expected a table of keys and values, got 1"),
+        ("[[inverter]]\nid = '408000000001'\npanels = [{}]", "inverter[0].panels[0].channel: missing"),
+        (
+            "[[inverter]]\nid = '408000000001'\npanels = [{channel = 1, peak_w = 0}]",
+            "inverter[0].panels[0].peak_w: expected a number above 0, got 0",
+        ),
+        (
+            "[[inverter]]\nid = '408000000001'\npanels = [{channel = 1, row = 1}]",
+            "inverter[0].panels[0]: row and column are wanted together or not at all",
+        ),
+        (
+            "[[inverter]]\nid = '408000000001'\npanels = [{channel = 1}, {channel = 1}]",
+            "inverter[0].panels[1].channel: 1 is already that of inverter[0].panels[0]",
+        ),
+        (
+            "[[ecu]]\nid = '216000000001'\n[[ecu]]\nid = '216000000001'",
+            "ecu[1].id: '216000000001' is already that of ecu[0]",
+        ),
+        (
+            "[[inverter]]\nid = '408000000001'\n[[inverter]]\nid = '408000000001'",
+            "inverter[1].id: '408000000001' is already that of inverter[0]",
+        ),
+        (
+            INFLUXDB + "bucket = 'solar_daily'",
+            "influxdb.rollup_bucket: is the same as influxdb.bucket, two buckets are wanted",
+        ),
+        (
+            INFLUXDB + "bucket = '_x'",
+            "influxdb.bucket: expected a bucket's name, which neither starts with '_' nor has a quotation mark,"
+            " got '_x'",
+        ),
+        (INFLUXDB + "toke_file = 'x'", "influxdb.toke_file: unknown key (did you mean 'token_file'?)"),
+    ],
+)
+def test_a_fault_is_one_line_that_says_what_was_expected(write: Write, text: str, told: str) -> None:
+    assert faults(write(text)) == [told]
+
+
+def test_every_fault_is_told_at_once(write: Write) -> None:
+    told = faults(
+        write(
+            """
+            [site]
+            name = 1
+            latitude = 1
+            [listen]
+            data_ports = ["x", 8997]
+            [influxdb]
+            tokn = "x"
+            [[inverter]]
+            id = 5
+            panels = [{ channel = 1, colour = "red" }, { channel = 1 }]
+            """
+        )
+    )
+    assert [line.split(":")[0] for line in told] == [
+        "site.name",
+        "listen.data_ports[0]",
+        "influxdb.url",
+        "influxdb.org",
+        "influxdb.token",
+        "influxdb.tokn",
+        "inverter[0].id",
+        "inverter[0].panels[0].colour",
+        "site.longitude",
+        "listen",
+        "inverter[0].panels[1].channel",
+    ]
+
+
+def test_a_long_value_is_cut(write: Write) -> None:
+    (fault,) = faults(write(f"[site]\ntimezone = '{'x' * 1000}'"))
+    assert len(fault) < 200
+
+
+# Time zones
+
+
+@pytest.mark.parametrize(
+    "zone", ["Mars/Olympus", "Europe", "", "/etc/localtime", "../zone", "localtime", "CEST+1", "a\\u0000b"]
+)
+def test_a_zone_must_be_in_the_database(write: Write, zone: str) -> None:
+    (fault,) = faults(write(f'[site]\ntimezone = "{zone}"'))
+    assert fault.startswith("site.timezone: expected the IANA name of a time zone, as 'Europe/Amsterdam'")
+
+
+def test_a_zone_that_is_nearly_right_is_suggested(write: Write) -> None:
+    (fault,) = faults(write("[site]\ntimezone = 'Europe/Amsterdm'"))
+    assert "(did you mean 'Europe/Amsterdam'?)" in fault
+
+
+@pytest.mark.parametrize(
+    ("tz", "zone"),
+    [("America/New_York", "America/New_York"), (":Asia/Tokyo", "Asia/Tokyo")]
+    + [(other, "UTC") for other in ("", "CET-1CEST", "/etc/localtime", "Europe", ":")],
+)
+def test_tz_counts_where_the_file_names_no_zone(write: Write, tz: str, zone: str) -> None:
+    assert load(write(""), {"TZ": tz}).site.timezone == zone
+    assert load(write("[site]\ntimezone = 'Europe/Paris'"), {"TZ": tz}).site.timezone == "Europe/Paris"
+
+
+# InfluxDB and its secrets
+
+
+ENVIRONMENT = {"INFLUXDB_URL": "http://db:8086", "INFLUXDB_ORG": "house", "INFLUXDB_TOKEN": SECRET}
+
+
+def test_the_environment_alone_switches_influxdb_on(write: Write) -> None:
+    influxdb = load(write(""), ENVIRONMENT).influxdb
+    assert influxdb is not None
+    assert (influxdb.url, influxdb.org, influxdb.bucket) == ("http://db:8086", "house", "solar")
+    assert influxdb.token.get_secret_value() == SECRET
+
+
+def test_without_a_section_and_a_url_the_other_variables_mean_nothing(write: Write) -> None:
+    assert load(write(""), {"INFLUXDB_URL": "", "INFLUXDB_ORG": "house", "INFLUXDB_TOKEN": SECRET}).influxdb is None
+
+
+def test_the_environment_comes_before_the_file(write: Write, tmp_path: Path) -> None:
+    path = write("[influxdb]\nurl = 'http://a'\norg = 'b'\ntoken_file = '/nowhere'\nbucket = 'd'")
+    influxdb = load(path, ENVIRONMENT).influxdb
+    assert influxdb is not None
+    assert (influxdb.url, influxdb.org, influxdb.bucket) == ("http://db:8086", "house", "d")
+
+    token_file = tmp_path / "token"
+    token_file.write_text("of-the-file\n")
+    influxdb = load(write(INFLUXDB), {"INFLUXDB_TOKEN_FILE": str(token_file)}).influxdb
+    assert influxdb is not None
+    assert influxdb.token.get_secret_value() == "of-the-file"
+
+
+def test_a_token_can_be_in_a_file_of_its_own(write: Write, tmp_path: Path) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text(f"  {SECRET}\n")
+    path = write(f"[influxdb]\nurl = 'http://a/'\norg = 'b'\ntoken_file = '{token_file}'")
+    influxdb = load(path, {}).influxdb
+    assert influxdb is not None
+    assert (influxdb.url, influxdb.token.get_secret_value()) == ("http://a", SECRET)
+
+
+def test_what_the_section_lacks_is_told_with_the_variable_that_would_do(write: Write) -> None:
+    assert faults(write("[influxdb]")) == [
+        "influxdb.url: missing (or set INFLUXDB_URL)",
+        "influxdb.org: missing (or set INFLUXDB_ORG)",
+        "influxdb.token: missing (or set INFLUXDB_TOKEN)",
+    ]
+
+
+def test_a_bad_value_of_a_variable_is_told_by_its_name(write: Write) -> None:
+    environment = {**ENVIRONMENT, "INFLUXDB_URL": "db:8086"}
+    assert faults(write(""), **environment) == [
+        "INFLUXDB_URL: expected an address as 'http://influxdb:8086', got 'db:8086'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "influxdb",
+        "ftp://a",
+        "http://",
+        "http://a:x",
+        "http://a:0",
+        "http://a:70000",
+        "http://a b",
+        "http://[::",
+        "http://é",
+    ],
+)
+def test_a_url_must_be_one_of_http(write: Write, url: str) -> None:
+    (fault,) = faults(write(INFLUXDB.replace("http://influxdb:8086", url)))
+    assert fault == f"influxdb.url: expected an address as 'http://influxdb:8086', got '{url}'"
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8086", "https://db.example/influx", "http://10.0.0.2"])
+def test_a_url_may_have_any_host_and_a_path(write: Write, url: str) -> None:
+    influxdb = load(write(INFLUXDB.replace("http://influxdb:8086", url)), {}).influxdb
+    assert influxdb is not None
+    assert influxdb.url == url
+
+
+def test_a_url_with_a_password_is_refused_and_not_shown(write: Write) -> None:
+    (fault,) = faults(write(INFLUXDB.replace("http://influxdb", f"http://me:{SECRET}@influxdb")))
+    assert "without user, password" in fault
+
+
+@pytest.mark.parametrize("content", ["", " \n", f"{SECRET}\n{SECRET}", f"{SECRET} x", f"{SECRET}é", f"{SECRET}\x00"])
+def test_a_token_file_must_hold_one_word(write: Write, tmp_path: Path, content: str) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text(content, encoding="utf-8")
+    path = write(f"[influxdb]\nurl = 'http://a'\norg = 'b'\ntoken_file = '{token_file}'")
+    assert faults(path) == [
+        "influxdb.token_file: the file holds no token, which is one word of printable ASCII characters"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("token = 5", "influxdb.token: expected text in quotes"),
+        (f"token = '{SECRET} x'", "influxdb.token: expected a token: one word of printable ASCII characters"),
+        ("token = ''", "influxdb.token: expected a token: one word of printable ASCII characters"),
+        ("token_file = 5", "influxdb.token_file: expected the name of a file, in quotes"),
+        (f"token_file = '{SECRET}'", "influxdb.token_file: the file cannot be read: No such file or directory"),
+        (f"token_file = '{'x' * 5000}'", "influxdb.token_file: the file cannot be read: File name too long"),
+        ("token_file = '.'", "influxdb.token_file: the file cannot be read: Is a directory"),
+        (
+            f"token = '{SECRET}'\ntoken_file = 'x'",
+            "influxdb.token_file: given besides token, one of them is wanted",
+        ),
+    ],
+)
+def test_a_bad_token_is_told_without_it(write: Write, line: str, told: str) -> None:
+    assert faults(write(f"[influxdb]\nurl = 'http://a'\norg = 'b'\n{line}")) == [told]
+
+
+def test_a_token_in_the_place_of_the_section_is_not_shown(write: Write) -> None:
+    assert faults(write(f"influxdb = '{SECRET}'")) == ["influxdb: expected a table of keys and values"]
+
+
+def test_two_tokens_of_the_environment_are_one_too_many(write: Write) -> None:
+    assert faults(write(""), **ENVIRONMENT, INFLUXDB_TOKEN_FILE="/x") == [
+        "INFLUXDB_TOKEN_FILE: given besides INFLUXDB_TOKEN, one of them is wanted"
+    ]
+
+
+def test_no_secret_is_in_a_repr(write: Write) -> None:
+    config = load(write(INFLUXDB), {})
+    assert SECRET not in f"{config!r} {config} {config.influxdb!r} {config.model_dump_json()}"
+
+
+# Whatever a file holds
+
+KEYS = ["site", "listen", "influxdb", "journal", "collector", "ecu", "inverter", "panels", "id", "channel", "token"]
+KEYS += ["name", "timezone", "latitude", "longitude", "host", "data_ports", "control_port", "url", "org", "row", "path"]
+scalars = (
+    st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="ascii"))
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+)
+
+
+def toml(value: object) -> str:
+    """Inline TOML, which for these values is JSON save for the tables and some control characters."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(toml, value)) + "]"
+        case _:
+            return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+@given(document=st.dictionaries(st.sampled_from(KEYS), values, max_size=5))
+def test_any_document_is_a_config_or_a_list_of_faults(
+    document: dict[str, object], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text("".join(f"{key} = {toml(value)}\n" for key, value in document.items()))
+    try:
+        told = ["fine", load(path, {}).site.timezone]
+    except ConfigError as exc:
+        told = list(exc.faults)
+    assert told
+    assert all(line.isprintable() for line in told)

@@ -1,0 +1,136 @@
+"""The documents say what the program does: commands, keys, names and queries in them are tried here."""
+
+import re
+import shlex
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector import cli
+from collector.clock import NS
+from collector.config import Collector, Config, Ecu, InfluxDB, Inverter, Journal, Listen, Panel, Site, load
+from collector.names import Names
+from collector.points import SCHEMA, LineWriter, Point
+from tests.conftest import Influx
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def _keys() -> Iterator[str]:
+    sections = (Site, Listen, Collector, Journal, InfluxDB, Ecu, Inverter)
+    for section in sections:
+        for name in section.model_fields:
+            yield f"{section.__name__.lower()}.{name}"
+    yield from (f"inverter.{name}" for name in Panel.model_fields)
+
+
+def test_the_shipped_configuration_loads_on_a_fresh_machine_without_a_database() -> None:
+    config = load(ROOT / "config.toml", {})
+    assert config.influxdb is None
+    assert (*config.listen.data_ports, config.listen.control_port) == (8995, 8996, 8997)
+
+
+def test_every_example_in_the_shipped_configuration_is_valid_when_it_is_switched_on(tmp_path: Path) -> None:
+    lines = (ROOT / "config.toml").read_text(encoding="utf-8").splitlines()
+    examples = [re.sub(r"^# ?(?=\w+ = |\[|\]|  \{)", "", line) for line in lines]
+    token = tmp_path / "token"
+    token.write_text("secret", encoding="utf-8")
+    text = "\n".join(examples).replace("/run/secrets/influxdb_token", str(token))
+    assert "influxdb" in tomllib.loads(text)
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    config = load(path, {})
+    assert config.influxdb is not None
+    assert config.inverter[0].panels[1].peak_w == 400
+
+
+@pytest.mark.parametrize("key", list(_keys()))
+def test_the_readme_names_every_configuration_key(key: str) -> None:
+    section, _, name = key.partition(".")
+    table = [line for line in README.splitlines() if line.startswith("| `")]
+    assert any(f"`{key}`" in row or (f"`[[{section}]]`" in row and f"`{name}`" in row) for row in table)
+
+
+@pytest.mark.parametrize("measurement", SCHEMA)
+def test_the_readme_names_every_tag_and_field_of_a_measurement(measurement: str) -> None:
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{measurement}` |"))
+    _, _, tags, fields, _ = row.split("|")
+    assert re.findall(r"`(\w+)`", fields) == list(SCHEMA[measurement].fields)
+    named = re.findall(r"`(\w+)`", tags)
+    if "as `inverter`" in tags:
+        named = [*SCHEMA["inverter"].tags, *(name for name in named if name != "inverter")]
+    assert named == list(SCHEMA[measurement].tags)
+
+
+def test_every_command_line_in_the_readme_is_one_the_program_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [shlex.split(line, comments=True) for block in _blocks("sh") for line in block.splitlines()]
+    ours = [
+        words[words.index("collector") + 1 :] for words in commands if "collector" in words and words[0] != "docker"
+    ]
+    ours += [words[1:] for words in (c.split() for c in re.findall(r"`collector ([a-z-]+)", README)) if words]
+    names = {words[0] for words in ours if words} | set(re.findall(r"`collector ([a-z-]+)", README))
+    assert {"run", "check-config", "status", "decode", "replay"} <= names
+    for name in sorted(names):
+        with pytest.raises(SystemExit) as exits:
+            cli.main([name, "--help"])
+        assert exits.value.code == 0, name
+    capsys.readouterr()
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    command = next(line for block in _blocks("sh") for line in block.splitlines() if line.endswith("pytest"))
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("path", sorted({*re.findall(r"\]\((?!http|#)([^)]+)\)", README)}))
+def test_every_link_into_the_repository_leads_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("anchor", sorted({*re.findall(r"\]\(#([^)]+)\)", README)}))
+def test_every_link_within_the_readme_leads_to_a_heading(anchor: str) -> None:
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    assert anchor in {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.fixture
+def site(influx: Influx) -> Influx:
+    """Two hours of two panels of one array, one of them at half power, and an event."""
+    names = Names(Config()).ecu("216000000001")
+    now = time.time_ns()
+    written = LineWriter()
+    lines = []
+    for step in range(24):
+        at = now - (300 * step + 60) * NS
+        tags = (names.id, "408000000001", "408000000001", "YC600")
+        lines.append(written.line(Point("ecu", (names.id, names.name), {"power_w": 300.0, "energy_wh": 25.0}, at)))
+        lines.append(written.line(Point("inverter", tags, {"temperature_c": 20.0 + step}, at)))
+        for channel, power_w in ((1, 200.0), (2, 100.0)):
+            panel = names.panel("408000000001", channel)
+            place = (*tags, str(channel), panel.name, panel.array)
+            fields = {"power_w": power_w, "energy_wh": power_w / 12}
+            lines.append(written.line(Point("channel", place, fields, at)))
+    lines.append(written.line(Point("event", (names.id, "data", "new_inverter"), {"text": "first seen"}, now - NS)))
+    influx.api.create_bucket(influx.bucket)
+    influx.api.write(influx.bucket, "\n".join(lines))
+    return influx
+
+
+@pytest.mark.parametrize("query", _blocks("flux"))
+def test_every_flux_example_finds_what_it_is_about(site: Influx, query: str) -> None:
+    assert site.query(query.replace('"solar"', f'"{site.bucket}"'))
+
+
+def test_the_comparison_of_panels_gives_the_ratio_to_the_middle_of_the_array(site: Influx) -> None:
+    query = next(block for block in _blocks("flux") if "median()" in block)
+    rows = site.query(query.replace('"solar"', f'"{site.bucket}"'))
+    ratios = {row["panel"]: float(row["ratio"]) for row in rows}
+    assert ratios == pytest.approx({"408000000001-1": 4 / 3, "408000000001-2": 2 / 3})
