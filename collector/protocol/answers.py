@@ -1,8 +1,8 @@
 """The closed list of what is ever sent to a gateway (docs/protocol.md, 3 and 7).
 
-A wrong answer is worse than none, so there is no general encoder here: seven templates, filled only with digits the gateway
-itself has sent. None of them changes anything in the gateway but what it keeps for delivery. No answer ends in a line feed, and
-each must leave in a single send.
+A wrong answer is worse than none, so there is no general encoder here: six templates, filled only with digits the
+gateway itself has sent. None of them changes anything in the gateway but what it keeps for delivery. No answer ends in
+a line feed, and each must leave in a single send.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from collector.protocol.fields import ID, TIME
 from collector.protocol.messages import Kind, Message
 
-# The count has two digits, and ninety-nine time stamps stay within one TCP segment and below every receive buffer known.
+# The count has two digits, and ninety-nine time stamps stay within one TCP segment and below every receive buffer
+# known.
 MOST_TIMES = 99
 
 
 def answer(message: Message, stored: Sequence[str] = ()) -> bytes | None:
     """The answer to a message that is on disk, or None where silence is the answer.
 
-    `stored` lists the time stamps of the records asked for, newest first; only the two queries of the control port use it.
+    `stored` lists the time stamps of the records asked for, newest first; only the two queries of the control port use
+    it.
     """
     times = [time for time in stored if TIME.fullmatch(time)][:MOST_TIMES]
     match message.kind:
@@ -33,9 +35,14 @@ def answer(message: Message, stored: Sequence[str] = ()) -> bytes | None:
             return _status_answer(times) if times else b"APS13AAA24A123AAA0000END"
         case Kind.GATEWAY if ID.fullmatch(message.ecu) and TIME.fullmatch(message.time):
             return _gateway_answer(message, message.time, [message.time])
-        case Kind.GATEWAY_QUERY if ID.fullmatch(message.ecu) and times:
-            return _gateway_answer(message, message.raw[30:44].decode(), times)
+        case Kind.GATEWAY_QUERY if ID.fullmatch(message.ecu) and TIME.fullmatch(_asked_at(message)) and times:
+            return _gateway_answer(message, _asked_at(message), times)
     return None
+
+
+def _asked_at(message: Message) -> str:
+    """The time in a gateway's query, which is no key of a record."""
+    return message.raw[30:44].decode("latin-1")
 
 
 def _status_answer(times: Sequence[str]) -> bytes:

@@ -1,7 +1,7 @@
 """Inverter blocks: from the text between two `END`s to an `Inverter`, and back (docs/protocol.md, 5).
 
-Values are in the units their names carry; `None` means that the device did not measure or not send it. A block that cannot be
-read costs that block alone: it comes back as a line of text which holds it whole.
+Values are in the units their names carry; `None` means that the device did not measure or not send it. A block that
+cannot be read costs that block alone: it comes back as a line of text which holds it whole.
 """
 
 from collections.abc import Iterable
@@ -29,19 +29,22 @@ from collector.protocol.forms import (
     by_channel_count,
 )
 
-# The inverters that do not measure AC power send this share of the DC power instead, so a sent value in the right unit is
-# near it (docs/protocol.md, 5.8).
+# The inverters that do not measure AC power send this share of the DC power instead, so a sent value in the right unit
+# is near it (docs/protocol.md, 5.8).
 AC_SHARE = 0.94
 
-# No module behind an optimizer carries more and no inverter is hotter: a larger number is something else that was printed
-# in that place (docs/protocol.md, 5.7).
+# No module behind an optimizer carries more and no inverter is hotter: a larger number is something else that was
+# printed in that place (docs/protocol.md, 5.7).
 MOST_AMPERES = 60.0
 HOTTEST_C = 150.0
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One DC input, counted from 1. Energy is that of the interval since the last successful reading, never a running total."""
+    """One DC input, counted from 1.
+
+    Energy is that of the interval since the last successful reading, never a running total.
+    """
 
     number: int
     power_w: float
@@ -102,8 +105,8 @@ class Inverter:
 def decode_blocks(texts: Iterable[str], dialect: Dialect) -> tuple[tuple[Inverter, ...], tuple[str, ...]]:
     """Read the blocks of one record, each without its END, in the order sent.
 
-    Returns the inverters and a line for each block that was not understood, which holds the whole block. The two blocks of a
-    PLC inverter become one inverter. Never raises.
+    Returns the inverters and a line for each block that was not understood, which holds the whole block. The two blocks
+    of a PLC inverter become one inverter. Never raises.
     """
     inverters: dict[str, Inverter] = {}
     problems = []
@@ -204,7 +207,7 @@ def _any_flag(flags: list[int]) -> int | None:
 
 
 def _measured_scale(inverter: Inverter) -> Inverter:
-    """Choose tenths or hundredths of a watt for an unknown type's AC side, whichever is nearer to what the DC side gives.
+    """Choose tenths or hundredths of a watt for an unknown type's AC side: what is nearer to its DC side.
 
     Where there is nothing to compare, only a zero is sure.
     """
@@ -251,8 +254,8 @@ def _both_channels(one: Inverter, other: Inverter) -> Inverter:
 def _decode_optimizer(text: str, *, early: bool) -> Inverter:
     """Read from both ends: the output power between them has six characters, in an early build up to nine.
 
-    That build counts the power in microwatts and the output energy in Wh, and prints numbers that are no measurement in the
-    places of the temperature and of a current (docs/protocol.md, 5.7).
+    That build counts the power in microwatts and the output energy in Wh, and prints numbers that are no measurement in
+    the places of the temperature and of a current (docs/protocol.md, 5.7).
     """
     second = len(text) - PV_INPUTS[1].width
     first = second - PV_INPUTS[0].width
@@ -300,8 +303,9 @@ def _agrees(output_wh: float, input_wh: float) -> bool:
 def encode_blocks(inverter: Inverter, dialect: Dialect) -> tuple[str, ...]:
     """Write an inverter the way a gateway of this dialect does, each block without its END.
 
-    A PLC inverter gives a block a channel, any other one block. What `decode_blocks` makes of the result equals `inverter`
-    within the steps of the fields. Raises FieldError for a value that does not fit or a model that the dialect cannot say.
+    A PLC inverter gives a block a channel, any other one block. What `decode_blocks` makes of the result equals
+    `inverter` within the steps of the fields. Raises FieldError for a value that does not fit or a model that the
+    dialect cannot say.
     """
     if dialect.optimizers and inverter.output is not None:
         return (_encode_optimizer(inverter, inverter.output),)

@@ -1,8 +1,8 @@
 """One connection of a gateway, without the socket: bytes in, events out.
 
-The caller owns the socket, the clock and the order "store, then answer". It feeds `receive_data` whatever arrived, b"" at the
-end of the stream, and pulls `next_event` until it says NEED_DATA or END. A message is read by its content: the port it came in
-on does not matter.
+The caller owns the socket, the clock and the order "store, then answer". It feeds `receive_data` whatever arrived, b""
+at the end of the stream, and pulls `next_event` until it says NEED_DATA or END. A message is read by its content: the
+port it came in on does not matter.
 """
 
 from dataclasses import dataclass
@@ -74,8 +74,8 @@ class Connection:
     def next_event(self) -> Event:
         """The next message or stray piece, NEED_DATA, or END.
 
-        Raises RemoteProtocolError for a peer that does not speak this protocol, for a message without end, and for one that
-        the end of the stream has cut off.
+        Raises RemoteProtocolError for a peer that does not speak this protocol, for a message without end, and for one
+        that the end of the stream has cut off.
         """
         if not self._greeted and not self._buffer.starts_like_a_message():
             raise RemoteProtocolError("not a message of a gateway")
@@ -93,6 +93,6 @@ class Connection:
     def _last_event(self) -> Event:
         if self.is_empty:
             return END
-        if self._greeted and not self._buffer.starts_like_a_message():
+        if not self._buffer.starts_like_a_message():
             return Stray(self._buffer.take_rest())
         raise RemoteProtocolError("the connection ended inside a message")

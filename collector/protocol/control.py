@@ -31,7 +31,7 @@ def fault(frame: str) -> str | None:
 
 
 def answer_fault(frame: str, command: str) -> str | None:
-    """Why a message of a kind that is answered must not be: its gateway id or its own layout is not what it should be."""
+    """Why a message of an answered kind must not be: its gateway id or its layout is not what it should be."""
     if not frame[18:30].isdigit():
         return f"{command} without a gateway id"
     body = frame[_BODY:]

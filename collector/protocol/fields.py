@@ -1,8 +1,9 @@
 """Fixed-width text fields as tables; the same table decodes and encodes.
 
-The gateway writes numbers as runs of decimal digits without separators, in steps of a tenth, a hundredth or a thousandth of
-a unit, padded on the left with `0` or, in older firmware, with `A`. A `Layout` names such fields in their order. Reading is
-strict: anything but digits and padding is a `FieldError`, since Python's own `int` would also take signs, blanks and underscores.
+The gateway writes numbers as runs of decimal digits without separators, in steps of a tenth, a hundredth or a
+thousandth of a unit, padded on the left with `0` or, in older firmware, with `A`. A `Layout` names such fields in their
+order. Reading is strict: anything but digits and padding is a `FieldError`, since Python's own `int` would also take
+signs, blanks and underscores.
 """
 
 import re
@@ -56,7 +57,8 @@ def with_length(frame: str, pad: str) -> str:
 class Field:
     """One field of a layout: how many characters, which of them are legal, and what they mean.
 
-    `read` may raise ValueError for a text that the pattern lets through; `write` gets the value and the padding character.
+    `read` may raise ValueError for a text that the pattern lets through; `write` gets the value and the padding
+    character.
     """
 
     name: str
@@ -125,8 +127,8 @@ def constant(value: str, pattern: str = "") -> Field:
 def temperature(name: str, offset: int) -> Field:
     """Three characters, degrees Celsius (docs/protocol.md, 5.2).
 
-    A `B` marks a negative and an `A` a positive number in any firmware. Three plain digits mean the value plus `offset`;
-    layouts whose firmware uses the letters have offset 0, and are written with letters.
+    A `B` marks a negative and an `A` a positive number in any firmware. Three plain digits mean the value plus
+    `offset`; layouts whose firmware uses the letters have offset 0, and are written with letters.
     """
 
     def read(text: str) -> float:
@@ -138,10 +140,8 @@ def temperature(name: str, offset: int) -> Field:
 
     def write(value: float | None, _pad: str) -> str:
         whole = round(value or 0)
-        if offset:
-            written = f"{whole + offset:03d}"
-        else:
-            written = (f"{whole}" if whole >= 0 else f"B{-whole}").rjust(3, "A")
+        letters = f"{whole}" if whole >= 0 else f"B{-whole}"
+        written = f"{whole + offset:03d}" if offset else letters.rjust(3, "A")
         if len(written) > 3 or written.startswith("-"):
             raise FieldError(f"{name}: {value} does not fit 3 characters")
         return written
@@ -188,5 +188,8 @@ class Layout:
             raise FieldError(f"not a number in {text!r}") from exc
 
     def encode(self, values: Mapping[str, Any], pad: str = "0") -> str:
-        """Write the fields; a missing or None number is written as 0. Raises FieldError for a value that does not fit."""
+        """Write the fields; a missing or None number is written as 0.
+
+        Raises FieldError for a value that does not fit.
+        """
         return "".join(field.write(values.get(field.name), pad) for field in self.fields)

@@ -1,7 +1,8 @@
 """The forms of inverter blocks as tables: which fields, how wide, in which steps (docs/protocol.md, 5).
 
-A block carries neither length nor version. Its form follows from the version of the record around it (the `Dialect`), from
-the type code behind the serial number and from its width. Nothing is decoded here; `blocks` does it from these tables.
+A block carries neither length nor version. Its form follows from the version of the record around it (the `Dialect`),
+from the type code behind the serial number and from its width. Nothing is decoded here; `blocks` does it from these
+tables.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ UID_WIDTH = 12
 MODELS = {"03": "YC500", "04": "YC1000", "05": "YC250", "07": "YC600", "08": "QS1"}
 OPTIMIZER = "OPT"
 
-# Steps to the unit: a hundredth of a watt, but a tenth for the AC side of the QS1; mWh, tenths of a volt and of an ampere.
+# Steps to the unit: a hundredth of a watt, but a tenth for the AC side of the QS1; mWh, tenths of a volt and of an
+# ampere.
 _POWER, TENTHS, _ENERGY, _VOLTAGE, _CURRENT = 100, 10, 1000, 10, 10
 
 _GRID = (quantity("grid_voltage_v", 3), quantity("grid_frequency_hz", 5, 10))

@@ -1,8 +1,9 @@
 """Where one message ends and the next begins (docs/protocol.md, 2.4).
 
-A message ends at a line feed. Its length field is the second way to find the end: when exactly that many bytes are there
-without one, they close as a message does, and nothing but a line feed or another message follows, the end is known too. Bytes are never dropped
-but for the line ends between messages; what does not begin like a message comes out as a stray piece.
+A message ends at a line feed. Its length field is the second way to find the end: when exactly that many bytes are
+there without one, they close as a message does, and nothing but a line feed or another message follows, the end is
+known too. Bytes are never dropped but for the line ends between messages; what does not begin like a message comes out
+as a stray piece.
 """
 
 import re
@@ -28,8 +29,8 @@ def _may_start(data: bytes) -> bool:
 class FrameBuffer:
     """Collects bytes and gives out frames.
 
-    `next_frame` is pulled until it returns None. It remembers how far it has searched, so that a long message in many pieces
-    is looked through once.
+    `next_frame` is pulled until it returns None. It remembers how far it has searched, so that a long message in many
+    pieces is looked through once.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:

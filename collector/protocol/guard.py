@@ -1,7 +1,8 @@
 """Keeps a misunderstanding from becoming a storm.
 
 A gateway that rejects an answer on the control port asks again at once and without end, but waits five minutes when the
-connection is closed instead (docs/protocol.md, 7.8). So who asks the same thing too often within a short time gets silence.
+connection is closed instead (docs/protocol.md, 7.8). So who asks the same thing too often within a short time gets
+silence.
 """
 
 from collections import OrderedDict, deque

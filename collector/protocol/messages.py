@@ -1,7 +1,7 @@
 """What a frame is: the one value that travels from the socket through the journal to the points.
 
-A `Message` holds what an answer and a key need and the frame's own bytes; everything else is decoded from those bytes when it
-is asked for, so that a better decoder can read the past again.
+A `Message` holds what an answer and a key need and the frame's own bytes; everything else is decoded from those bytes
+when it is asked for, so that a better decoder can read the past again.
 """
 
 import re
@@ -35,8 +35,9 @@ QUESTIONS = (Kind.RECORD_QUERY, Kind.POLL, Kind.STATUS_QUERY, Kind.GATEWAY_QUERY
 class Message:
     """A frame and what was read of it at once.
 
-    `time` is the 14 digits as sent, empty where the message has no time stamp of its own; `ecu` is empty where no id could be
-    read; `command` is `A101` and the like on control messages; `reason` says why a message is UNKNOWN or REFUSED.
+    `time` is the 14 digits as sent, empty where the message has no time stamp of its own; `ecu` is empty where no id
+    could be read; `command` is `A101` and the like on control messages; `reason` says why a message is UNKNOWN or
+    REFUSED.
     """
 
     kind: Kind

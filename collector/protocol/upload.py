@@ -1,13 +1,15 @@
-"""Records of the data ports: the header, the blocks behind it, late groups, and the JSON form (docs/protocol.md, 4 and 6).
+"""Records of the data ports: header, blocks behind it, late groups, and the JSON form (docs/protocol.md, 4 and 6).
 
-`find_record` reads only what an answer needs and is what the server runs before it stores. `decode` reads everything and never
-raises for the content of a record: what it cannot read is a line in `problems`. `encode` writes a record from the same tables.
+`find_record` reads only what an answer needs and is what the server runs before it stores. `decode` reads everything
+and never raises for the content of a record: what it cannot read is a line in `problems`. `encode` writes a record from
+the same tables.
 """
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from collector.protocol.blocks import Inverter, decode_blocks, encode_blocks
 from collector.protocol.fields import (
@@ -52,7 +54,7 @@ HEADER_96 = Layout(
 )
 FILL_UP = Layout(*_START, text("ecu", 12), digits("time", 14), constant(END))
 _GROUP_HEAD = Layout(digits("time", 14), quantity("count", 3))
-_ECU = slice(18, 30)
+_SYSTEM, _ECU = slice(10, 14), slice(18, 30)
 
 _JSON_TIME = re.compile(r'"EST"\s*:\s*"([0-9]{14})"', re.ASCII)
 _JSON_ECU = re.compile(r'"EID"\s*:\s*"([0-9]{12})"', re.ASCII)
@@ -103,8 +105,8 @@ class Upload:
 def find_record(frame: str) -> Found | None:
     """Tell a record or a query of the data ports from anything else; None when no time stamp can be read.
 
-    A wrong length field or an unreadable block is no obstacle: a record that is refused for ever would block all those behind
-    it in the gateway (docs/protocol.md, 8).
+    A wrong length field or an unreadable block is no obstacle: a record that is refused for ever would block all those
+    behind it in the gateway (docs/protocol.md, 8).
     """
     if night := _NIGHT_QUERY.fullmatch(frame):
         return Found(night[1], "")
@@ -114,8 +116,12 @@ def find_record(frame: str) -> Found | None:
     if found is None or not _RECORD.match(frame):
         return None
     time = frame[found : found + 14]
-    ecu = frame[_ECU]
-    return Found(ecu, time) if TIME.fullmatch(time) and ecu.isascii() and ecu.isprintable() else None
+    return Found(_readable_id(frame[_ECU]), time) if TIME.fullmatch(time) else None
+
+
+def _readable_id(ecu: str) -> str:
+    """An id as sent, whatever it is made of; empty when it is no text. An unreadable one is no reason for silence."""
+    return ecu if ecu.isascii() and ecu.isalnum() else ""
 
 
 def _time_at(frame: str) -> int | None:
@@ -153,28 +159,28 @@ def decode(frame: str) -> Upload:
         return _decode_json(frame)
     if frame[44:50] == END + TAIL:
         return _decode_fill_up(frame)
+    found = find_record(frame)
+    if found is None:
+        return Upload(version=0, ecu="", time="", has_round=False, problems=("not a record",))
+    version = int(frame[3:5])
     layout = HEADER_96 if _time_at(frame) == 70 else HEADER_86
-    try:
-        header = layout.decode(frame[: layout.width])
-    except FieldError as exc:
-        found = find_record(frame)
-        ecu, time = (found.ecu, found.time) if found else ("", "")
-        return Upload(version=0, ecu=ecu, time=time, has_round=False, problems=(f"header not understood ({exc})",))
-    form = dialect(int(header["version"]), header["system"])
+    header, header_problems = _decode_header(frame, layout)
+    form = dialect(version, frame[_SYSTEM])
     body, _, tail = frame[layout.width :].partition(TAIL)
     inverters, block_problems = decode_blocks(_split(body, END), form)
     late, late_problems = _decode_tail(tail, form)
-    problems = (*_length_problems(frame), *block_problems, *late_problems)
-    count = len(inverters) + len(block_problems)
-    if header["count"] != count and not block_problems:
-        problems += (f"the header counts {header['count']} inverters, {count} were found",)
-    channel_sum_w = total(inverter.dc_power_w for inverter in inverters)
+    problems = (*_length_problems(frame), *header_problems, *block_problems, *late_problems)
+    if "count" in header and header["count"] != len(inverters) and not block_problems:
+        problems += (f"the header counts {header['count']} inverters, {len(inverters)} were found",)
+    power_w = header.get("power_w")
+    if "power" in header:
+        power_w = header_power_w(header["power"], total(inverter.dc_power_w for inverter in inverters))
     return Upload(
-        version=int(header["version"]),
-        ecu=header["ecu"],
-        time=header["time"],
+        version=version,
+        ecu=found.ecu,
+        time=found.time,
         inverters=inverters,
-        power_w=header["power_w"] if layout is HEADER_96 else header_power_w(header["power"], channel_sum_w),
+        power_w=power_w,
         # The counter is never 0 once anything was produced; late rounds say 0 for "not known".
         lifetime_kwh=header.get("lifetime_kwh") or None,
         late=late,
@@ -182,14 +188,23 @@ def decode(frame: str) -> Upload:
     )
 
 
+def _decode_header(frame: str, layout: Layout) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The header's values, or none of them: one bad digit in it must not cost the blocks behind it."""
+    try:
+        return layout.decode(frame[: layout.width]), ()
+    except FieldError as exc:
+        return {}, (f"header not understood ({exc})",)
+
+
 def header_power_w(power: int, channel_sum_w: float) -> float | None:
     """Settle whether a header counts watts or hundredths of one (docs/protocol.md, 4.3).
 
-    The header is the sum of the channels' powers, so of the two units it is the one that gives their sum, or comes nearer to it
-    where a block could not be read. None where there is nothing to compare with.
+    The header is the sum of the channels' powers, so of the two units it is the one that gives their sum, or comes
+    nearer to it where a block could not be read. A header of 0 was not filled. None where there is nothing to compare
+    with.
     """
     if power == 0:
-        return 0.0
+        return channel_sum_w
     if channel_sum_w <= 0:
         return None
     in_watts, in_hundredths = float(power), power / 100
@@ -228,7 +243,7 @@ def _decode_fill_up(frame: str) -> Upload:
     found = find_record(frame)
     ecu, time = (found.ecu, found.time) if found else ("", "")
     version = int(frame[3:5]) if found else 0
-    late, problems = _decode_tail(frame[FILL_UP.width + len(TAIL) :], dialect(version, frame[10:14]))
+    late, problems = _decode_tail(frame[FILL_UP.width + len(TAIL) :], dialect(version, frame[_SYSTEM]))
     problems = (*_length_problems(frame), *problems)
     return Upload(version=version, ecu=ecu, time=time, late=late, has_round=False, problems=problems)
 
@@ -269,13 +284,14 @@ def encode(
     system: str = "AAAA",
     sequence: str = "AAA1",
     hundredths: bool = False,
+    interval_energy: bool = True,
     length_pad: str = "0",
 ) -> str:
     """Write a record without its line feed; what `decode` makes of it equals `upload`.
 
-    `hundredths` is the header's power unit, `length_pad` the padding of the length field, which newer firmware takes from the
-    older one while it pads all other numbers with `0`. Raises FieldError for what does not fit: more than 999 inverters, or
-    99,999 characters.
+    `hundredths` is the header's power unit; without `interval_energy` the header says 0 for it, as newer firmware does;
+    `length_pad` is the padding of the length field, where newer firmware keeps the `A` of the older one. Raises
+    FieldError for what does not fit: more than 999 inverters, or 99,999 characters.
     """
     form = dialect(upload.version, system)
     power_w = upload.power_w or 0
@@ -287,7 +303,7 @@ def encode(
         "ecu": upload.ecu,
         "power": power_w * 100 if hundredths else power_w,
         "power_w": power_w,
-        "energy_wh": upload.energy_wh,
+        "energy_wh": upload.energy_wh if interval_energy else 0,
         "lifetime_kwh": upload.lifetime_kwh,
         "time": upload.time,
         "count": len(upload.inverters),

@@ -1,0 +1,143 @@
+"""Who may import what. A new module is given its place and its libraries in the table here, or this file fails."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "collector"
+MOST_LINES = 450
+
+# Every module, lowest first, with the libraries it is allowed: a module imports only what stands above it here, and
+# exactly the libraries behind its name. `sqlite3` is watched like a library from outside.
+ALLOWED: dict[str, set[str]] = {
+    "collector": set(),
+    "collector.errors": set(),
+    "collector.protocol": set(),
+    "collector.protocol.fields": set(),
+    "collector.protocol.forms": set(),
+    "collector.protocol.blocks": set(),
+    "collector.protocol.upload": set(),
+    "collector.protocol.control": set(),
+    "collector.protocol.messages": set(),
+    "collector.protocol.answers": set(),
+    "collector.protocol.guard": set(),
+    "collector.protocol.framing": set(),
+    "collector.protocol.connection": set(),
+    "collector.config": {"pydantic", "pydantic_core", "tomli"},
+    "collector.clock": set(),
+    "collector.names": set(),
+    "collector.journal": {"sqlite3"},
+    "collector.journal_reader": {"sqlite3"},
+    "collector.influx": {"influxdb_client", "urllib3"},
+    "collector.points": set(),
+    "collector.report": {"astral"},
+    "collector.watch": set(),
+    "collector.status": set(),
+    "collector.admission": {"trio"},
+    "collector.intake": {"trio"},
+    "collector.backlog": {"trio"},
+    "collector.server": {"trio"},
+    "collector.writer": {"trio"},
+    "collector.replay": set(),
+    "collector.app": {"trio"},
+    "collector.status_view": {"rich"},
+    "collector.replay_command": {"rich"},
+    "collector.provision": {"urllib3"},
+    "collector.cli": {"trio"},
+    "collector.__main__": set(),
+}
+WATCHED = {"sqlite3"}
+
+# These get plain values, so that they can be used and tested without a configuration.
+WITHOUT_CONFIG = ("admission", "intake", "backlog", "server", "writer", "journal", "journal_reader", "influx", "points")
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {_name(path): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _imports(module: str) -> set[str]:
+    """Full names of the modules that one imports, anywhere in it, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(SOURCES[module])):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}, line {node.lineno}: a relative import"
+            source = node.module or ""
+            names = {f"{source}.{alias.name}" for alias in node.names}
+            found.update(names & SOURCES.keys() or {source})
+    return found
+
+
+def _own(module: str) -> set[str]:
+    return {name for name in _imports(module) if name in SOURCES}
+
+
+def _libraries(module: str) -> set[str]:
+    roots = {name.partition(".")[0] for name in _imports(module)}
+    return {root for root in roots if root != PACKAGE.name and (root not in sys.stdlib_module_names or root in WATCHED)}
+
+
+def test_every_module_stands_in_the_table() -> None:
+    assert sorted(ALLOWED) == sorted(SOURCES)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_go_one_way(module: str) -> None:
+    order = list(ALLOWED)
+    above = order[: order.index(module)]
+    assert {name for name in _own(module) if name not in above} == set()
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_imports_the_libraries_it_is_allowed_and_needs_each(module: str) -> None:
+    assert _libraries(module) == ALLOWED[module]
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("collector.protocol")])
+def test_the_protocol_knows_nothing_but_the_standard_library_and_the_errors(module: str) -> None:
+    assert _libraries(module) == set()
+    others = {name for name in _own(module) if not name.startswith("collector.protocol")}
+    assert others <= {"collector.errors"}
+
+
+@pytest.mark.parametrize(
+    ("library", "modules"),
+    [
+        ("tomli", {"collector.config"}),
+        ("influxdb_client", {"collector.influx"}),
+        ("sqlite3", {"collector.journal", "collector.journal_reader"}),
+    ],
+)
+def test_what_could_be_replaced_one_day_is_known_in_one_place(library: str, modules: set[str]) -> None:
+    assert {module for module in SOURCES if library in _libraries(module)} == modules
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["config", "clock", "names", "journal", "journal_reader", "influx", "points", "report", "replay", "status"],
+)
+def test_what_blocks_or_only_calculates_knows_nothing_of_trio(module: str) -> None:
+    assert "trio" not in _libraries(f"collector.{module}")
+
+
+@pytest.mark.parametrize("module", WITHOUT_CONFIG)
+def test_the_configuration_is_taken_apart_before_it_is_handed_on(module: str) -> None:
+    assert "collector.config" not in _own(f"collector.{module}")
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_is_short_enough_to_be_read_at_once(module: str) -> None:
+    assert len(SOURCES[module].splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if SOURCES[name].strip()])
+def test_a_module_opens_with_what_it_is_for(module: str) -> None:
+    assert ast.get_docstring(ast.parse(SOURCES[module]))
