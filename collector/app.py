@@ -89,18 +89,19 @@ class Service:
     async def run(self, *, task_status: trio.TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop`, SIGTERM or SIGINT. Started, with their numbers in order, once every port is open."""
         _raise_file_limit()
-        await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
-        listeners = await _open_listeners(self._config.listen.host, self._ports())
-        try:
-            await self._note_names()
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        # From the first to the last line, so that neither an early signal nor a second one cuts the work short.
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            try:
+                await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
+                listeners = await _open_listeners(self._config.listen.host, self._ports())
+                await self._note_names()
                 await self._serve(listeners, signals, task_status)
-            await self._say_goodbye()
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._backlog.close()
-            if self._sink:
-                self._sink.close()
+                await self._say_goodbye()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await self._backlog.close()
+                if self._sink:
+                    self._sink.close()
         _log.info("stopped")
 
     def _ports(self) -> list[tuple[int, str]]:
@@ -116,6 +117,7 @@ class Service:
         async with trio.open_nursery() as background:
             intake = Intake(self._journal, self._limiter, background)
             server = Server(intake, self._backlog, self._admission, on_stored=self._on_stored)
+            background.start_soon(_stop_on_signal, signals, self._stopping)
             background.start_soon(self._beat, intake, server)
             if self._writer:
                 background.start_soon(self._writer.run)
@@ -126,7 +128,6 @@ class Service:
                     accepting.start_soon(
                         partial(trio.serve_listeners, _handler(server), listeners, handler_nursery=connections)
                     )
-                    accepting.start_soon(_stop_on_signal, signals, self._stopping)
                     task_status.started([listener.socket.getsockname()[1] for listener in listeners])
                     await self._stopping.wait()
                     accepting.cancel_scope.cancel()

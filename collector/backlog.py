@@ -74,6 +74,8 @@ class Backlog:
         return await trio.to_thread.run_sync(self._read_now, query, limiter=self._reading)
 
     def _read_now(self, query: Callable[[JournalReader], _T]) -> _T:
+        if self._reader is not None and self._reader.is_outdated:
+            self._close_reader()
         if self._reader is None:
             self._reader = JournalReader(self._journal.path)
         try:

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,9 @@ from collector.points import as_json, decode
 from collector.protocol.messages import Kind, read
 
 FINE, FINDING, USAGE = 0, 1, 2
+
+# InfluxDB's time stamps end in 2262.
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2261
 
 
 def entry() -> None:
@@ -46,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"collector: {exc}", file=sys.stderr)
         return FINDING
     except BrokenPipeError:
-        # Whoever read the output has seen enough; closing it here keeps the interpreter from complaining at its end.
-        sys.stderr.close()
+        # Whoever read the output has seen enough. What is still buffered goes nowhere, so that the interpreter does
+        # not try once more at its end and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
     except KeyboardInterrupt:
         return 130
@@ -102,9 +107,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; expected one as 2026-03-29") from None
+    if not EARLIEST_YEAR <= day.year <= LATEST_YEAR:
+        raise argparse.ArgumentTypeError(f"{text!r} is outside the years {EARLIEST_YEAR} to {LATEST_YEAR}")
+    return day
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -26,6 +26,9 @@ LEAST_SPAN_S: Final = 600.0
 TOLERATED_S: Final = 600.0
 
 
+# The fixed zones that have a name, in hours east of Greenwich: from Etc/GMT+12 to Etc/GMT-14.
+FIRST_ZONE_H, LAST_ZONE_H = -12, 14
+
 # A time stamp further ahead than any zone can explain is a clock gone wrong, or the key of a fill-up message.
 BELIEVABLE_LEAD_S: Final = 26 * HOUR_S
 
@@ -106,17 +109,17 @@ def judge(seen: Sequence[tuple[int, float]], offset: timedelta) -> Skew | None:
     judgement.
 
     The smallest counts, since every delay only adds. `offset` is the configured zone's distance from UTC at these
-    times. A difference of whole hours is a matter of the zone, which for a gateway without summer time is a fixed one.
+    times. Where another number of whole hours would put the clock right, it is a matter of the zone, which for a
+    gateway without summer time is a fixed one.
     """
     if len(seen) < LEAST_RECORDS or seen[-1][0] - seen[0][0] < LEAST_SPAN_S * NS:
         return None
     seconds = min(skew_s for _, skew_s in seen)
     if abs(seconds) <= TOLERATED_S:
         return None
-    hours = round(seconds / HOUR_S)
-    rest = seconds - hours * HOUR_S
-    fitting = offset / timedelta(hours=1) - hours
-    if hours == 0 or abs(rest) > TOLERATED_S or not fitting.is_integer() or not -14 <= fitting <= 12:
+    shown_s = offset.total_seconds() - seconds
+    fitting = round(shown_s / HOUR_S)
+    if abs(shown_s - fitting * HOUR_S) > TOLERATED_S or not FIRST_ZONE_H <= fitting <= LAST_ZONE_H:
         return Skew(seconds, None)
     # The sign of these names is turned around by POSIX: Etc/GMT-1 is an hour east of Greenwich.
-    return Skew(seconds, f"Etc/GMT{-int(fitting):+d}" if fitting else "Etc/GMT")
+    return Skew(seconds, f"Etc/GMT{-fitting:+d}" if fitting else "Etc/GMT")

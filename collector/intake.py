@@ -15,6 +15,10 @@ from collector.journal import Arrival
 
 _log = logging.getLogger(__name__)
 
+# Junk waits in the same queue as records. More of it at once is a flood, which must not hold up a gateway's answer and
+# of which a sample is enough.
+MOST_REFUSALS_WAITING = 20
+
 
 class Store(Protocol):
     """What the intake needs of the journal. Called in a worker thread, one call at a time."""
@@ -58,6 +62,7 @@ class Intake:
         self._nursery = nursery
         self._waiting: list[_Ticket] = []
         self._committing = False
+        self._refusals_waiting = 0
 
     async def store(self, arrival: Arrival) -> None:
         """Return once the message is on disk; raises JournalError when it is not and may not be acknowledged.
@@ -74,13 +79,18 @@ class Intake:
             raise ticket.error
 
     async def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
-        """Keep what was no message; that it can't be kept is logged and no more."""
+        """Keep what was no message, unless too much comes at once; that it can't be kept is logged and no more."""
+        if self._refusals_waiting >= MOST_REFUSALS_WAITING:
+            return
+        self._refusals_waiting += 1
         try:
             await trio.to_thread.run_sync(
                 self._store.refuse, received_at, port, peer, reason, raw, limiter=self._limiter
             )
         except JournalError as exc:
             _log.warning("refused bytes were not kept error=%s", exc)
+        finally:
+            self._refusals_waiting -= 1
 
     async def _commit(self) -> None:
         self._committing = True

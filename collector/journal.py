@@ -16,6 +16,7 @@ failure the file is closed and opened anew at the next call, so that a mended di
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 import time
@@ -30,6 +31,8 @@ from collector.clock import BELIEVABLE_LEAD_S
 from collector.errors import JournalError
 from collector.protocol.messages import QUESTIONS, Kind, Message
 from collector.protocol.upload import carries_late_data
+
+_log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 
@@ -94,7 +97,7 @@ REFUSED_BYTES = 8192
 
 _REMEDIES = {
     "SQLITE_FULL": "the disk is full: make room for {path}",
-    "SQLITE_READONLY": "{path} is read-only: make it and its folder writable",
+    "SQLITE_READONLY": "{path} is read-only: make it, the files beside it and its folder writable",
     "SQLITE_CANTOPEN": "{path} cannot be opened: check that its folder exists and is writable",
     "SQLITE_CORRUPT": "{path} is damaged: restore a backup, or move it away to begin a new one",
     "SQLITE_NOTADB": "{path} is no journal: restore a backup, or move it away to begin a new one",
@@ -160,6 +163,7 @@ class Journal:
         self.fsync_s = 0.0
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._log: tuple[int, int] | None = None
         self._newest: dict[str, str] = {}
 
     def open(self) -> None:
@@ -320,9 +324,10 @@ class Journal:
     def _connection(self) -> sqlite3.Connection:
         if self._db is not None:
             # Bytes written to a file that was removed or replaced would be acknowledged and lost.
-            if self._file == _identity(self.path):
+            if self._file == identity(self.path):
                 return self._db
-            self.close()
+            self._leave(self._db)
+        self._clear_orphaned_log()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Autocommit, so that a transaction is what stands between begin and commit here, and nothing else.
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
@@ -331,11 +336,39 @@ class Journal:
         except BaseException:
             db.close()
             raise
-        self._db, self._file = db, _identity(self.path)
+        self._db, self._file, self._log = db, identity(self.path), identity(log_path(self.path))
         return db
 
+    def _leave(self, db: sqlite3.Connection) -> None:
+        """Leave a file that was moved away. SQLite's close would not bring into it what only its log has yet."""
+        _log.warning("the journal was moved away or replaced, going on with what is there now path=%s", self.path)
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("pragma wal_checkpoint(truncate)")
+        self.close()
 
-def _identity(path: Path) -> tuple[int, int] | None:
+    def _clear_orphaned_log(self) -> None:
+        """Keep the log of a file that was moved away from being taken for that of the file in its place.
+
+        It would ruin that one, or be deleted with what only it has. So it is kept under another name unless it is
+        empty.
+        """
+        log = log_path(self.path)
+        if self._log is None or self._log != identity(log) or self._file == identity(self.path):
+            return
+        if log.stat().st_size == 0:
+            log.unlink()
+        else:
+            log.rename(log.with_name(f"{log.name}.{time.time_ns()}"))
+        self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+
+
+def log_path(path: Path) -> Path:
+    """Where SQLite keeps the write-ahead log of a journal."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tell a file from another one that has taken its place; None when there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 (asked before every commit: a Path's stat costs twice as much)
     except FileNotFoundError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from collector.errors import JournalError
-from collector.journal import STORED_COLUMNS, Stored, journal_errors, schema_version, stored
+from collector.journal import STORED_COLUMNS, Stored, identity, journal_errors, log_path, schema_version, stored
 from collector.protocol.messages import Kind
 
 _RECORDS_AT_ONCE = 200
@@ -45,7 +45,13 @@ class JournalReader:
                 check_same_thread=False,
                 timeout=5,
             )
-            if schema_version(self._db, path) == 0:
+            try:
+                empty = schema_version(self._db, path) == 0
+                self._file = identity(path)
+            except BaseException:
+                self.close()
+                raise
+            if empty:
                 self.close()
                 raise JournalError(f"{path} is empty: `collector run` fills it")
 
@@ -58,6 +64,12 @@ class JournalReader:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another file has taken the journal's place since it was opened, or none."""
+        with journal_errors(self.path):
+            return identity(self.path) != self._file
 
     def pending(self, limit: int) -> list[Stored]:
         """The oldest records that are neither delivered nor set aside, in order of arrival."""
@@ -169,12 +181,14 @@ class JournalReader:
 
     def file_bytes(self) -> int:
         """Size of the journal with its write-ahead log."""
-        log = self.path.with_name(self.path.name + "-wal")
+        log = log_path(self.path)
         with journal_errors(self.path):
             return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
     def _records(self, where: str, *values: object) -> list[Stored]:
-        return [stored(row) for row in self._rows(f"select {STORED_COLUMNS} from record {where}", *values)]  # noqa: S608
+        rows = self._rows(f"select {STORED_COLUMNS} from record {where}", *values)  # noqa: S608 (constants)
+        with journal_errors(self.path):
+            return [stored(row) for row in rows]
 
     def _value(self, query: str, *values: object) -> Any:  # noqa: ANN401 (SQLite's own type)
         return self._rows(query, *values)[0][0]

@@ -341,9 +341,14 @@ class LineWriter:
         return f"{series} {','.join(written)} {point.time}"
 
 
-def _series(point: Point, measurement: Measurement) -> str:
+def tag_value(value: str) -> str:
+    """The form in which InfluxDB has a tag: it is never empty nor ends in a backslash."""
     # Line protocol has no way to write a backslash at the end of a tag: it would escape the separator behind it.
-    values = (value.rstrip("\\").translate(_TAG_ESCAPES) or "-" for value in point.tags)
+    return value.rstrip("\\") or "-"
+
+
+def _series(point: Point, measurement: Measurement) -> str:
+    values = (tag_value(value).translate(_TAG_ESCAPES) for value in point.tags)
     tags = (f"{name}={value}" for name, value in zip(measurement.tags, values, strict=True))
     return ",".join((point.measurement, *tags))
 

@@ -6,7 +6,8 @@ that the journal holds for it is written. So nothing is counted twice, neither u
 A record that reaches InfluxDB while this runs is in the journal before, and so is either not touched by the deletion or
 written again after it.
 
-Where records were purged from the journal nothing is deleted, since it could not be written again.
+Up to the last day of which records were purged from the journal nothing is deleted, since it could not be written
+again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ from collector.errors import SinkRejected, SinkUnavailable
 from collector.journal import Stored
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
-from collector.points import Point
+from collector.points import SCHEMA, Point
 from collector.writer import RecordDecoder
 
 _P = ParamSpec("_P")
@@ -31,10 +32,21 @@ SPAN = timedelta(days=84)
 BATCH_LINES = 5000
 
 # A replay without a first or a last day reaches beyond all records, so that it also removes what was written with a
-# wrong zone.
-_BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
-_END = datetime(2200, 1, 1, tzinfo=UTC)
+# wrong zone: over all that InfluxDB's 64 bits of nanoseconds can tell, in whole days.
+_BEGINNING = datetime(1677, 9, 22, tzinfo=UTC)
+_END = datetime(2262, 4, 11, tzinfo=UTC)
 _AFTER_ALL_DIGITS = ":"
+# A gateway that has lost its clock begins here or later; spans before would be empty ones.
+_FIRST_DAY = date(1970, 1, 1)
+
+# Events stay, but for those that a better decoder may have nothing to say about any more: they have no names. Each
+# measurement is deleted by itself, because InfluxDB deletes nothing for `_measurement != "event"` in a shard without
+# events.
+_DELETED = (
+    *(f'_measurement="{name}"' for name, measurement in SCHEMA.items() if "ecu_name" in measurement.tags),
+    *(f'_measurement="{name}"' for name, measurement in SCHEMA.items() if "inverter" in measurement.tags),
+    'kind="undecodable_block"',
+)
 
 _ATTEMPTS = 6
 _FIRST_DELAY_S = 1.0
@@ -52,13 +64,17 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a replay did. `refused` are lines that InfluxDB would not take, with the reason."""
+    """What a replay did. `recovered` are records that had been set aside and of which InfluxDB now holds every point;
+    `refused` are lines that InfluxDB would not take, with the reason; `novelties` is what was first seen in which
+    record.
+    """
 
     records: int = 0
     points: int = 0
     unreadable: int = 0
     recovered: list[int] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    novelties: list[tuple[str, str, str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +112,47 @@ class Replay:
         self._decoder = RecordDecoder(names, reader.novelties())
         self._set_aside = reader.set_aside_ids()
         self._seen: set[int] = set()
+        # The lines of each record that had been set aside, those of them that were sent, and all that were refused.
+        self._lines_of: dict[int, set[str]] = {}
+        self._sent: set[str] = set()
+        self._refused: set[str] = set()
 
     def run(self, gateways: list[Gateway], first: date | None, last: date | None) -> Outcome:
         """Replay the local days from `first` to `last`, both included; None for the beginning and the end of the
         journal.
         """
         with ThreadPoolExecutor(max_workers=1) as sender:
-            for gateway in gateways:
-                for span in self._spans(gateway, first, last):
-                    self._replay(gateway.ecu, span, sender)
+            try:
+                for gateway in gateways:
+                    for span in self._spans(gateway, first, last):
+                        self._replay(gateway.ecu, span, sender)
+            finally:
+                # Whatever ends this early must not wait for the attempts of the other thread.
+                self._stop.set()
+        taken = self._sent - self._refused
+        self.outcome.recovered += sorted(identity for identity, lines in self._lines_of.items() if lines <= taken)
         return self.outcome
 
     def _spans(self, gateway: Gateway, first: date | None, last: date | None) -> Iterator[_Span]:
         zone = self._names.ecu(gateway.ecu).zone
-        begin = first or self._day(self._reader.first_time(gateway.ecu), gateway)
+        whole_from = _day_after(gateway.purged_time)
+        begin = first or max(_FIRST_DAY, self._day(self._reader.first_time(gateway.ecu), gateway))
         until = (last or self._day(gateway.newest_time, gateway)) + timedelta(days=1)
         edges = [begin]
+        if (first or date.min) < whole_from < until:
+            edges.append(whole_from)
         while edges[-1] + SPAN < until:
             edges.append(edges[-1] + SPAN)
         ends = [*edges[1:], until if last else None]
         begins = [first, *edges[1:]]
         for day, end in zip(begins, ends, strict=True):
-            lowest = f"{day:%Y%m%d}" if day else ""
             yield _Span(
-                first=lowest,
+                # Hour 24 of the day before is the first hour of this one.
+                first=f"{day - timedelta(days=1):%Y%m%d}24" if day else "",
                 end=f"{end:%Y%m%d}" if end else _AFTER_ALL_DIGITS,
                 start=_midnight(day, zone) if day else _BEGINNING,
                 stop=_midnight(end, zone) if end else _END,
-                delete=not gateway.purged_time or gateway.purged_time < lowest,
+                delete=(day or date.min) >= whole_from,
             )
 
     def _day(self, time: str | None, gateway: Gateway) -> date:
@@ -134,35 +163,36 @@ class Replay:
 
     def _replay(self, ecu: str, span: _Span, sender: ThreadPoolExecutor) -> None:
         if span.delete:
-            # Events stay, but for those that a better decoder may have nothing to say about any more: they have no
-            # names.
-            for predicate in (f'ecu="{ecu}" AND _measurement!="event"', f'ecu="{ecu}" AND kind="undecodable_block"'):
-                self._patiently(self._sink.delete, span.start, span.stop - timedelta(microseconds=1), predicate)
+            for what in _DELETED:
+                until = span.stop - timedelta(microseconds=1)
+                self._patiently(self._sink.delete, span.start, until, f'ecu="{ecu}" AND {what}')
         start, stop = clock.to_ns(span.start), clock.to_ns(span.stop)
         lines: list[str] = []
-        recovered: list[int] = []
         sending: Future[None] | None = None
         # Read after the deletion: whatever was delivered until then is in the journal, and is written again.
         for record in self._reader.for_replay(ecu, (span.first, span.end), (start, stop)):
-            points = self._decode(record, recovered)
-            lines += self._decoder.lines([point for point in points if start <= point.time < stop])
+            points = self._decode(record)
+            written = self._decoder.lines([point for point in points if start <= point.time < stop])
+            if record.id in self._lines_of:
+                self._sent.update(written)
+            lines += written
             self._progress()
             if len(lines) >= BATCH_LINES:
                 sending = self._hand_over(sender, sending, lines)
                 lines = []
         sending = self._hand_over(sender, sending, lines)
         sending.result()
-        self.outcome.recovered += recovered
 
-    def _decode(self, record: Stored, recovered: list[int]) -> Sequence[Point]:
+    def _decode(self, record: Stored) -> Sequence[Point]:
         decoded = self._decoder.decode(record)
         if record.id not in self._seen:
             self._seen.add(record.id)
             self.outcome.records += 1
+            self.outcome.novelties += [(*novelty, record.id) for novelty in decoded.novelties]
             if decoded.unreadable is not None:
                 self.outcome.unreadable += 1
             elif record.id in self._set_aside:
-                recovered.append(record.id)
+                self._lines_of[record.id] = set(self._decoder.lines(decoded.points))
         return decoded.points
 
     def _hand_over(self, sender: ThreadPoolExecutor, sending: Future[None] | None, lines: list[str]) -> Future[None]:
@@ -181,6 +211,7 @@ class Replay:
         except SinkRejected as exc:
             if len(lines) == 1:
                 self.outcome.refused.append(f"{exc}: {lines[0]}")
+                self._refused.add(lines[0])
                 return
             middle = len(lines) // 2
             self._send(lines[:middle])
@@ -197,6 +228,16 @@ class Replay:
                     raise
                 delay_s *= 2
         return None
+
+
+def _day_after(purged_time: str) -> date:
+    """The first day of which nothing was purged; beyond all days where the mark is no date."""
+    if not purged_time:
+        return date.min
+    try:
+        return clock.parse(purged_time).date() + timedelta(days=1)
+    except (ValueError, OverflowError):
+        return date.max
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

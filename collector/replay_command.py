@@ -46,8 +46,14 @@ def replay(config: Config, *, ecu: str | None, first: date | None, last: date | 
     return outcome
 
 
+# Stands for the records without a readable gateway id; nobody knows which of them were purged.
+_NAMELESS = Gateway(ecu="", first_seen_at=0, last_seen_at=0, peer="", newest_time="", purged_time="unknown")
+
+
 def _chosen(reader: JournalReader, ecu: str | None) -> list[Gateway]:
     gateways = [gateway for gateway in reader.gateways() if ecu in (None, gateway.ecu)]
+    if ecu is None and reader.count(_NAMELESS.ecu):
+        gateways.append(_NAMELESS)
     if ecu is not None and not gateways:
         raise CollectorError(f"the journal has no records of an ECU {ecu}")
     return gateways
@@ -63,6 +69,8 @@ def _settle(config: Config, names: Names, outcome: Outcome, *, everything: bool)
     try:
         if outcome.recovered:
             journal.put_back(outcome.recovered, time.time_ns())
+        if outcome.novelties:
+            journal.mark_delivered((), time.time_ns(), outcome.novelties)
         if everything:
             journal.put_state(NAMES_STATE, {"fingerprint": names.fingerprint()})
     finally:

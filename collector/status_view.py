@@ -10,7 +10,7 @@ from collector.status import Status
 
 def show(status: Status, console: Console | None = None) -> None:
     """Print the status: health first, then a table of inverters for each gateway."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, emoji=False)
     health = "[green]healthy[/]" if status.healthy else "[red]NOT healthy[/]"
     console.print(f"{health}, {status.state}")
     console.print(
@@ -22,7 +22,7 @@ def show(status: Status, console: Console | None = None) -> None:
         console.print(f"[yellow]warning[/]: {escape(warning)}", soft_wrap=True)
     for ecu in status.ecus:
         console.print(
-            f"\n[bold]ECU {escape(ecu.name)}[/] ({ecu.id}): today {ecu.energy_today_wh / 1000:.3f} kWh,"
+            f"\n[bold]ECU {escape(ecu.name)}[/] ({escape(ecu.id)}): today {ecu.energy_today_wh / 1000:.3f} kWh,"
             f" {ecu.records} records, last record {ecu.last_record or 'none'}, last heard {ecu.last_contact}",
             soft_wrap=True,
         )

@@ -145,7 +145,6 @@ class Writer:
     async def run(self) -> None:
         """Deliver until cancelled. Cancelling between two batches or within one loses nothing."""
         decoder: RecordDecoder | None = None
-        batch = _Batch()
         limit, delay_s = BATCH_RECORDS, FIRST_DELAY_S
         while True:
             try:
@@ -155,22 +154,29 @@ class Writer:
                 if not records and not self._own:
                     await self._wait_for_work()
                     continue
-                batch = await self._prepare(records, decoder)
-                await self._send(batch, decoder)
+                limit = await self._deliver(await self._prepare(records, decoder), decoder, limit)
             except SinkUnavailable as exc:
                 self._note_outage(exc)
                 await trio.sleep(exc.retry_after or delay_s * self._jitter())
                 delay_s = min(delay_s * 2, LONGEST_DELAY_S)
-            except SinkRejected as exc:
-                self.health.write_errors += 1
-                await self._narrow_down(batch, str(exc))
-                limit = max(1, len(batch.ids) // 2)
             except JournalError as exc:
                 # Whatever ails the journal is logged by the intake; delivery goes on when it can be read again.
                 _log.debug("delivery waits for the journal reason=%s", exc)
                 await trio.sleep(LOOK_S)
             else:
-                limit, delay_s = min(limit * 2, BATCH_RECORDS), FIRST_DELAY_S
+                delay_s = FIRST_DELAY_S
+
+    async def _deliver(self, batch: _Batch, decoder: RecordDecoder, limit: int) -> int:
+        """Send a batch, or learn from its rejection; returns how many records to try next."""
+        try:
+            await self._send(batch, decoder)
+        except SinkRejected as exc:
+            self.health.write_errors += 1
+            # A rejection is an answer as well: whatever kept InfluxDB away is over.
+            self._note_recovery(0)
+            await self._narrow_down(batch, str(exc))
+            return max(1, len(batch.ids) // 2)
+        return min(limit * 2, BATCH_RECORDS)
 
     async def _send(self, batch: _Batch, decoder: RecordDecoder) -> None:
         if not self._connected:

@@ -1,0 +1,288 @@
+"""The service as a whole, within this process: what it wires together, how it begins and how it ends.
+
+Real sockets, threads and files, and so the real clock; `test_crash` does the same to a process of its own.
+"""
+
+import contextlib
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from collector import app, writer
+from collector.app import GRACE_S, Service
+from collector.config import Config, load
+from collector.errors import JournalError, StartError
+from collector.journal import RUN_STATE, Arrival, Journal
+from collector.journal_reader import JournalReader
+from collector.protocol.messages import read
+from tests.fake_influx import FakeInflux
+from tests.protocol.helpers import ECU, POLL, TIME, YC600, control, record
+from tests.running import write_config
+
+RECORD = record(YC600).encode()
+ACKNOWLEDGED = f"101{TIME}".encode()
+DEADLINE_S = 20
+
+
+def configured(folder: Path, settings: str = "", listen: str = "") -> Config:
+    """Ports of the system's choice, and a journal in the folder."""
+    journal = f'[journal]\npath = "{folder}/journal.db"\n'
+    return load(write_config(folder, journal + settings, listen=listen), {})
+
+
+def with_influxdb(influx: FakeInflux) -> str:
+    return f'[influxdb]\nurl = "{influx.url}"\norg = "home"\ntoken = "secret"\n'
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config) -> AsyncIterator[list[int]]:
+    """Run a service while the block runs, and stop it in order; the value is its ports."""
+    service = Service(config)
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            ports = await nursery.start(service.run)
+            yield ports
+            service.stop()
+
+
+async def ask(port: int, message: bytes, host: str = "127.0.0.1") -> bytes:
+    """Send a message and wait for the answer."""
+    async with await trio.open_tcp_stream(host, port) as stream:
+        await stream.send_all(message + b"\n")
+        return bytes(await stream.receive_some())
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what threads do."""
+    while not true():  # noqa: ASYNC110 (nothing in this process tells of it)
+        await trio.sleep(0.01)
+
+
+def run_state(config: Config) -> dict[str, object]:
+    with JournalReader(config.journal.path) as reader:
+        return reader.state(RUN_STATE)
+
+
+@pytest.fixture
+def influx() -> Iterator[FakeInflux]:
+    with FakeInflux() as influx:
+        yield influx
+
+
+async def test_started_means_that_every_port_answers(tmp_path: Path) -> None:
+    async with running(configured(tmp_path)) as ports:
+        assert len(set(ports)) == 3
+        assert [await ask(port, RECORD) for port in ports] == [ACKNOWLEDGED] * 3
+
+
+async def test_it_listens_on_every_host_of_the_list(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    text = (tmp_path / "config.toml").read_text().replace('"127.0.0.1"', '["127.0.0.1", "127.0.0.2"]')
+    (tmp_path / "config.toml").write_text(f'{text}[journal]\npath = "{tmp_path}/journal.db"\n')
+    async with running(load(tmp_path / "config.toml", {})) as ports:
+        assert len(ports) == 6
+        for number, port in enumerate(ports):
+            assert await ask(port, RECORD, ("127.0.0.1", "127.0.0.2")[number % 2]) == ACKNOWLEDGED
+
+
+async def test_the_journal_alone_is_enough(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    async with running(config) as ports:
+        await ask(ports[0], RECORD)
+    with JournalReader(config.journal.path) as reader:
+        assert [kept.raw for kept in reader.pending(10)] == [RECORD]
+
+
+async def test_a_question_for_stored_records_is_answered_from_the_journal(tmp_path: Path) -> None:
+    status_record = control("A123", f"0001{TIME}END{'4080000000010700000'}END", sequence="AAA1", version="15")
+    question = control("A123", "0" * 18, sequence="AAA0")
+    async with running(configured(tmp_path)) as (*_, port):
+        assert await ask(port, question) == b"APS13AAA24A123AAA0000END"
+        await ask(port, status_record)
+        assert await ask(port, question) == f"APS13AAA38A123AAA0101{TIME}END".encode()
+
+
+async def test_a_port_that_is_taken_is_named_and_the_others_are_given_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        write_config(tmp_path, f'[journal]\npath = "{tmp_path}/journal.db"\n', ports=(0, port, 0))
+        service = Service(load(tmp_path / "config.toml", {}))
+        with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1 port {port}: another program uses it"):
+            await service.run()
+    opened = int(caplog.messages[0].partition("port=")[2].split()[0])
+    with socket.create_server(("127.0.0.1", opened)):
+        pass
+
+
+async def test_an_address_that_this_machine_does_not_have_is_named(tmp_path: Path) -> None:
+    for host in ("192.0.2.1", "no-such-host.invalid"):
+        text = write_config(tmp_path).read_text().replace("127.0.0.1", host)
+        (tmp_path / "config.toml").write_text(f'{text}[journal]\npath = "{tmp_path}/journal.db"\n')
+        with pytest.raises(StartError, match=f"cannot listen on {host} port 0: this machine has no such address"):
+            await Service(load(tmp_path / "config.toml", {})).run()
+
+
+async def test_a_journal_that_cannot_be_opened_ends_the_start(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_bytes(b"my shopping list\n" * 1000)
+    with pytest.raises(JournalError, match="is no journal"):
+        await Service(configured(tmp_path)).run()
+
+
+async def test_while_it_runs_it_gives_a_sign_of_life_and_at_the_end_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "HEARTBEAT_S", 0.02)
+    config = configured(tmp_path)
+    began = time.time_ns()
+    async with running(config) as ports:
+        await ask(ports[0], RECORD)
+        await ask(ports[0], b"GET / HTTP/1.1")
+        await until(lambda: run_state(config).get("refused") == 1)
+        state = run_state(config)
+        assert (state["received"], state["acknowledged"], state["connections"]) == (1, 1, 2)
+        assert (state["journal_error"], state["influxdb_error"]) == (None, None)
+        assert isinstance(state["beat_at"], int)
+        assert state["beat_at"] > began
+    assert set(run_state(config)) == {"version", "started_at", "stopped_at"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_is_an_orderly_end(tmp_path: Path, number: signal.Signals) -> None:
+    config = configured(tmp_path)
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(Service(config).run)
+            signal.raise_signal(number)
+    assert "stopped_at" in run_state(config)
+
+
+async def test_at_the_end_no_connection_is_accepted_and_open_ones_get_a_moment(tmp_path: Path) -> None:
+    service = Service(configured(tmp_path))
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            ports = await nursery.start(service.run)
+            async with await trio.open_tcp_stream("127.0.0.1", ports[0]) as idle:
+                await idle.send_all(RECORD + b"\n")
+                assert await idle.receive_some() == ACKNOWLEDGED
+                began = trio.current_time()
+                service.stop()
+                await wait_all_tasks_blocked(0.05)
+                with pytest.raises(OSError, match=r"failed|refused"):
+                    await trio.open_tcp_stream("127.0.0.1", ports[0])
+                await idle.send_all(record(YC600, time="20260621124500").encode() + b"\n")
+                assert await idle.receive_some() == b"10120260621124500"
+                assert await idle.receive_some() == b""
+                assert GRACE_S - 0.1 < trio.current_time() - began < GRACE_S + 3
+
+
+async def test_records_and_the_collectors_own_reports_reach_influxdb(tmp_path: Path, influx: FakeInflux) -> None:
+    config = configured(tmp_path, with_influxdb(influx))
+    async with running(config) as ports:
+        await ask(ports[0], RECORD)
+        await until(lambda: any(b"\ninverter," in b"\n" + body for body in influx.writes))
+        await until(lambda: any(b"collector,instance=Home" in body for body in influx.writes))
+    with JournalReader(config.journal.path) as reader:
+        assert reader.pending_count() == 0
+
+
+async def test_an_end_during_an_outage_of_influxdb_is_quick_and_keeps_the_records(tmp_path: Path) -> None:
+    with FakeInflux() as influx:
+        config = configured(tmp_path, with_influxdb(influx))
+    async with running(config) as ports:
+        assert await ask(ports[0], RECORD) == ACKNOWLEDGED
+        began = trio.current_time()
+    assert trio.current_time() - began < GRACE_S + 3
+    with JournalReader(config.journal.path) as reader:
+        assert reader.pending_count() == 1
+
+
+async def test_a_backup_put_in_place_under_way_is_what_is_delivered_and_marked_from_then_on(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LINGER_S", 0.01)
+    config = configured(tmp_path, with_influxdb(influx))
+    path, backup = config.journal.path, tmp_path / "backup.db"
+    spare = Journal(backup)
+    spare.append([Arrival(time.time_ns(), 8995, "192.0.2.7", read(record(YC600, time="20260101120000").encode()))])
+    spare.close()
+    async with running(config) as ports:
+        for minute in range(3):
+            await ask(ports[0], record(YC600, time=f"202606211{minute}0000").encode())
+        await until(lambda: any(b"ecu=" in body for body in influx.writes))
+        backup.replace(path)
+        assert await ask(ports[0], record(YC600, time="20260622120000").encode()) == b"10120260622120000"
+
+        def all_delivered() -> bool:
+            with JournalReader(path) as reader:
+                return reader.pending_count() == 0
+
+        await until(all_delivered)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+        assert db.execute("select time from record order by id").fetchall() == [
+            ("20260101120000",),
+            ("20260622120000",),
+        ]
+
+
+async def test_changed_names_are_warned_of_until_they_are_replayed(
+    tmp_path: Path, influx: FakeInflux, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = with_influxdb(influx)
+    async with running(configured(tmp_path, settings)):
+        pass
+    assert "names of gateways" not in caplog.text
+    async with running(configured(tmp_path, f'{settings}[[ecu]]\nid = "{ECU}"\nname = "Roof"\n')):
+        pass
+    assert "names of gateways, inverters or panels changed: run `collector replay --all`" in caplog.text
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 3), (30, 2)])
+async def test_old_delivered_records_are_purged_when_the_owner_wants_it(
+    tmp_path: Path, influx: FakeInflux, days: int, left: int
+) -> None:
+    config = configured(tmp_path, f"retain_days = {days}\n" + with_influxdb(influx))
+    day = 24 * 3600 * 1_000_000_000
+    journal = Journal(config.journal.path)
+    for age in (40, 35, 1):
+        raw = record(YC600, time=f"202601{age:02d}120000").encode()
+        journal.append([Arrival(time.time_ns() - age * day, 8995, "192.0.2.7", read(raw))])
+    journal.mark_delivered([1, 3], time.time_ns())
+    journal.set_aside(2, "a reason")
+    journal.close()
+
+    def kept() -> int:
+        with JournalReader(config.journal.path) as reader:
+            return reader.count(ECU)
+
+    async with running(config) as ports:
+        await ask(ports[2], POLL)
+        await until(lambda: kept() == left + 1)
+    assert kept() == left + 1
+
+
+async def test_a_journal_that_fails_is_told_by_the_sign_of_life_once_it_can_be_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "HEARTBEAT_S", 0.02)
+    config = configured(tmp_path)
+    async with running(config) as ports:
+        await until(lambda: bool(run_state(config)))
+        with contextlib.closing(sqlite3.connect(config.journal.path, isolation_level=None)) as db:
+            db.execute("create trigger full before insert on record begin select raise(abort, 'no room'); end")
+            assert await ask(ports[0], RECORD) == b""
+            await until(lambda: run_state(config).get("unanswered") == 1)
+            assert "no room" in str(run_state(config)["journal_error"])
+            db.execute("drop trigger full")
+        assert await ask(ports[0], RECORD) == ACKNOWLEDGED
+        await until(lambda: run_state(config).get("journal_error", "") is None)

@@ -1,0 +1,61 @@
+"""Every benchmark still runs to its end; how fast is not for a test to say."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--dir", str(folder), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    done = _run(folder, "--json", name)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    if name in answer["skipped"]:
+        if os.environ.get("REQUIRE_INFLUXDB") == "1":
+            pytest.fail(answer["skipped"][name])
+        pytest.skip(answer["skipped"][name])
+    rows: list[dict[str, Any]] = answer["results"][name]
+    return rows
+
+
+@pytest.mark.parametrize("name", ["acknowledgements", "slow-disk"])
+def test_acknowledgements_are_set_against_the_bare_commit_rate(tmp_path: Path, name: str) -> None:
+    rows = _rows(tmp_path, name)
+    assert [row["connections"] for row in rows] == [1, 10]
+    assert all(row["acknowledged_per_s"] > 0 and row["bare_per_s"] > 0 for row in rows)
+
+
+def test_decoding_is_timed_for_every_size(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, "decoding")
+    assert [(row["inverters"], row["points"]) for row in rows] == [(1, 4), (2, 7), (20, 61), (58, 233), (120, 361)]
+
+
+def test_a_replay_brings_every_record(tmp_path: Path) -> None:
+    (row,) = _rows(tmp_path, "replay")
+    assert row["records"] == 3 * 130
+    assert row["collector_peak_mb"] > 0
+
+
+def test_the_footprint_is_taken_idle_and_busy(tmp_path: Path) -> None:
+    states = [row["state"] for row in _rows(tmp_path, "footprint")]
+    assert states[:2] == ["idle", "10 busy connections"]
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    assert _run(tmp_path, "decoding").returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_benchmark_is_a_usage_error(tmp_path: Path) -> None:
+    assert _run(tmp_path, "speed").returncode == 2

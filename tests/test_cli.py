@@ -1,0 +1,230 @@
+"""The command line: exit codes, one clear line for every mistake, and never a traceback."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector import __version__
+from collector.cli import FINDING, FINE, USAGE, main
+from collector.journal import RUN_STATE, Journal
+from tests.running import run_command
+from tests.samples import ECU, arrival, frame, ns, yc600
+
+COMMANDS = ("run", "check-config", "status", "decode", "replay")
+INFLUXDB = '[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\ntoken = "very-secret-token"\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of its own, with nothing in it and nothing in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("COLLECTOR_CONFIG", "TZ", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "INFLUXDB_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command; its exit code, output and errors."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        try:
+            code = main(arguments)
+        except SystemExit as exc:
+            code = int(exc.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return run
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def journal_with(*frames: bytes, run_state: dict[str, object] | None = None) -> None:
+    journal = Journal(Path("data/journal.db"))
+    journal.open()
+    if frames:
+        journal.append([arrival(raw, ns("2026-06-21T10:40:00Z")) for raw in frames])
+    if run_state:
+        journal.put_state(RUN_STATE, run_state)
+    journal.close()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(run: Run, command: str) -> None:
+    code, out, err = run(command, "--help")
+    assert (code, err) == (FINE, "")
+    assert f"usage: collector {command}" in out
+    assert "--config FILE" in out
+
+
+def test_the_help_names_every_command(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == FINE
+    assert all(command in out for command in COMMANDS)
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    assert run("--version") == (FINE, f"collector {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("walk",),
+        ("run", "--port", "5"),
+        ("status", "more"),
+        ("decode", "one", "two"),
+        ("replay",),
+        ("replay", "--all", "--ecu", ECU),
+        ("replay", "--all", "--from", "2026-06-21"),
+        ("replay", "--from", "yesterday"),
+        ("replay", "--from", "2026-06-31"),
+        ("replay", "--from", "0001-01-01"),
+        ("replay", "--to", "9999-12-31"),
+        ("replay", "--from", "2026-06-22", "--to", "2026-06-21"),
+    ],
+)
+def test_a_command_that_makes_no_sense_is_a_usage_error(run: Run, arguments: tuple[str, ...]) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (USAGE, "")
+    assert "usage: collector" in err
+
+
+def test_a_day_that_is_none_shows_what_one_looks_like(run: Run) -> None:
+    assert "'21.6.2026' is no day; expected one as 2026-03-29" in run("replay", "--from", "21.6.2026")[2]
+
+
+def test_a_configuration_without_faults_is_told_with_what_matters(run: Run, folder: Path) -> None:
+    (folder / "config.toml").write_text(INFLUXDB)
+    code, out, err = run("check-config")
+    assert (code, err) == (FINE, "")
+    assert out.startswith("config.toml: no faults\n")
+    assert "8995, 8996, 8997" in out
+    assert "http://127.0.0.1:9" in out
+    assert "very-secret-token" not in out
+
+
+def test_no_configuration_at_all_is_fine_and_said(run: Run) -> None:
+    code, out, _ = run("check-config")
+    assert code == FINE
+    assert out.startswith("built-in values: no faults\n")
+    assert "the journal alone" in out
+
+
+def test_every_fault_of_a_configuration_is_told_at_once(run: Run, folder: Path) -> None:
+    (folder / "config.toml").write_text(
+        '[site]\ntimezone = "Europe/Amsterdm"\n[listen]\ndata_ports = ["a"]\n[jurnal]\npath = "x"\n'
+    )
+    code, out, err = run("check-config")
+    assert (code, out) == (USAGE, "")
+    assert len(err.splitlines()) == 3
+    assert "site.timezone" in err
+    assert "did you mean" in err
+    assert "listen.data_ports" in err
+    assert "jurnal" in err
+
+
+@pytest.mark.parametrize("command", ["run", "check-config", "status", "replay --all"])
+@pytest.mark.parametrize("fault", ["missing", "folder", "bytes", "syntax"])
+def test_a_configuration_that_cannot_be_read_is_one_line(run: Run, folder: Path, command: str, fault: str) -> None:
+    path = folder / "site.toml"
+    match fault:
+        case "folder":
+            path.mkdir()
+        case "bytes":
+            path.write_bytes(b"\xff\xfe\x00")
+        case "syntax":
+            path.write_text("[site\n")
+    code, out, err = run(*command.split(), "--config", str(path))
+    assert (code, out) == (USAGE, "")
+    assert len(err.splitlines()) == 1
+    assert str(path) in err
+
+
+def test_a_configuration_named_by_the_environment_counts(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "other.toml").write_text('[journal]\npath = "elsewhere.db"\n')
+    monkeypatch.setenv("COLLECTOR_CONFIG", "other.toml")
+    assert "journal elsewhere.db" in run("check-config")[1]
+
+
+def test_the_status_of_a_healthy_service(run: Run) -> None:
+    journal_with(frame("20260621104000", yc600()), run_state={"stopped_at": 1})
+    code, out, err = run("status")
+    assert (code, err) == (FINE, "")
+    assert out.startswith("healthy, stopped 1970-01-01T00:00:00Z\n")
+    assert ECU in out
+
+
+def test_the_status_as_json(run: Run) -> None:
+    journal_with(frame("20260621104000", yc600()))
+    code, out, _ = run("status", "--json")
+    said: dict[str, Any] = json.loads(out)
+    assert (code, said["healthy"], said["pending"]) == (FINE, True, 1)
+    assert said["ecus"][0]["last_record"] == "2026-06-21T10:40:00Z"
+    code, out, _ = run("status", "--json", "--brief")
+    assert (code, json.loads(out)["ecus"]) == (FINE, [])
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--json"), ("status", "--brief")])
+def test_a_finding_of_status_is_its_exit_code(run: Run, arguments: tuple[str, ...]) -> None:
+    code, out, err = run(*arguments)
+    assert (code, err) == (FINDING, "")
+    assert "there is no journal at data/journal.db" in out.replace("\n", "")
+    journal_with(run_state={"started_at": 1, "beat_at": 2})
+    assert run(*arguments)[0] == FINDING
+
+
+def test_a_replay_without_an_influxdb_has_nowhere_to_go(run: Run) -> None:
+    code, out, err = run("replay", "--all")
+    assert (code, out) == (USAGE, "")
+    assert err == "collector: no [influxdb] is configured, so there is nothing to replay into\n"
+
+
+def test_a_replay_into_an_influxdb_that_is_away_says_what_to_look_at(run: Run, folder: Path) -> None:
+    (folder / "config.toml").write_text(INFLUXDB)
+    journal_with(frame("20260621104000", yc600()))
+    code, out, err = run("replay", "--all")
+    assert (code, out) == (FINDING, "")
+    assert err.startswith("collector: InfluxDB at http://127.0.0.1:9: ")
+    assert "is it running" in err
+    assert "very-secret-token" not in err
+
+
+def test_a_journal_that_cannot_be_opened_stops_the_service_with_one_line(folder: Path) -> None:
+    (folder / "config.toml").write_text('[journal]\npath = "file/journal.db"\n')
+    (folder / "file").write_text("not a folder")
+    done = run_command("run", folder=folder)
+    assert (done.returncode, done.stdout) == (FINDING, "")
+    (started, reason) = done.stderr.splitlines()
+    assert "starting" in started
+    assert reason.startswith("collector: ")
+    assert "file" in reason
+
+
+def test_a_journal_from_a_newer_collector_is_left_alone(folder: Path) -> None:
+    (folder / "data").mkdir()
+    with sqlite3.connect(folder / "data" / "journal.db") as db:
+        db.execute("pragma user_version = 99")
+    db.close()
+    for command in ("run", "status"):
+        done = run_command(command, folder=folder)
+        assert done.returncode == FINDING
+        assert "newer collector" in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_module_is_the_same_program(folder: Path) -> None:
+    done = run_command("--version", folder=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (FINE, f"collector {__version__}\n", "")
+    done = run_command("status", folder=folder)
+    assert (done.returncode, done.stderr) == (FINDING, "")

@@ -1,0 +1,289 @@
+"""What `status` makes of a journal: health with each thing that can spoil it, energies of the day, and the view."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from collector import status as status_module
+from collector import status_view
+from collector.config import Config
+from collector.journal import NAMES_STATE, RUN_STATE, Journal
+from collector.names import Names
+from collector.protocol.upload import LateGroup
+from collector.status import EcuStatus, InverterStatus, Status, gather
+from tests.samples import ECU, UID, arrival, config, fill_up, frame, ns, qs1, yc600
+
+OTHER = "216000999999"
+NOW = ns("2026-06-21T10:42:00Z")
+SECOND = 10**9
+RUNNING: dict[str, object] = {"started_at": NOW - 3600 * SECOND, "beat_at": NOW - 5 * SECOND}
+STOPPED: dict[str, object] = {"started_at": NOW - 3600 * SECOND, "stopped_at": NOW - 5 * SECOND}
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "journal.db")
+    journal.open()
+    yield journal
+    journal.close()
+
+
+def look(journal: Journal, *, now: int = NOW, brief: bool = False, **sections: object) -> Status:
+    return gather(config(journal.path, **sections), now, brief=brief)
+
+
+def store(journal: Journal, *frames: bytes, received_at: int = NOW - 60 * SECOND) -> None:
+    for order, raw in enumerate(frames):
+        journal.append([arrival(raw, received_at + order)])
+
+
+def test_a_service_that_beats_is_healthy(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    found = look(journal)
+    assert (found.healthy, found.problems, found.state) == (True, [], "running since 2026-06-21T09:42:00Z")
+
+
+@pytest.mark.parametrize(
+    ("run", "state"), [({}, "never started"), (STOPPED, "stopped 2026-06-21T10:41:55Z")], ids=["never", "in order"]
+)
+def test_a_service_that_is_not_meant_to_run_is_no_problem(journal: Journal, run: dict[str, object], state: str) -> None:
+    if run:
+        journal.put_state(RUN_STATE, run)
+    found = look(journal)
+    assert (found.healthy, found.state) == (True, state)
+
+
+def test_a_missing_journal_is_a_problem_that_says_how_to_get_one(tmp_path: Path) -> None:
+    found = gather(config(tmp_path / "journal.db"), NOW)
+    assert not found.healthy
+    assert found.problems == [f"there is no journal at {tmp_path / 'journal.db'}: `collector run` makes it"]
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no database, but long enough to be one" * 100])
+def test_a_file_that_is_no_journal_is_a_problem(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "journal.db").write_bytes(content)
+    found = gather(config(tmp_path / "journal.db"), NOW)
+    assert not found.healthy
+    assert "journal.db" in found.problems[0]
+
+
+def test_a_missing_sign_of_life_is_a_problem(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    found = look(journal, now=NOW + 56 * SECOND)
+    assert not found.healthy
+    assert "no sign of life since 2026-06-21T10:41:55Z" in found.problems[0]
+    assert look(journal, now=NOW + 54 * SECOND).healthy
+
+
+def test_a_journal_that_takes_nothing_is_a_problem(journal: Journal) -> None:
+    since = NOW - 600 * SECOND
+    failed = {"journal_error": "the disk is full", "journal_error_since": since, "unanswered": 12}
+    journal.put_state(RUN_STATE, RUNNING | failed)
+    found = look(journal)
+    assert not found.healthy
+    assert found.problems == [
+        "gateways get no answer since 2026-06-21T10:32:00Z, 12 times so far: the disk is full",
+    ]
+
+
+def test_an_influxdb_that_is_away_is_a_problem_with_the_number_of_records_that_wait(journal: Journal) -> None:
+    store(journal, frame("20260621123500", yc600()), frame("20260621124000", yc600()))
+    failed = {"influxdb_error": "no connection; is it running?", "influxdb_error_since": NOW - 600 * SECOND}
+    journal.put_state(RUN_STATE, RUNNING | failed)
+    found = look(journal)
+    assert not found.healthy
+    assert found.pending == 2
+    assert found.problems == ["2 records wait since 2026-06-21T10:32:00Z: no connection; is it running?"]
+
+
+def test_a_disk_that_is_almost_full_is_a_problem(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_module, "disk_free_bytes", lambda _path: 99 * 1024 * 1024)
+    found = look(journal)
+    assert not found.healthy
+    assert found.problems == ["the disk is almost full: 99 MiB are left beside the journal"]
+    monkeypatch.setattr(status_module, "disk_free_bytes", lambda _path: 100 * 1024 * 1024)
+    assert look(journal).healthy
+
+
+def test_several_problems_are_told_together(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_module, "disk_free_bytes", lambda _path: 0)
+    journal.put_state(RUN_STATE, RUNNING | {"journal_error": "a", "influxdb_error": "b"})
+    assert len(look(journal, now=NOW + 3600 * SECOND).problems) == 4
+
+
+def test_what_was_not_understood_is_a_warning_with_its_reasons_and_no_problem(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, b"APS18 odd", b"APS18 odder", frame("20260621124000", yc600()))
+    journal.set_aside(3, "InfluxDB refused it")
+    journal.refuse(NOW, 8995, "192.0.2.1", "no message of a gateway", b"GET / HTTP/1.1")
+    found = look(journal)
+    assert (found.healthy, found.set_aside, found.pending, found.refused) == (True, 3, 0, 1)
+    assert found.warnings == [
+        "2 not understood or refused by InfluxDB: no time stamp of a record where one should be",
+        "1 not understood or refused by InfluxDB: InfluxDB refused it",
+    ]
+
+
+INFLUXDB = {"url": "http://127.0.0.1:8086", "org": "home", "token": "token"}
+
+
+def test_names_that_changed_are_a_warning_until_they_are_replayed(journal: Journal) -> None:
+    named: dict[str, Any] = {"inverter": ({"id": UID, "name": "Attic"},), "influxdb": INFLUXDB}
+    journal.put_state(NAMES_STATE, {"fingerprint": Names(config()).fingerprint()})
+    assert look(journal, influxdb=INFLUXDB).warnings == []
+    assert look(journal, inverter=named["inverter"]).warnings == []
+    found = look(journal, **named)
+    assert found.healthy
+    assert found.warnings == ["names changed: `collector replay --all` renames the past in InfluxDB"]
+    journal.put_state(NAMES_STATE, {"fingerprint": Names(config(**named)).fingerprint()})
+    assert look(journal, **named).warnings == []
+
+
+def test_the_keys_of_the_json_are_those_that_were_promised(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600()))
+    said = json.loads(json.dumps(look(journal).as_json()))
+    assert set(said) >= {"healthy", "problems", "pending", "set_aside", "ecus"}
+    assert set(said["ecus"][0]) >= {"id", "last_record", "records", "energy_today_wh", "inverters"}
+    assert said["ecus"][0]["inverters"][0]["id"] == UID
+
+
+def test_a_gateway_has_its_latest_record_and_its_inverters_with_what_they_gave_today(journal: Journal) -> None:
+    store(
+        journal,
+        frame("20260621123500", yc600(), qs1()),
+        frame("20260621124000", yc600(watts=(30, 31), ac_power_w=57.34)),
+    )
+    (ecu,) = look(journal, ecu=({"id": ECU, "name": "Roof"},), inverter=({"id": UID, "name": "Attic"},)).ecus
+    assert ecu == EcuStatus(
+        id=ECU,
+        name="Roof",
+        last_contact="2026-06-21T10:41:00Z",
+        last_record="2026-06-21T10:40:00Z",
+        records=2,
+        # 2 * 4.036 + 12.385 Wh
+        energy_today_wh=20.457,
+        clock_skew_s=60.000000001,
+        inverters=[
+            InverterStatus(UID, "Attic", "YC600", "2026-06-21T10:40:00Z", 61, 57.34, 8.072),
+            InverterStatus("806000000202", "806000000202", "QS1", "2026-06-21T10:35:00Z", 155, 145.7, 12.385),
+        ],
+    )
+
+
+def energy_today_wh(journal: Journal) -> float:
+    return look(journal).ecus[0].energy_today_wh
+
+
+def test_today_begins_at_the_local_midnight(journal: Journal) -> None:
+    store(journal, *(frame(time, yc600()) for time in ("20260620235500", "20260621000000", "20260621000500")))
+    assert energy_today_wh(journal) == 8.072
+    # Midnight in Amsterdam, and two minutes before it on a clock ten hours west of Greenwich.
+    assert look(journal, now=ns("2026-06-21T22:00:00Z")).ecus[0].energy_today_wh == 0
+    west = ({"id": ECU, "timezone": "Etc/GMT+10"},)
+    assert look(journal, now=ns("2026-06-22T09:58:00Z"), ecu=west).ecus[0].energy_today_wh == 8.072
+
+
+def test_a_record_that_came_again_counts_once_and_the_later_bytes_count(journal: Journal) -> None:
+    record = frame("20260621123500", yc600())
+    store(journal, record, record, record)
+    assert energy_today_wh(journal) == 4.036
+    # The same round once more, with a block that reached the gateway late.
+    store(journal, frame("20260621123500", yc600(), qs1()), record)
+    assert energy_today_wh(journal) == 16.421
+
+
+def test_late_groups_count_for_the_day_they_belong_to(journal: Journal) -> None:
+    late = (LateGroup("20260621061000", (yc600(wh=(1, 2)),)), LateGroup("20260620180000", (yc600(wh=(10, 20)),)))
+    store(journal, frame("20260621123500", yc600(), late=late), fill_up("30260621010512", late[1]))
+    assert energy_today_wh(journal) == 7.036
+
+
+def test_by_night_the_latest_day_is_shown_with_no_energy_today(journal: Journal) -> None:
+    store(journal, frame("20260620213000", yc600()), received_at=ns("2026-06-20T19:31:00Z"))
+    (ecu,) = look(journal, now=ns("2026-06-21T02:00:00Z")).ecus
+    assert (ecu.energy_today_wh, ecu.last_record) == (0, "2026-06-20T19:30:00Z")
+    assert [(inverter.id, inverter.dc_power_w, inverter.energy_today_wh) for inverter in ecu.inverters] == [
+        (UID, 47, 0)
+    ]
+
+
+def test_a_gateway_that_only_polls_has_no_record(journal: Journal) -> None:
+    store(journal, f"APS1300051A101AAA0{ECU}A10100000000000000END".encode())
+    (ecu,) = look(journal).ecus
+    assert (ecu.last_record, ecu.records, ecu.inverters, ecu.clock_skew_s) == (None, 0, [], None)
+
+
+def test_a_gateway_that_fell_silent_is_a_warning(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600()))
+    assert look(journal, now=NOW + 3500 * SECOND).warnings == []
+    found = look(journal, now=NOW + 3700 * SECOND)
+    assert found.warnings == [f"ECU {ECU} was last heard 2026-06-21T10:41:00Z: check that its cloud names lead here"]
+
+
+def test_a_clock_that_is_off_is_a_warning(journal: Journal) -> None:
+    for minute in (20, 25, 30, 35):
+        record = frame(f"2026062111{minute}00", yc600())
+        journal.append([arrival(record, ns(f"2026-06-21T10:{minute}:30Z"))])
+    found = look(journal)
+    assert found.warnings == [
+        f'ECU {ECU}: its clock is 1 h 0 min behind: timezone = "Etc/GMT-1" under its [[ecu]] would fit'
+    ]
+    assert found.ecus[0].clock_skew_s == 3630
+
+
+def test_brief_leaves_the_gateways_out(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600()))
+    journal.put_state(RUN_STATE, RUNNING)
+    found = look(journal, brief=True)
+    assert (found.healthy, found.pending, found.ecus) == (True, 1, [])
+
+
+def shown(status: Status) -> str:
+    out = io.StringIO()
+    status_view.show(status, Console(file=out, width=200, highlight=False, emoji=False))
+    return out.getvalue()
+
+
+def test_the_view_shows_health_problems_gateways_and_inverters(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600(), yc600("408000000002", ac_power_w=None)))
+    text = shown(look(journal, inverter=({"id": UID, "name": "Attic"},)))
+    assert text.startswith("healthy, never started\n1 records wait for InfluxDB, 0 set aside, 0 turned away\n")
+    assert f"ECU {ECU} ({ECU}): today 0.008 kWh, 1 records" in text
+    assert f"Attic ({UID})" in text
+    assert "45.1" in text
+
+
+def test_the_view_of_an_empty_or_broken_journal_is_no_error(journal: Journal, tmp_path: Path) -> None:
+    assert shown(look(journal)).startswith("healthy")
+    text = shown(gather(config(tmp_path / "none.db"), NOW))
+    assert text.startswith("NOT healthy")
+    assert "there is no journal" in text
+
+
+ODD = "[red]a[/red][/][link=http://x]:sun: \\"
+
+
+def test_names_are_no_markup(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600()))
+    text = shown(look(journal, ecu=({"id": ECU, "name": ODD},), inverter=({"id": UID, "name": ODD},)))
+    assert f"ECU {ODD} ({ECU})" in text
+    assert f"{ODD} ({UID})" in text
+
+
+def test_neither_are_ids_reasons_and_errors() -> None:
+    ecu = EcuStatus("[/]000000000", ODD, "then", None, 0, 0.0, None, [])
+    text = shown(Status(problems=[f"{ODD}!"], warnings=[f"{ODD}!"], ecus=[ecu]))
+    assert f"problem: {ODD}!\n" in text
+    assert f"warning: {ODD}!\n" in text
+    assert "([/]000000000)" in text
+
+
+def test_a_site_without_a_configuration_is_looked_at_as_well(journal: Journal) -> None:
+    store(journal, frame("20260621104000", yc600()))
+    plain = Config.model_validate({"journal": {"path": journal.path}})
+    assert gather(plain, NOW).ecus[0].last_record == "2026-06-21T10:40:00Z"

@@ -1,0 +1,95 @@
+"""The watch on gateways' clocks: whom it warns, when, and when it keeps quiet."""
+
+import logging
+
+import pytest
+
+from collector.clock import NS, Skew
+from collector.names import Names
+from collector.watch import ClockWatch
+from tests.samples import ECU, arrival, config, control, fill_up, frame, ns, yc600
+
+OTHER = "216000999999"
+BEGIN = ns("2026-06-21T10:40:00Z")
+MINUTE = 60 * NS
+
+
+class Warned(list[tuple[str, int, Skew]]):
+    def __call__(self, ecu: str, at: int, skew: Skew) -> None:
+        self.append((ecu, at, skew))
+
+
+@pytest.fixture
+def warned() -> Warned:
+    return Warned()
+
+
+@pytest.fixture
+def watch(warned: Warned) -> ClockWatch:
+    return ClockWatch(Names(config()), warned)
+
+
+def live(watch: ClockWatch, times: list[str], *, ecu: str = ECU, begin: int = BEGIN) -> None:
+    """One record every five minutes, the first at `begin`."""
+    for position, time in enumerate(times):
+        watch.observe(arrival(frame(time, yc600(), ecu=ecu), begin + 5 * MINUTE * position))
+
+
+def clock(hour: int, count: int = 3, day: str = "20260621") -> list[str]:
+    return [f"{day}{hour:02d}{40 + 5 * position:02d}00" for position in range(count)]
+
+
+def test_a_clock_that_is_right_is_not_worth_a_word(watch: ClockWatch, warned: Warned) -> None:
+    live(watch, clock(12, count=4))
+    assert warned == []
+
+
+def test_a_clock_in_winter_time_is_told_the_zone_that_fits(
+    watch: ClockWatch, warned: Warned, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        live(watch, clock(11))
+    assert warned == [(ECU, BEGIN + 10 * MINUTE, Skew(3600, "Etc/GMT-1"))]
+    assert caplog.messages == [
+        f'clock ecu={ECU} its clock is 1 h 0 min behind: timezone = "Etc/GMT-1" under its [[ecu]] would fit'
+    ]
+
+
+def test_one_warning_a_day_is_enough(watch: ClockWatch, warned: Warned) -> None:
+    live(watch, clock(11, count=4))
+    live(watch, clock(11, day="20260622"), begin=BEGIN + 23 * 60 * MINUTE)
+    assert len(warned) == 1
+    live(watch, clock(11, day="20260623"), begin=BEGIN + 48 * 60 * MINUTE)
+    assert len(warned) == 2
+
+
+def test_each_gateway_is_judged_by_its_own_records(watch: ClockWatch, warned: Warned) -> None:
+    live(watch, clock(11), ecu=OTHER)
+    live(watch, clock(12))
+    assert [ecu for ecu, _, _ in warned] == [OTHER]
+
+
+def test_old_records_say_nothing_about_the_clock(watch: ClockWatch, warned: Warned) -> None:
+    live(watch, clock(12))
+    live(watch, clock(9), begin=BEGIN + 15 * MINUTE)
+    assert warned == []
+
+
+def test_nor_do_reports_and_fill_up_messages(watch: ClockWatch, warned: Warned) -> None:
+    for position in range(4):
+        at = BEGIN + 5 * MINUTE * position
+        watch.observe(arrival(fill_up(f"302606211{position}0000"), at))
+        watch.observe(arrival(control("A123", f"0001202606211{position}0000END"), at))
+        watch.observe(arrival(frame("20269999999999", yc600()), at))
+    assert warned == []
+    # And none of these stands in the way of what comes later.
+    live(watch, clock(11), begin=BEGIN + 20 * MINUTE)
+    assert len(warned) == 1
+
+
+def test_only_the_last_hour_counts(watch: ClockWatch, warned: Warned) -> None:
+    live(watch, clock(12))
+    later = ["20260621125500", *clock(13)]
+    # The clock was set back by an hour; for as long as it was right in the same hour that may still be a backlog.
+    live(watch, later, begin=BEGIN + 75 * MINUTE)
+    assert [at for _, at, _ in warned] == [BEGIN + 85 * MINUTE]

@@ -1,0 +1,530 @@
+"""The delivery loop over a journal and an InfluxDB of a few lines each, in virtual time, without threads."""
+
+# ruff: noqa: ARG001 (the clock is asked for its effect)
+
+import itertools
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from collector import writer as writer_module
+from collector.clock import NS
+from collector.errors import JournalError, SinkRejected, SinkUnavailable
+from collector.journal import Stored
+from collector.names import Names
+from collector.points import Point, decode
+from collector.writer import BATCH_LINES, BATCH_RECORDS, LINGER_S, LONGEST_DELAY_S, LOOK_S, OWN_LINES, Writer
+from tests.samples import ECU, UID, config, frame, ns, stored, yc600
+
+BEGIN = ns("2026-06-21T10:40:00Z")
+# A gateway, an inverter and its two channels; the first record has the event of the new inverter as well.
+LINES_EACH = 4
+
+Novelty = tuple[str, str, str]
+
+
+@dataclass
+class FakeJournal:
+    """Records that wait, and what became of them. `faults` are raised one a call before anything is done."""
+
+    waiting: dict[int, Stored] = field(default_factory=dict)
+    delivered: list[int] = field(default_factory=list)
+    aside: dict[int, str] = field(default_factory=dict)
+    first_seen: dict[Novelty, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+    looks: int = 0
+    empty: trio.Event = field(default_factory=trio.Event)
+
+    def add(
+        self,
+        count: int,
+        *,
+        at: Callable[[int], str] = lambda number: f"202606211{number // 60 % 10}{number % 60:02d}00",
+    ) -> None:
+        for _ in range(count):
+            number = len(self.waiting) + len(self.delivered) + len(self.aside) + 1
+            self.waiting[number] = stored(frame(at(number), yc600()), BEGIN, identity=number)
+
+    async def pending(self, limit: int) -> list[Stored]:
+        await self._step("pending")
+        self.looks += 1
+        return list(self.waiting.values())[:limit]
+
+    async def mark_delivered(self, ids: Sequence[int], at: int, novelties: Sequence[tuple[str, str, str, int]]) -> None:
+        await self._step("mark_delivered")
+        assert at >= BEGIN
+        for identity in ids:
+            del self.waiting[identity]
+            self.delivered.append(identity)
+        for *novelty, identity in novelties:
+            self.first_seen.setdefault((novelty[0], novelty[1], novelty[2]), identity)
+        self._note()
+
+    async def set_aside(self, identity: int, reason: str) -> None:
+        await self._step("set_aside")
+        del self.waiting[identity]
+        self.aside[identity] = reason
+        self._note()
+
+    async def novelties(self) -> Mapping[Novelty, int]:
+        await self._step("novelties")
+        return dict(self.first_seen)
+
+    def _note(self) -> None:
+        if not self.waiting:
+            self.empty.set()
+
+    async def _step(self, name: str) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.faults.get(name, 0):
+            self.faults[name] -= 1
+            raise JournalError(f"{name} failed")
+
+
+@dataclass
+class FakeSink:
+    """Takes lines. `script` has the outcomes of the next writes; then lines with a word of `poison` are rejected."""
+
+    script: list[Exception | None] = field(default_factory=list)
+    poison: set[str] = field(default_factory=set)
+    batches: list[list[str]] = field(default_factory=list)
+    attempts: list[float] = field(default_factory=list)
+    lines: set[str] = field(default_factory=set)
+    connects: int = 0
+    unreachable: int = 0
+
+    async def connect(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.unreachable:
+            self.unreachable -= 1
+            self.attempts.append(trio.current_time())
+            raise SinkUnavailable("no connection")
+        self.connects += 1
+
+    async def write(self, lines: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        self.attempts.append(trio.current_time())
+        outcome = self.script.pop(0) if self.script else None
+        if outcome is not None:
+            raise outcome
+        batch = lines.decode().split("\n")
+        self.batches.append(batch)
+        if any(word in line for line in batch for word in self.poison):
+            # As InfluxDB does it: the good lines are in the database nevertheless.
+            self.lines.update(line for line in batch if not any(word in line for word in self.poison))
+            raise SinkRejected("a poisonous line")
+        self.lines.update(batch)
+
+
+@dataclass
+class Bench:
+    """A writer with both its fakes."""
+
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    sink: FakeSink = field(default_factory=FakeSink)
+    writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = Writer(
+            self.journal,
+            self.sink,
+            Names(config()),
+            now_ns=lambda: BEGIN + round(trio.current_time() * NS),
+            jitter=lambda: 1.0,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.writer.run)
+            yield
+            nursery.cancel_scope.cancel()
+
+    async def run_until_done(self, within_s: float = 10_000) -> None:
+        """Until no record waits."""
+        self.journal.empty = trio.Event()
+        with trio.fail_after(within_s):
+            async with self.running():
+                await self.journal.empty.wait()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def away(count: int, retry_after: float | None = None) -> list[Exception | None]:
+    return [SinkUnavailable("not now", retry_after) for _ in range(count)]
+
+
+def gaps(times: Sequence[float]) -> list[float]:
+    return [round(later - earlier, 3) for earlier, later in itertools.pairwise(times)]
+
+
+async def test_what_waits_is_written_and_then_marked(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(3)
+    await bench.run_until_done()
+    assert bench.journal.delivered == [1, 2, 3]
+    assert len(bench.sink.batches) == 1
+    assert len(bench.sink.lines) == 3 * LINES_EACH + 1
+    assert bench.sink.connects == 1
+
+
+async def test_nothing_is_marked_that_was_not_written(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(3)
+    bench.sink.script = away(1000)
+    async with bench.running():
+        await trio.sleep(3600)
+    assert bench.journal.delivered == []
+    assert list(bench.journal.waiting) == [1, 2, 3]
+
+
+async def test_an_outage_is_waited_out_in_growing_steps_up_to_a_minute(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.sink.script = away(9)
+    await bench.run_until_done()
+    assert gaps(bench.sink.attempts) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert LONGEST_DELAY_S == 60
+
+
+async def test_the_steps_begin_anew_after_a_success(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.sink.script = [*away(4), None, *away(2)]
+    async with bench.running():
+        await trio.sleep(20)
+        bench.journal.add(1)
+        bench.writer.wake()
+        await trio.sleep(20)
+    assert bench.journal.delivered == [1, 2]
+    first, second = bench.sink.attempts[:5], bench.sink.attempts[5:]
+    assert (gaps(first), gaps(second)) == ([1, 2, 4, 8], [1, 2])
+
+
+async def test_a_wait_that_influxdb_asks_for_is_kept(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.sink.script = [*away(2, retry_after=137), *away(1)]
+    await bench.run_until_done()
+    assert gaps(bench.sink.attempts) == [137, 137, 4]
+
+
+async def test_jitter_is_a_share_of_the_delay(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.writer = Writer(bench.journal, bench.sink, Names(config()), now_ns=lambda: BEGIN, jitter=lambda: 0.75)
+    bench.journal.add(1)
+    bench.sink.script = away(3)
+    await bench.run_until_done()
+    assert gaps(bench.sink.attempts) == [0.75, 1.5, 3]
+
+
+async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(
+    autojump_clock: MockClock, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "collector.writer")
+    bench.journal.add(3)
+    bench.sink.script = away(5)
+    await bench.run_until_done()
+    assert caplog.messages == [
+        "InfluxDB unavailable, records are kept reason=not now",
+        "InfluxDB available again after_s=31 first_batch_records=3",
+    ]
+
+
+async def test_health_has_the_latest_reason_and_when_it_began(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.sink.script = [SinkUnavailable("first"), *away(3)]
+    async with bench.running():
+        await trio.sleep(10)
+        assert (bench.writer.health.error, bench.writer.health.since) == ("not now", BEGIN)
+        assert bench.writer.health.write_errors == 4
+        await trio.sleep(10)
+        assert bench.writer.health.error is None
+        assert bench.writer.health.write_errors == 4
+
+
+async def test_buckets_are_looked_after_again_when_influxdb_was_away(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.sink.unreachable = 2
+    bench.sink.script = away(1)
+    await bench.run_until_done()
+    assert gaps(bench.sink.attempts) == [1, 2, 4]
+    assert bench.sink.connects == 2
+
+
+async def test_a_rejection_ends_an_outage_as_well(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.sink.script = [*away(2), SinkRejected("too odd")]
+    await bench.run_until_done()
+    assert bench.journal.aside == {1: "too odd"}
+    assert bench.writer.health.error is None
+
+
+@pytest.mark.parametrize("poisonous", [[1], [500], [137, 138, 700], [1000]])
+async def test_poisonous_records_are_set_aside_alone_and_the_rest_is_delivered(
+    autojump_clock: MockClock, bench: Bench, poisonous: list[int]
+) -> None:
+    bench.journal.add(
+        1000, at=lambda number: f"2026{number // 96 + 1:02d}01{number // 4 % 24:02d}{number % 4}00000"[:14]
+    )
+    bench.sink.poison = {record_time(bench.journal, identity) for identity in poisonous}
+    await bench.run_until_done()
+    assert sorted(bench.journal.aside) == poisonous
+    assert set(bench.journal.aside.values()) == {"a poisonous line"}
+    assert sorted(bench.journal.delivered) == sorted(set(range(1, 1001)) - set(poisonous))
+    # Halving finds one among 500 in some ten steps, and grows back as fast.
+    assert len(bench.sink.batches) < 25 * len(poisonous) + 5
+
+
+def record_time(journal: FakeJournal, identity: int) -> str:
+    """What stands at the end of the record's lines and of no other's."""
+    (*_, point) = decode(journal.waiting[identity], Names(config()), None).points
+    return str(point.time)
+
+
+@dataclass
+class Script:
+    """Outcomes of writes and of the journal's own calls, then peace."""
+
+    writes: list[str]
+    faults: dict[str, int]
+    count: int
+    poisonous: set[int]
+
+
+scripts = st.builds(
+    Script,
+    st.lists(st.sampled_from(["ok", "away", "wait", "reject"]), max_size=30),
+    st.dictionaries(
+        st.sampled_from(["pending", "mark_delivered", "set_aside", "novelties"]), st.integers(0, 3), max_size=4
+    ),
+    st.integers(1, 60),
+    st.sets(st.integers(1, 60), max_size=4),
+)
+OUTCOMES: dict[str, Callable[[], Exception | None]] = {
+    "ok": lambda: None,
+    "away": lambda: SinkUnavailable("away"),
+    "wait": lambda: SinkUnavailable("wait", 30),
+    "reject": lambda: SinkRejected("rejected"),
+}
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(scripts)
+def test_whatever_happens_every_record_is_delivered_or_set_aside_and_none_both(script: Script) -> None:
+    bench = Bench()
+    bench.journal.add(script.count)
+    all_lines = {record_time(bench.journal, identity): identity for identity in bench.journal.waiting}
+    bench.sink.poison = {time for time, identity in all_lines.items() if identity in script.poisonous}
+    bench.sink.script = [OUTCOMES[word]() for word in script.writes]
+    bench.journal.faults = script.faults
+    trio.run(bench.run_until_done, clock=MockClock(autojump_threshold=0))
+
+    delivered, aside = bench.journal.delivered, set(bench.journal.aside)
+    assert sorted([*delivered, *aside]) == list(range(1, script.count + 1))
+    assert not script.poisonous & set(delivered)
+    # What was marked as delivered is in InfluxDB, to its last line.
+    written = {line.rpartition(" ")[2] for line in bench.sink.lines if line.startswith("channel")}
+    assert {time for time, identity in all_lines.items() if identity in delivered} <= written
+    if "reject" not in script.writes:
+        assert aside == script.poisonous & set(range(1, script.count + 1))
+
+
+def own(number: int) -> Point:
+    return Point("collector", ("home",), {"records_received": number}, BEGIN + number)
+
+
+def own_times(batch: list[str]) -> list[int]:
+    return [int(line.rpartition(" ")[2]) - BEGIN for line in batch if line.startswith("collector,")]
+
+
+async def test_the_collectors_own_points_go_along(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.writer.offer(own(1))
+    await bench.run_until_done()
+    (batch,) = bench.sink.batches
+    assert batch[-1] == f"collector,instance=home records_received=1i {BEGIN + 1}"
+
+
+async def test_own_points_are_sent_where_no_record_waits(autojump_clock: MockClock, bench: Bench) -> None:
+    async with bench.running():
+        await trio.sleep(3)
+        bench.writer.offer(own(1))
+        await trio.sleep(LINGER_S + 0.1)
+    assert [own_times(batch) for batch in bench.sink.batches] == [[1]]
+
+
+async def test_own_points_outlast_an_hour_of_outage_and_no_more(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.sink.script = away(10)
+    for number in range(100):
+        bench.writer.offer(own(number))
+    async with bench.running():
+        await trio.sleep(3600)
+    assert [own_times(batch) for batch in bench.sink.batches] == [list(range(100 - OWN_LINES, 100))]
+
+
+async def test_own_points_are_blamed_first_for_a_rejection(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.writer.offer(own(1))
+    bench.sink.script = [SinkRejected("something in it")]
+    await bench.run_until_done()
+    assert bench.journal.delivered == [1]
+    assert [own_times(batch) for batch in bench.sink.batches] == [[]]
+
+
+async def test_an_own_point_that_is_rejected_costs_itself_alone(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.writer.offer(own(1))
+    bench.sink.poison = {"collector,"}
+    async with bench.running():
+        await trio.sleep(60)
+        bench.journal.add(1)
+        bench.writer.wake()
+        await trio.sleep(60)
+    assert bench.journal.delivered == [1]
+    assert len(bench.sink.batches) == 2
+
+
+async def test_a_fault_in_the_decoder_costs_one_record(
+    autojump_clock: MockClock, bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(record: Stored, *rest: object) -> object:
+        if record.id == 2:
+            raise ZeroDivisionError
+        return decode(record, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(writer_module, "decode", broken)
+    bench.journal.add(3)
+    await bench.run_until_done()
+    assert bench.journal.delivered == [1, 3]
+    assert bench.journal.aside == {2: "decoder failed: ZeroDivisionError()"}
+    assert f"decoder failed record=2 ecu={ECU}" in caplog.text
+
+
+async def test_what_cannot_be_read_is_set_aside_with_its_reason(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.journal.waiting[2] = stored(frame("20260230120000", yc600()), BEGIN, identity=2)
+    await bench.run_until_done()
+    assert bench.journal.delivered == [1]
+    assert bench.journal.aside == {2: "'20260230120000' is not a date"}
+
+
+async def test_an_inverter_is_new_in_its_first_record_and_never_again(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(2)
+    await bench.run_until_done()
+    assert bench.journal.first_seen == {(ECU, "inverter", UID): 1}
+    bench.journal.add(2)
+    again = Bench(bench.journal, bench.sink)
+    await again.run_until_done()
+    events = [line for line in bench.sink.lines if line.startswith("event,")]
+    assert len(events) == 1
+    assert "kind=new_inverter" in events[0]
+
+
+async def test_an_inverter_is_new_again_when_its_record_is_sent_again(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1)
+    bench.sink.script = away(3)
+    bench.journal.faults = {"mark_delivered": 1}
+    await bench.run_until_done()
+    first, second = bench.sink.batches
+    assert first == second
+    assert "kind=new_inverter" in first[-1]
+
+
+@pytest.mark.parametrize("call", ["pending", "novelties", "mark_delivered", "set_aside"])
+async def test_a_journal_that_fails_is_waited_for(autojump_clock: MockClock, bench: Bench, call: str) -> None:
+    bench.journal.add(1)
+    bench.journal.waiting[2] = stored(frame("20260230120000", yc600()), BEGIN, identity=2)
+    bench.journal.faults = {call: 3}
+    began = trio.current_time()
+    await bench.run_until_done()
+    assert bench.journal.delivered == [1]
+    assert list(bench.journal.aside) == [2]
+    assert trio.current_time() - began == pytest.approx(3 * LOOK_S, abs=0.1)
+
+
+async def test_a_journal_that_fails_while_a_rejected_record_is_set_aside_is_waited_for(
+    autojump_clock: MockClock, bench: Bench
+) -> None:
+    bench.journal.add(1)
+    bench.sink.script = [SinkRejected("odd")] * 3
+    bench.journal.faults = {"set_aside": 2}
+    await bench.run_until_done()
+    assert bench.journal.aside == {1: "odd"}
+
+
+async def test_records_that_come_together_go_together(autojump_clock: MockClock, bench: Bench) -> None:
+    async with bench.running():
+        await trio.sleep(2)
+        for _ in range(5):
+            bench.journal.add(1)
+            bench.writer.wake()
+            await trio.sleep(LINGER_S / 10)
+        await trio.sleep(LINGER_S)
+    assert len(bench.sink.batches) == 1
+    assert bench.journal.delivered == [1, 2, 3, 4, 5]
+
+
+async def test_a_lone_record_is_there_after_the_linger(autojump_clock: MockClock, bench: Bench) -> None:
+    async with bench.running():
+        await trio.sleep(2)
+        bench.journal.add(1)
+        bench.writer.wake()
+        await trio.sleep(LINGER_S + 0.05)
+        assert bench.journal.delivered == [1]
+
+
+async def test_a_wake_up_that_was_missed_costs_seconds(autojump_clock: MockClock, bench: Bench) -> None:
+    async with bench.running():
+        await trio.sleep(2)
+        bench.journal.add(1)
+        await trio.sleep(LOOK_S)
+        assert bench.journal.delivered == [1]
+
+
+async def test_a_writer_with_nothing_to_do_looks_every_now_and_then_and_sends_nothing(
+    autojump_clock: MockClock, bench: Bench
+) -> None:
+    async with bench.running():
+        await trio.sleep(100 * LOOK_S + 1)
+    assert bench.journal.looks == 101
+    assert bench.sink.batches == []
+
+
+async def test_batches_are_bounded_by_lines_and_by_records(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(1200)
+    await bench.run_until_done()
+    assert [len(batch) for batch in bench.sink.batches] == [BATCH_LINES + 1, BATCH_LINES, 200 * LINES_EACH]
+    assert BATCH_LINES == BATCH_RECORDS * LINES_EACH
+
+    inverters = [yc600(f"40800000{number:04d}") for number in range(120)]
+    large = Bench()
+    for number in range(1, 21):
+        large.journal.waiting[number] = stored(frame(f"2026062112{number:02d}00", *inverters), BEGIN, identity=number)
+    await large.run_until_done()
+    # 361 lines a record, and 120 events in the first.
+    assert [len(batch) for batch in large.sink.batches] == [6 * 361 + 120, 6 * 361, 6 * 361, 2 * 361]
+
+
+async def test_cancelling_loses_nothing(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.add(50)
+    choose = random.Random(7)  # noqa: S311 (the same choices every time)
+    for _ in range(40):
+        bench.sink.script = [OUTCOMES[choose.choice(["ok", "away", "ok"])]() for _ in range(3)]
+        with trio.move_on_after(choose.choice([0, 0.5, 1, 3])):
+            await bench.writer.run()
+    bench.journal.add(1)
+    await bench.run_until_done()
+    assert sorted(bench.journal.delivered) == list(range(1, 52))
+
+
+def test_the_default_jitter_is_part_of_the_delay() -> None:
+    def delays() -> Iterator[float]:
+        for _ in range(200):
+            yield Writer(FakeJournal(), FakeSink(), Names(config()))._jitter()
+
+    assert all(0.75 <= delay <= 1 for delay in delays())
