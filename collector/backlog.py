@@ -5,6 +5,7 @@ connection and a limiter of its own, so that a long look-up never delays a gatew
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import trio
@@ -25,10 +26,11 @@ class Backlog:
         self._limiter = limiter
         self._reader: JournalReader | None = None
         self._reading = trio.CapacityLimiter(1)
+        self._pending_in: tuple[int, int] | None = None
 
     async def pending(self, limit: int) -> list[Stored]:
         """The oldest records that wait for delivery."""
-        return await self._read(lambda reader: reader.pending(limit))
+        return await self._read(partial(self._pending_now, limit=limit))
 
     async def stored_times(self, ecu: str, command: str, limit: int) -> list[str]:
         """Time stamps of stored control records, newest first."""
@@ -48,11 +50,11 @@ class Backlog:
 
     async def mark_delivered(self, ids: Sequence[int], at: int, novelties: Sequence[tuple[str, str, str, int]]) -> None:
         """Mark records as delivered."""
-        await self._write(self._journal.mark_delivered, ids, at, novelties)
+        await self._write_back(self._journal.mark_delivered, ids, at, novelties)
 
     async def set_aside(self, identity: int, reason: str) -> None:
         """Take a record out of what waits."""
-        await self._write(self._journal.set_aside, identity, reason)
+        await self._write_back(self._journal.set_aside, identity, reason)
 
     async def put_state(self, key: str, value: Mapping[str, object]) -> None:
         """Keep something for `status`."""
@@ -70,12 +72,28 @@ class Backlog:
     async def _write(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await trio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=self._limiter)
 
+    async def _write_back(self, call: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
+        def write() -> None:
+            if self._journal.open() != self._pending_in:
+                # The same numbers are other records there, which nobody has delivered.
+                raise JournalError(f"{self._journal.path} was replaced while records were under way from it")
+            call(*args, **kwargs)
+
+        await trio.to_thread.run_sync(write, limiter=self._limiter)
+
+    def _pending_now(self, reader: JournalReader, limit: int) -> list[Stored]:
+        self._pending_in = reader.file
+        return reader.pending(limit)
+
     async def _read(self, query: Callable[[JournalReader], _T]) -> _T:
+        if self._reader is not None and self._reader.is_outdated:
+            # Whatever has taken the journal's place may have the log of the one before beside it, and must not be
+            # opened until the writing side has cleared that away.
+            await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
+            await trio.to_thread.run_sync(self._close_reader, limiter=self._reading)
         return await trio.to_thread.run_sync(self._read_now, query, limiter=self._reading)
 
     def _read_now(self, query: Callable[[JournalReader], _T]) -> _T:
-        if self._reader is not None and self._reader.is_outdated:
-            self._close_reader()
         if self._reader is None:
             self._reader = JournalReader(self._journal.path)
         try:

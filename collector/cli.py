@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself exits with 2 for a usage error."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.command(arguments))
+        code = int(arguments.command(arguments))
+        # Here, where an error still has a handler, and not at the interpreter's end.
+        sys.stdout.flush()
     except ConfigError as exc:
         for fault in exc.faults:
             print(fault, file=sys.stderr)
@@ -56,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FINE
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

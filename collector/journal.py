@@ -166,10 +166,11 @@ class Journal:
         self._log: tuple[int, int] | None = None
         self._newest: dict[str, str] = {}
 
-    def open(self) -> None:
-        """Open or create the file; every other method does it as well when needed."""
+    def open(self) -> tuple[int, int] | None:
+        """Open or create the file; every other method does it as well when needed. Returns its identity."""
         with self._errors():
             self._connection()
+        return self._file
 
     def close(self) -> None:
         """Close the file; safe to call at any time."""

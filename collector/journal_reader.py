@@ -47,7 +47,7 @@ class JournalReader:
             )
             try:
                 empty = schema_version(self._db, path) == 0
-                self._file = identity(path)
+                self.file = identity(path)
             except BaseException:
                 self.close()
                 raise
@@ -69,7 +69,7 @@ class JournalReader:
     def is_outdated(self) -> bool:
         """Whether another file has taken the journal's place since it was opened, or none."""
         with journal_errors(self.path):
-            return identity(self.path) != self._file
+            return identity(self.path) != self.file
 
     def pending(self, limit: int) -> list[Stored]:
         """The oldest records that are neither delivered nor set aside, in order of arrival."""

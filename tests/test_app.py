@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from collector import app, writer
 from collector.app import GRACE_S, Service
+from collector.backlog import Backlog
 from collector.config import Config, load
 from collector.errors import JournalError, StartError
 from collector.journal import RUN_STATE, Arrival, Journal
@@ -210,6 +212,7 @@ async def test_a_backup_put_in_place_under_way_is_what_is_delivered_and_marked_f
     tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "LINGER_S", 0.01)
+    monkeypatch.setattr(writer, "LOOK_S", 0.05)
     config = configured(tmp_path, with_influxdb(influx))
     path, backup = config.journal.path, tmp_path / "backup.db"
     spare = Journal(backup)
@@ -227,6 +230,8 @@ async def test_a_backup_put_in_place_under_way_is_what_is_delivered_and_marked_f
                 return reader.pending_count() == 0
 
         await until(all_delivered)
+    for received in (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 6, 22, 12, tzinfo=UTC)):
+        assert any(f" {received.timestamp():.0f}".encode() in body for body in influx.writes)
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
         assert db.execute("select time from record order by id").fetchall() == [
@@ -286,3 +291,23 @@ async def test_a_journal_that_fails_is_told_by_the_sign_of_life_once_it_can_be_w
             db.execute("drop trigger full")
         assert await ask(ports[0], RECORD) == ACKNOWLEDGED
         await until(lambda: run_state(config).get("journal_error", "") is None)
+
+
+async def test_records_under_way_are_not_marked_in_a_journal_that_took_the_place_of_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal, spare = Journal(path), Journal(tmp_path / "backup.db")
+    for file, own_time in ((journal, TIME), (spare, "20260101120000")):
+        file.append([Arrival(time.time_ns(), 8995, "192.0.2.7", read(record(YC600, time=own_time).encode()))])
+    spare.close()
+    backlog = Backlog(journal, trio.CapacityLimiter(1))
+    (under_way,) = await backlog.pending(10)
+    spare.path.replace(path)
+    with pytest.raises(JournalError, match="was replaced while records were under way"):
+        await backlog.mark_delivered([under_way.id], 1, [])
+    with pytest.raises(JournalError, match="was replaced while records were under way"):
+        await backlog.set_aside(under_way.id, "a reason")
+    (other,) = await backlog.pending(10)
+    assert (other.id, other.time) == (under_way.id, "20260101120000")
+    await backlog.mark_delivered([other.id], 1, [])
+    assert await backlog.pending(10) == []
+    await backlog.close()

@@ -1,7 +1,10 @@
 """The command line: exit codes, one clear line for every mistake, and never a traceback."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 from collector import __version__
 from collector.cli import FINDING, FINE, USAGE, main
 from collector.journal import RUN_STATE, Journal
-from tests.running import run_command
+from tests.running import own_environ, run_command
 from tests.samples import ECU, arrival, frame, ns, yc600
 
 COMMANDS = ("run", "check-config", "status", "decode", "replay")
@@ -221,6 +224,27 @@ def test_a_journal_from_a_newer_collector_is_left_alone(folder: Path) -> None:
         assert done.returncode == FINDING
         assert "newer collector" in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("check-config",), ("status", "--json")])
+def test_output_that_nobody_reads_is_no_error(folder: Path, arguments: tuple[str, ...]) -> None:
+    journal_with(frame("20260621104000", yc600()))
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "collector", *arguments],
+            cwd=folder,
+            # Buffered, as it is for everybody who does not ask for something else.
+            env=own_environ({"PYTHONUNBUFFERED": ""}),
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (FINE, b"")
 
 
 def test_the_module_is_the_same_program(folder: Path) -> None:

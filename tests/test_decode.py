@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ import pytest
 
 from collector.cli import FINDING, FINE, USAGE, main
 from tests.protocol.helpers import captured
+from tests.running import own_environ
 from tests.samples import ECU, TIME, TIME_UTC, UID, control, frame, optimizer, yc600
 
 Decode = Callable[..., list[dict[str, Any]]]
@@ -176,11 +176,10 @@ def test_every_captured_control_message_is_decoded(decode: Decode) -> None:
 
 
 def process(*arguments: str, folder: Path) -> subprocess.Popen[bytes]:
-    environ = {name: value for name, value in os.environ.items() if name not in ("COLLECTOR_CONFIG", "TZ")}
     return subprocess.Popen(
         [sys.executable, "-m", "collector", "decode", *arguments],
         cwd=folder,
-        env=environ,
+        env=own_environ({"PYTHONUNBUFFERED": ""}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -162,6 +162,20 @@ async def test_the_leaders_cancellation_leaves_nobody_without_an_outcome(callers
     assert store.batches == [[0], [1, 2]]
 
 
+async def test_a_leader_that_is_cancelled_before_its_commit_began_leaves_nobody_without_an_outcome(
+    store: SlowStore, nursery: trio.Nursery
+) -> None:
+    limiter = trio.CapacityLimiter(1)
+    callers = Outcomes(Intake(store, limiter, nursery), nursery)
+    async with limiter:
+        await callers.begin(0, 1)
+        callers.scopes[0].cancel()
+        await wait_all_tasks_blocked()
+    await callers.all_of(2)
+    assert callers.stored == [1]
+    assert store.batches == [[0], [1]]
+
+
 async def test_a_followers_cancellation_costs_nobody_else_anything(callers: Outcomes, store: SlowStore) -> None:
     store.gate.clear()
     await callers.begin(0, 1, 2, 3)

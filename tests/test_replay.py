@@ -153,7 +153,8 @@ def test_a_lost_bucket_is_filled_again_to_the_last_value(site: Site) -> None:
 
 
 def test_a_journal_that_never_had_an_influxdb_is_filled_in(site: Site) -> None:
-    site.store_day(DAY)
+    # The newest first, as a backlog comes.
+    site.store(*(frame(time, yc600()) for time in reversed(list(day_times(DAY, minutes=15)))))
     outcome = site.replay()
     # A gateway, an inverter and two channels a round, and the event of the new inverter.
     assert (outcome.records, outcome.points) == (ROUNDS, 4 * ROUNDS + 1)
@@ -244,7 +245,7 @@ def test_the_first_hour_of_a_day_that_its_gateway_calls_24_belongs_to_that_day(s
     assert site.rows("ecu") == []
 
 
-@pytest.mark.parametrize("time", ["19700101000500", "19991231235900", "20380119031408"])
+@pytest.mark.parametrize("time", ["19700101000500", "20380119031408"])
 def test_a_gateway_that_has_lost_its_clock_is_replayed_as_well(site: Site, time: str) -> None:
     site.store(frame(time, yc600()))
     site.store_day(DAY)

@@ -236,6 +236,13 @@ def test_a_clock_that_is_off_is_a_warning(journal: Journal) -> None:
     assert found.ecus[0].clock_skew_s == 3630
 
 
+def test_a_record_without_a_date_has_no_time_to_show_and_disturbs_nothing(journal: Journal) -> None:
+    store(journal, frame("20260230120000", yc600()))
+    found = look(journal)
+    assert (found.healthy, found.ecus[0].last_record, found.ecus[0].records) == (True, None, 1)
+    assert (found.ecus[0].clock_skew_s, found.ecus[0].energy_today_wh) == (None, 0)
+
+
 def test_brief_leaves_the_gateways_out(journal: Journal) -> None:
     store(journal, frame("20260621124000", yc600()))
     journal.put_state(RUN_STATE, RUNNING)

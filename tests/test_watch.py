@@ -6,6 +6,7 @@ import pytest
 
 from collector.clock import NS, Skew
 from collector.names import Names
+from collector.protocol.upload import LateGroup
 from collector.watch import ClockWatch
 from tests.samples import ECU, arrival, config, control, fill_up, frame, ns, yc600
 
@@ -76,9 +77,10 @@ def test_old_records_say_nothing_about_the_clock(watch: ClockWatch, warned: Warn
 
 
 def test_nor_do_reports_and_fill_up_messages(watch: ClockWatch, warned: Warned) -> None:
+    late = LateGroup("20260621100000", (yc600(),))
     for position in range(4):
         at = BEGIN + 5 * MINUTE * position
-        watch.observe(arrival(fill_up(f"302606211{position}0000"), at))
+        watch.observe(arrival(fill_up(f"302606211{position}0000", late), at))
         watch.observe(arrival(control("A123", f"0001202606211{position}0000END"), at))
         watch.observe(arrival(frame("20269999999999", yc600()), at))
     assert warned == []

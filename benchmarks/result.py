@@ -1,0 +1,38 @@
+"""What a benchmark is given, and what it gives back.
+
+A row's keys name their units; `target` and `met` are there where something was promised.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+Row = dict[str, float | str | bool | None]
+
+
+class Skip(Exception):
+    """This machine lacks something that the benchmark needs; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`folder` is on the disk to be measured and belongs to this run alone."""
+
+    folder: Path
+    quick: bool
+    years: float
+
+
+def at_least(value: float, target: float) -> Row:
+    """The columns that judge a value which should be large."""
+    return {"target": f">= {target:g}", "met": value >= target}
+
+
+def below(value: float, target: float) -> Row:
+    """The columns that judge a value which should be small."""
+    return {"target": f"< {target:g}", "met": value < target}
+
+
+def tell(progress: str) -> None:
+    """Say on stderr what goes on; results are for stdout."""
+    print(f"  {progress}", file=sys.stderr, flush=True)
