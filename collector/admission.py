@@ -15,13 +15,29 @@ import trio
 _log = logging.getLogger(__name__)
 
 
+# Moving a deadline costs as much as reading a message; one that is right within this stays where it is.
+SLACK_S = 1.0
+
+
 class Seat:
-    """The place of one connection; `renew` says that it is in use."""
+    """The place of one connection; `renew` says that it is in use, and `allow` for how long it may go on."""
 
     def __init__(self, address: str, queues: tuple["OrderedDict[Seat, None]", ...]) -> None:
         self.address = address
+        self.evicted = False
         self.scope = trio.CancelScope()
         self._queues = queues
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether the block was ended because the time it was allowed was over."""
+        return self.scope.cancelled_caught and not self.evicted
+
+    def allow(self, seconds: float) -> None:
+        """End the block after so many seconds from now, give or take SLACK_S, unless another call allows more."""
+        deadline = trio.current_time() + seconds
+        if abs(deadline - self.scope.deadline) > SLACK_S:
+            self.scope.deadline = deadline
 
     def renew(self) -> None:
         """Move behind all others in the order of silence."""
@@ -63,6 +79,7 @@ class Admission:
         seat = next(iter(queue))
         self._leave(seat)
         self.evicted += 1
+        seat.evicted = True
         _log.warning("too many connections, the one that was silent for the longest is closed peer=%s", seat.address)
         seat.scope.cancel()
 

@@ -5,6 +5,7 @@ way goes into the next, and a gateway that is alone never waits for others or fo
 """
 
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +15,12 @@ from collector.errors import JournalError
 from collector.journal import Arrival
 
 _log = logging.getLogger(__name__)
+
+# On a fast disk a commit takes little more than the way to a worker thread and back. While commits take less than this
+# in the running mean, no longer than decoding a few records, those of a lone gateway stay on the loop. On a slower disk
+# they never do; nor where many wait, who can be read and answered meanwhile.
+QUICK_S = 0.001
+_MEAN_OF = 10
 
 # Junk waits in the same queue as records. More of it at once is a flood, which must not hold up a gateway's answer and
 # of which a sample is enough.
@@ -63,6 +70,9 @@ class Intake:
         self._waiting: list[_Ticket] = []
         self._committing = False
         self._refusals_waiting = 0
+        self._threads = trio.CapacityLimiter(1)
+        self._crowded = False
+        self._mean_s = 1.0
 
     async def store(self, arrival: Arrival) -> None:
         """Return once the message is on disk; raises JournalError when it is not and may not be acknowledged.
@@ -94,17 +104,15 @@ class Intake:
 
     async def _commit(self) -> None:
         self._committing = True
-        batch, self._waiting = self._waiting, []
-        error: JournalError | None = None
-        # Others wait for this commit too, so the cancellation of one caller must not leave them without an outcome. It
-        # has no deadline because a thread in the middle of a sync has none either.
-        with trio.CancelScope(shield=True):
-            try:
-                await trio.to_thread.run_sync(
-                    self._store.append, [ticket.arrival for ticket in batch], limiter=self._limiter
-                )
-            except JournalError as exc:
-                error = exc
+        # Whoever is about to send joins: without those that were just answered, batches of one and of all the others
+        # would take turns.
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        if self._mean_s < QUICK_S and not self._crowded and self._limiter.available_tokens:
+            batch = self._take()
+            error = self._append(batch)
+        else:
+            batch, error = await self._append_in_thread()
+        self._crowded = len(batch) > 1
         self._note(error, batch)
         for ticket in batch:
             ticket.error = error
@@ -113,6 +121,32 @@ class Intake:
             self._nursery.start_soon(self._commit)
         else:
             self._committing = False
+
+    async def _append_in_thread(self) -> tuple[list[_Ticket], JournalError | None]:
+        # Others wait for this commit too, so the cancellation of one caller must not leave them without an outcome. It
+        # has no deadline because a thread in the middle of a sync has none either.
+        with trio.CancelScope(shield=True):
+            await self._limiter.acquire_on_behalf_of(self)
+            try:
+                batch = self._take()
+                error = await trio.to_thread.run_sync(self._append, batch, limiter=self._threads)
+            finally:
+                self._limiter.release_on_behalf_of(self)
+        return batch, error
+
+    def _take(self) -> list[_Ticket]:
+        batch, self._waiting = self._waiting, []
+        return batch
+
+    def _append(self, batch: list[_Ticket]) -> JournalError | None:
+        began = time.perf_counter()
+        error: JournalError | None = None
+        try:
+            self._store.append([ticket.arrival for ticket in batch])
+        except JournalError as exc:
+            error = exc
+        self._mean_s += (time.perf_counter() - began - self._mean_s) / _MEAN_OF
+        return error
 
     def _note(self, error: JournalError | None, batch: list[_Ticket]) -> None:
         """Log a failure once when it begins and once when it ends."""

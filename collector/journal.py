@@ -14,6 +14,7 @@ failure the file is closed and opened anew at the next call, so that a mended di
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -130,6 +131,15 @@ class Stored:
     newest: bool
 
 
+_MINUTE_NS = 60 * 10**9
+
+
+@functools.lru_cache(maxsize=2)
+def _latest_believable(minute: int) -> str:
+    """The time stamp that no gateway can have yet, in whole minutes since 1970."""
+    return f"{datetime.fromtimestamp(minute * 60 + BELIEVABLE_LEAD_S, UTC):%Y%m%d%H%M%S}"
+
+
 STORED_COLUMNS = "id, received_at, kind, ecu, time, command, raw, packed, newest"
 
 
@@ -141,15 +151,24 @@ def stored(row: Sequence[Any]) -> Stored:
     )
 
 
+# What SQLite, the file system and a damaged record raise.
+FAULTS = (sqlite3.Error, OSError, zlib.error)
+
+
+def journal_error(fault: Exception, path: Path) -> JournalError:
+    """Say of one of FAULTS what to do."""
+    name = str(getattr(fault, "sqlite_errorname", ""))
+    remedy = next((text for code, text in _REMEDIES.items() if name.startswith(code)), "")
+    return JournalError(f"{remedy.format(path=path)} ({fault})" if remedy else f"{path}: {fault}")
+
+
 @contextlib.contextmanager
 def journal_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system raise into a JournalError that says what to do."""
+    """Turn FAULTS into a JournalError."""
     try:
         yield
-    except (sqlite3.Error, OSError, zlib.error) as exc:
-        name = str(getattr(exc, "sqlite_errorname", ""))
-        remedy = next((text for code, text in _REMEDIES.items() if name.startswith(code)), "")
-        raise JournalError(f"{remedy.format(path=path)} ({exc})" if remedy else f"{path}: {exc}") from exc
+    except FAULTS as exc:
+        raise journal_error(exc, path) from exc
 
 
 class Journal:
@@ -236,8 +255,7 @@ class Journal:
             row = db.execute("select newest_time from ecu where ecu = ?", (ecu,)).fetchone()
             mark = row[0] if row else ""
         # A clock that is ahead once must not keep its later, right times from counting as new.
-        latest = datetime.fromtimestamp(arrival.received_at / 1e9 + BELIEVABLE_LEAD_S, UTC)
-        if not mark < own_time < f"{latest:%Y%m%d%H%M%S}":
+        if not mark < own_time < _latest_believable(arrival.received_at // _MINUTE_NS):
             return False
         marks[ecu] = own_time
         return True
@@ -287,8 +305,11 @@ class Journal:
                 (before, most),
             ).fetchall()
             db.executemany("delete from record where id = ?", [(identity,) for identity, _, _ in gone])
+            # The key of a fill-up message is a thousand years ahead and says nothing about what is still here.
+            latest = _latest_believable(before // _MINUTE_NS)
             db.executemany(
-                "update ecu set purged_time = max(purged_time, ?) where ecu = ?", [(own, ecu) for _, ecu, own in gone]
+                "update ecu set purged_time = max(purged_time, ?) where ecu = ?",
+                [(own, ecu) for _, ecu, own in gone if own < latest],
             )
             return len(gone)
 
@@ -315,12 +336,13 @@ class Journal:
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
-            with journal_errors(self.path):
-                yield
-        except JournalError:
+            yield
+        except (*FAULTS, JournalError) as exc:
             with contextlib.suppress(sqlite3.Error):
                 self.close()
-            raise
+            if isinstance(exc, JournalError):
+                raise
+            raise journal_error(exc, self.path) from exc
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is not None:

@@ -35,9 +35,9 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.exists():
-            raise JournalError(f"there is no journal at {path}: `collector run` makes it")
         with journal_errors(path):
+            if not path.exists():
+                raise JournalError(f"there is no journal at {path}: `collector run` makes it")
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro",
                 uri=True,

@@ -38,7 +38,6 @@ MESSAGE_S = 180.0
 LINE_FEED_S = 0.8
 # After an exchange on the control port the gateway closes; its WiFi module never does.
 FAREWELL_S = 5.0
-SEND_S = 10.0
 
 # As many first bytes of junk in a log line as show what it is.
 _SHOWN_BYTES = 48
@@ -106,6 +105,10 @@ class Server:
             async with stream:
                 with self._admission.seat(peer) as seat:
                     await self._serve(connection, stream, seat, peer, port)
+            if seat.ran_out:
+                await self._refuse(
+                    connection.unread(), f"a message was not complete after {MESSAGE_S:.0f} s", peer, port
+                )
         except RemoteProtocolError as exc:
             await self._refuse(connection.unread(), exc.reason, peer, port)
         except JournalError:
@@ -115,43 +118,30 @@ class Server:
             await self._refuse(connection.unread(), "the connection broke inside a message", peer, port)
 
     async def _serve(self, connection: Connection, stream: trio.abc.Stream, seat: Seat, peer: str, port: int) -> None:
-        idle_s, message_deadline = IDLE_S, 0.0
+        idle_s = IDLE_S
+        in_message = False
         while True:
             event = connection.next_event()
             if event is END:
                 return
             if event is NEED_DATA:
                 if connection.is_empty:
-                    message_deadline, wait_s = 0.0, idle_s
-                else:
-                    now = trio.current_time()
-                    message_deadline = message_deadline or now + MESSAGE_S
-                    wait_s = LINE_FEED_S if connection.may_be_complete else message_deadline - now
-                if not await self._receive(connection, stream, wait_s):
-                    return
+                    seat.allow(idle_s)
+                elif not in_message:
+                    seat.allow(MESSAGE_S)
+                in_message = not connection.is_empty
+                await _receive(connection, stream)
                 seat.renew()
                 continue
-            message_deadline = 0.0
+            in_message = False
             if isinstance(event, Stray):
                 await self._refuse(event.raw, "bytes between messages", peer, port)
             elif isinstance(event, Message):
+                seat.allow(IDLE_S)
                 if not await self._store_and_answer(event, stream, peer, port):
                     return
                 if event.command:
                     idle_s = FAREWELL_S
-
-    async def _receive(self, connection: Connection, stream: trio.abc.ReceiveStream, wait_s: float) -> bool:
-        """Take what comes within `wait_s`; False when nothing did and nothing is expected any more."""
-        with trio.move_on_after(wait_s) as scope:
-            connection.receive_data(bytes(await stream.receive_some(RECEIVE_BYTES)))
-        if not scope.cancelled_caught:
-            return True
-        if connection.may_be_complete:
-            connection.settle()
-            return True
-        if connection.is_empty:
-            return False
-        raise RemoteProtocolError(f"a message was not complete after {MESSAGE_S:.0f} s")
 
     async def _store_and_answer(self, message: Message, stream: trio.abc.SendStream, peer: str, port: int) -> bool:
         """The one place where a gateway is answered. False when the connection is to be closed at once.
@@ -184,11 +174,7 @@ class Server:
         reply = answer(message, await self._stored_times(message))
         if reply is None:
             return message.kind is Kind.REPORT
-        with trio.move_on_after(SEND_S) as scope:
-            await stream.send_all(reply)
-        if scope.cancelled_caught:
-            _log.warning("the peer does not read its answer peer=%s port=%d", peer, port)
-            return False
+        await stream.send_all(reply)
         if message.kind is Kind.RECORD:
             self.counters.acknowledged += 1
         return True
@@ -206,3 +192,14 @@ class Server:
         self.counters.refused += 1
         _log.warning("refused peer=%s port=%d reason=%s first_bytes=%r", peer, port, reason, raw[:_SHOWN_BYTES])
         await self._records.refuse(self._now_ns(), port, peer, reason, raw)
+
+
+async def _receive(connection: Connection, stream: trio.abc.ReceiveStream) -> None:
+    """Take what the socket has, or settle for a message without its line feed after a moment in which nothing came."""
+    if not connection.may_be_complete:
+        connection.receive_data(bytes(await stream.receive_some(RECEIVE_BYTES)))
+        return
+    with trio.move_on_after(LINE_FEED_S) as scope:
+        connection.receive_data(bytes(await stream.receive_some(RECEIVE_BYTES)))
+    if scope.cancelled_caught:
+        connection.settle()

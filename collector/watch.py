@@ -12,6 +12,8 @@ from collector.protocol.messages import Kind
 _log = logging.getLogger(__name__)
 
 WINDOW_NS = 3600 * clock.NS
+# A gateway sends a record in five minutes; the rest of a backlog says nothing more about its clock.
+LEAST_INTERVAL_NS = 60 * clock.NS
 # One word a day is enough about something that the owner may choose to live with.
 SILENCE_NS = 24 * 3600 * clock.NS
 
@@ -33,6 +35,9 @@ class ClockWatch:
         message = arrival.message
         if message.kind is not Kind.RECORD or message.time <= self._newest.get(message.ecu, ""):
             return
+        seen = self._seen.setdefault(message.ecu, deque())
+        if seen and arrival.received_at < seen[-1][0] + LEAST_INTERVAL_NS:
+            return
         zone = self._names.ecu(message.ecu).zone
         try:
             instant = clock.to_utc(message.time, zone, arrival.received_at)
@@ -42,7 +47,6 @@ class ClockWatch:
         if skew_s < -clock.BELIEVABLE_LEAD_S:
             return
         self._newest[message.ecu] = message.time
-        seen = self._seen.setdefault(message.ecu, deque())
         seen.append((arrival.received_at, skew_s))
         while seen[0][0] < arrival.received_at - WINDOW_NS:
             seen.popleft()

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ import yaml
 
 import collector
 from collector import provision
-from collector.config import Config
+from collector.config import Config, load
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
-ONCE = {"secrets", "accounts"}
+ONCE = {"secrets", "accounts", "demo-secrets", "demo-accounts", "demo-boards"}
+DEMO = {name for name, service in SERVICES.items() if service.get("profiles") == ["demo"]}
+
+# Tells nobody of its health: it has no work that anything waits for.
+WITHOUT_HEALTH = ONCE | {"demo"}
 
 # Where a gateway would fetch firmware, which nothing here may ever offer.
 FIRMWARE_PORTS = {21, 9219, 9220, 9222}
@@ -93,7 +98,7 @@ def test_a_service_is_kept_running_or_runs_once(name: str) -> None:
     service = SERVICES[name]
     assert service["restart"] == ("no" if name in ONCE else "unless-stopped")
     assert service["stop_grace_period"] == "30s"
-    assert ("test" in service["healthcheck"]) is (name not in ONCE)
+    assert ("test" in service["healthcheck"]) is (name not in WITHOUT_HEALTH)
 
 
 def test_each_waits_for_what_it_needs() -> None:
@@ -105,6 +110,12 @@ def test_each_waits_for_what_it_needs() -> None:
         "accounts": {"influxdb": healthy},
         "collector": {"accounts": done},
         "grafana": {"accounts": done},
+        "demo-secrets": {},
+        "demo-accounts": {"influxdb": healthy},
+        "demo-boards": {},
+        "demo-collector": {"demo-accounts": done},
+        "demo": {"demo-collector": {"condition": "service_started"}},
+        "demo-grafana": {"demo-secrets": done, "demo-accounts": done, "demo-boards": done},
     }
 
 
@@ -118,7 +129,7 @@ def test_no_secret_is_in_the_file_and_none_has_a_default(name: str) -> None:
 
 def test_a_secret_is_seen_by_those_who_need_it() -> None:
     seen = {
-        name: {source: read_only for source, read_only in mounts(name).values() if source.startswith("secrets-")}
+        name: {source: read_only for source, read_only in mounts(name).values() if "secrets-" in source}
         for name in SERVICES
     }
     assert seen == {
@@ -127,6 +138,16 @@ def test_a_secret_is_seen_by_those_who_need_it() -> None:
         "accounts": {"secrets-influxdb": True, "secrets-grafana": False, "secrets-collector": False},
         "collector": {"secrets-collector": True},
         "grafana": {"secrets-grafana": True},
+        "demo-secrets": {"demo-secrets-grafana": False},
+        "demo-accounts": {
+            "secrets-influxdb": True,
+            "demo-secrets-grafana": False,
+            "demo-secrets-collector": False,
+        },
+        "demo-boards": {},
+        "demo-collector": {"demo-secrets-collector": True},
+        "demo": {},
+        "demo-grafana": {"demo-secrets-grafana": True},
     }
 
 
@@ -138,7 +159,7 @@ def test_the_steps_make_the_files_that_the_services_read(tmp_path: Path) -> None
         for key, value in service.get("environment", {}).items():
             if key.endswith("_FILE"):
                 folder, _, file = value.rpartition("/")
-                wanted.add(f"{mounts(name)[folder][0].removeprefix('secrets-')}/{file}")
+                wanted.add(f"{mounts(name)[folder][0].removeprefix('demo-').removeprefix('secrets-')}/{file}")
     # The tokens are made by InfluxDB; Grafana's is named in the file of its data source.
     assert wanted == made | {"collector/influxdb_token"}
 
@@ -163,6 +184,7 @@ def test_only_the_gateway_and_people_are_let_in() -> None:
         "influxdb": ["127.0.0.1:8086:8086"],
         "collector": ["8995-8997:8995-8997"],
         "grafana": ["${GRAFANA_PORT:-3000}:3000"],
+        "demo-grafana": ["${GRAFANA_DEMO_PORT:-3001}:3000"],
     }
     listen = Config().listen
     ports = {*listen.data_ports, listen.control_port}
@@ -254,3 +276,43 @@ def test_the_build_gets_every_file_it_needs() -> None:
     let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert let_through == copied
     assert [source for source in sorted(copied) if not (ROOT / source).exists()] == []
+
+
+def test_nothing_of_the_demonstration_starts_unasked() -> None:
+    assert {name for name in SERVICES if name.startswith("demo")} == DEMO
+    assert DEMO
+    for name in SERVICES.keys() - DEMO:
+        assert "profiles" not in SERVICES[name]
+        assert not DEMO & SERVICES[name].get("depends_on", {}).keys()
+
+
+def test_the_demonstration_shares_no_volume_with_a_real_site_but_the_token_that_makes_its_own() -> None:
+    def volumes(names: Iterable[str]) -> set[str]:
+        return {source for name in names for source, _ in mounts(name).values() if source[0] != "."}
+
+    assert volumes(DEMO) & volumes(SERVICES.keys() - DEMO) == {"secrets-influxdb"}
+    assert [name for name in DEMO if "secrets-influxdb" in volumes([name])] == ["demo-accounts"]
+
+
+def test_the_demonstrations_gateway_reaches_its_own_collector_and_nothing_else() -> None:
+    networks = yaml.safe_load(COMPOSE.read_text())["networks"]
+    assert SERVICES["demo"]["networks"] == ["demo"]
+    assert networks["demo"] == {"internal": True}
+    assert [name for name, service in SERVICES.items() if "demo" in service.get("networks", [])] == [
+        "demo-collector",
+        "demo",
+    ]
+    assert "ports" not in SERVICES["demo-collector"]
+
+
+def test_the_demonstrations_gateway_sees_the_journal_of_its_collector_and_cannot_change_it() -> None:
+    config = load(ROOT / "demo.toml", {"INFLUXDB_TOKEN": "none"})
+    folder = str((Path(last("WORKDIR")) / config.journal.path).parent)
+    assert mounts("demo-collector")[folder] == ("demo-journal", False)
+    assert mounts("demo")[folder] == ("demo-journal", True)
+
+
+def test_both_of_the_demonstrations_processes_have_its_configuration() -> None:
+    for name in ("demo-accounts", "demo-boards", "demo-collector", "demo"):
+        path = SERVICES[name]["environment"]["COLLECTOR_CONFIG"]
+        assert mounts(name)[path] == ("./demo.toml", True)

@@ -173,7 +173,7 @@ async def test_a_leader_that_is_cancelled_before_its_commit_began_leaves_nobody_
         await wait_all_tasks_blocked()
     await callers.all_of(2)
     assert callers.stored == [1]
-    assert store.batches == [[0], [1]]
+    assert store.batches == [[0, 1]], "what came while the journal was in other hands goes together"
 
 
 async def test_a_followers_cancellation_costs_nobody_else_anything(callers: Outcomes, store: SlowStore) -> None:
@@ -275,3 +275,42 @@ async def test_junk_that_cannot_be_kept_is_a_line_in_the_log_and_no_more(
     await intake.refuse(0, 8995, "192.0.2.9", "junk", b"GET /")
     assert caplog.messages == ["refused bytes were not kept error=the disk is full"]
     assert intake.health.error is None
+
+
+async def test_a_lone_gateway_on_a_quick_disk_needs_no_thread_and_many_at_once_do(nursery: trio.Nursery) -> None:
+    threads: list[int] = []
+
+    class QuickStore:
+        def append(self, arrivals: Sequence[Arrival]) -> None:
+            assert arrivals
+            threads.append(threading.get_ident())
+
+        def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
+            raise NotImplementedError
+
+    intake = Intake(QuickStore(), trio.CapacityLimiter(1), nursery)
+    while threads[-1:] != [threading.get_ident()]:
+        assert len(threads) < 1000, "the mean of quick commits must fall below the bound"
+        await intake.store(arrival(len(threads)))
+    assert len(threads) > 10, "a disk has to prove itself"
+    threads.clear()
+    async with trio.open_nursery() as many:
+        for number in range(20):
+            many.start_soon(intake.store, arrival(number))
+    assert threading.get_ident() in threads[:1]
+    assert threading.get_ident() not in threads[1:]
+
+
+async def test_a_commit_on_the_loop_waits_for_whoever_else_uses_the_journal(
+    store: SlowStore, nursery: trio.Nursery
+) -> None:
+    limiter = trio.CapacityLimiter(1)
+    intake = Intake(store, limiter, nursery)
+    for number in range(100):
+        await intake.store(arrival(number))
+    callers = Outcomes(intake, nursery)
+    async with limiter:
+        await callers.begin(100)
+        assert callers.stored == []
+    await callers.all_of(1)
+    assert callers.stored == [100]

@@ -21,11 +21,6 @@ _NIGHT_QUERY_LENGTH = 22
 _STARTS = (b"APS", b"{")
 
 
-def _may_start(data: bytes) -> bool:
-    """Whether the bytes begin a message, or are too few to tell."""
-    return any(data.startswith(start) or start.startswith(data) for start in _STARTS)
-
-
 class FrameBuffer:
     """Collects bytes and gives out frames.
 
@@ -79,7 +74,7 @@ class FrameBuffer:
     def starts_like_a_message(self) -> bool:
         """False once the first bytes at hand can't begin a message."""
         self._skip_line_ends()
-        return _may_start(bytes(self._data[:_HEADER_LENGTH]))
+        return self._data.startswith(_STARTS) or b"APS".startswith(bytes(self._data[:3]))
 
     def _skip_line_ends(self) -> None:
         if self._data.startswith((b"\r", b"\n")):
@@ -91,7 +86,7 @@ class FrameBuffer:
 
     def _end_by_line_feed(self) -> int | None:
         found = self._data.find(b"\n", self._searched)
-        if not _may_start(bytes(self._data[:_HEADER_LENGTH])):
+        if not self.starts_like_a_message():
             # A stray piece without a line feed of its own must not take the message behind it along.
             start = _HEADER.search(self._data, max(0, self._searched - _HEADER_LENGTH))
             if start is not None and (found < 0 or start.start() < found):
