@@ -128,7 +128,9 @@ def _run_problems(run: dict[str, object], now: int, status: Status) -> list[str]
         )
     if run.get("influxdb_error"):
         since = _rfc3339(_ns(run.get("influxdb_error_since")))
-        problems.append(f"{status.pending} records wait since {since}: {run['influxdb_error']}")
+        problems.append(
+            f"InfluxDB unavailable since {since}, records waiting: {status.pending}; {run['influxdb_error']}"
+        )
     return problems
 
 

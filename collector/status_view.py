@@ -14,7 +14,7 @@ def show(status: Status, console: Console | None = None) -> None:
     health = "[green]healthy[/]" if status.healthy else "[red]NOT healthy[/]"
     console.print(f"{health}, {status.state}")
     console.print(
-        f"{status.pending} records wait for InfluxDB, {status.set_aside} set aside, {status.refused} turned away"
+        f"records waiting for InfluxDB: {status.pending}, set aside: {status.set_aside}, turned away: {status.refused}"
     )
     for problem in status.problems:
         console.print(f"[red]problem[/]: {escape(problem)}", soft_wrap=True)

@@ -183,7 +183,7 @@ def test_what_comes_while_influxdb_is_away_is_there_once_it_is_back(
         code, said = collector.status()
         assert (code, said["healthy"]) == (1, False)
         assert said["pending"] >= 30
-        assert "records wait since" in outage()[0]
+        assert "InfluxDB unavailable since" in outage()[0]
 
         own_influx_server.start()
         send(collector, *records[60:])

@@ -98,7 +98,9 @@ def test_an_influxdb_that_is_away_is_a_problem_with_the_number_of_records_that_w
     found = look(journal)
     assert not found.healthy
     assert found.pending == 2
-    assert found.problems == ["2 records wait since 2026-06-21T10:32:00Z: no connection; is it running?"]
+    assert found.problems == [
+        "InfluxDB unavailable since 2026-06-21T10:32:00Z, records waiting: 2; no connection; is it running?"
+    ]
 
 
 def test_a_disk_that_is_almost_full_is_a_problem(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +261,7 @@ def shown(status: Status) -> str:
 def test_the_view_shows_health_problems_gateways_and_inverters(journal: Journal) -> None:
     store(journal, frame("20260621124000", yc600(), yc600("408000000002", ac_power_w=None)))
     text = shown(look(journal, inverter=({"id": UID, "name": "Attic"},)))
-    assert text.startswith("healthy, never started\n1 records wait for InfluxDB, 0 set aside, 0 turned away\n")
+    assert text.startswith("healthy, never started\nrecords waiting for InfluxDB: 1, set aside: 0, turned away: 0\n")
     assert f"ECU {ECU} ({ECU}): today 0.008 kWh, 1 records" in text
     assert f"Attic ({UID})" in text
     assert "45.1" in text
