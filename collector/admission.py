@@ -20,11 +20,15 @@ SLACK_S = 1.0
 
 
 class Seat:
-    """The place of one connection; `renew` says that it is in use, and `allow` for how long it may go on."""
+    """The place of one connection; `renew` says that it is in use, and `allow` for how long it may go on.
+
+    While `busy` is set it keeps its place whoever comes: its message is being stored, and then answered.
+    """
 
     def __init__(self, address: str, queues: tuple["OrderedDict[Seat, None]", ...]) -> None:
         self.address = address
         self.evicted = False
+        self.busy = False
         self.scope = trio.CancelScope()
         self._queues = queues
 
@@ -76,7 +80,9 @@ class Admission:
             self._leave(seat)
 
     def _evict(self, queue: "OrderedDict[Seat, None]") -> None:
-        seat = next(iter(queue))
+        seat = next((seat for seat in queue if not seat.busy), None)
+        if seat is None:
+            return
         self._leave(seat)
         self.evicted += 1
         seat.evicted = True

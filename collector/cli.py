@@ -25,6 +25,8 @@ from collector.journal import Stored
 from collector.names import Names
 from collector.points import as_json, decode
 from collector.protocol.messages import Kind, read
+from collector.simulate import command as simulate_command
+from collector.simulate import verify_command
 
 FINE, FINDING, USAGE = 0, 1, 2
 
@@ -105,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--to", metavar="DAY", dest="last", type=_day, help="last local day, included")
     replay.add_argument("--all", action="store_true", help="everything in the journal")
     replay.set_defaults(command=_replay, usage_error=replay.error)
+    simulate_command.add_parser(commands, configured)
+    verify_command.add_parser(commands, configured)
     return parser
 
 

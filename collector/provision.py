@@ -75,10 +75,9 @@ class _Account:
     actions: tuple[str, ...]
     mode: int
 
-    @property
-    def description(self) -> str:
-        """What InfluxDB's own pages call the token."""
-        return f"solar: {self.owner}"
+    def description(self, bucket: str) -> str:
+        """What InfluxDB's own pages call the token; by the bucket two installations in one database stay apart."""
+        return f"{bucket}: {self.owner}"
 
     def file(self, folder: Path) -> Path:
         return folder / self.owner / "influxdb_token"
@@ -121,11 +120,16 @@ def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
         sink.connect()
     buckets = {api.bucket_id(org_id, name) for name in names}
 
-    made = [account for account in _ACCOUNTS if not _is_of_use(account, api, org_id, buckets, folder)]
+    described = {account: account.description(influxdb.bucket) for account in _ACCOUNTS}
+    made = [
+        account for account in described if not _is_of_use(account, described[account], api, org_id, buckets, folder)
+    ]
     for account in made:
-        former = api.tokens(org_id, account.description)
+        former = api.tokens(org_id, described[account])
         replaced = bool(former or _stored(account.file(folder)))
-        _store(account.file(folder), api.create_token(org_id, account, buckets), account.mode)
+        _store(
+            account.file(folder), api.create_token(org_id, described[account], account.actions, buckets), account.mode
+        )
         for token_id in former:
             api.delete_token(token_id)
         logger.info("token made file=%s may=%s", account.file(folder), ",".join(account.actions))
@@ -134,14 +138,14 @@ def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
     return [account.owner for account in made]
 
 
-def _is_of_use(account: _Account, api: "_Api", org_id: str, buckets: set[str], folder: Path) -> bool:
+def _is_of_use(account: _Account, description: str, api: "_Api", org_id: str, buckets: set[str], folder: Path) -> bool:
     """Whether the account's file holds the one token that InfluxDB has for it, with the rights that it should have.
 
     Two of one description are left by a run that was cut off, and nothing tells which of them is in the file.
     """
     token = _stored(account.file(folder))
     rights = {(action, bucket) for action in account.actions for bucket in buckets}
-    if not token or list(api.tokens(org_id, account.description).values()) != [rights]:
+    if not token or list(api.tokens(org_id, description).values()) != [rights]:
         return False
     try:
         return api.with_token(token).bucket_ids(org_id) >= buckets
@@ -181,13 +185,13 @@ class _Api:
         found = self._request("GET", "/api/v2/authorizations", {"orgID": org_id})["authorizations"]
         return {token["id"]: _rights(token) for token in found if token["description"] == description}
 
-    def create_token(self, org_id: str, account: _Account, buckets: set[str]) -> str:
+    def create_token(self, org_id: str, description: str, actions: Sequence[str], buckets: set[str]) -> str:
         permissions = [
             {"action": action, "resource": {"type": "buckets", "id": bucket, "orgID": org_id}}
-            for action in account.actions
+            for action in actions
             for bucket in sorted(buckets)
         ]
-        wanted = {"orgID": org_id, "description": account.description, "permissions": permissions}
+        wanted = {"orgID": org_id, "description": description, "permissions": permissions}
         created: str = self._request("POST", "/api/v2/authorizations", body=wanted)["token"]
         return created
 

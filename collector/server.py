@@ -138,8 +138,10 @@ class Server:
                 await self._refuse(event.raw, "bytes between messages", peer, port)
             elif isinstance(event, Message):
                 seat.allow(IDLE_S)
+                seat.busy = True
                 if not await self._store_and_answer(event, stream, peer, port):
                     return
+                seat.busy = False
                 if event.command:
                     idle_s = FAREWELL_S
 

@@ -124,3 +124,23 @@ async def test_the_eviction_is_logged_with_the_address(nursery: trio.Nursery, ca
     (line,) = caplog.messages
     assert line.endswith("peer=10.")
     nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_whose_message_is_being_stored_keeps_its_place(nursery: trio.Nursery) -> None:
+    admission = Admission(total=10, per_address=2)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "10.b")
+    guests.seats["10.a"].busy = True
+    await guests.arrive("10.c")
+    assert guests.present == ["10.a", "10.c"]
+    nursery.cancel_scope.cancel()
+
+
+async def test_where_all_are_being_served_the_newcomer_has_to_wait_for_another_time(nursery: trio.Nursery) -> None:
+    admission = Admission(total=10, per_address=2)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "10.b")
+    guests.seats["10.a"].busy = guests.seats["10.b"].busy = True
+    await guests.arrive("10.c")
+    assert guests.present == ["10.a", "10.b"]
+    nursery.cancel_scope.cancel()

@@ -219,6 +219,23 @@ def test_a_second_run_changes_nothing(
     assert caplog.text == ""
 
 
+def test_an_installation_with_other_buckets_has_tokens_of_its_own_and_leaves_the_first_as_it_is(
+    api: Api, folder: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    assert provision.main(["accounts", str(folder)], environ) == 0
+    files, ids = contents(folder), [tokens(api, owner) for owner in ("collector", "grafana")]
+    configuration, other = tmp_path / "demo.toml", tmp_path / "other"
+    configuration.write_text('[influxdb]\nbucket = "solar_demo"\nrollup_bucket = "solar_daily_demo"\n')
+
+    assert provision.main(["accounts", str(other)], {**environ, "COLLECTOR_CONFIG": str(configuration)}) == 0
+    assert provision.main(["accounts", str(folder)], environ) == 0
+
+    assert contents(folder) == files
+    assert [tokens(api, owner) for owner in ("collector", "grafana")] == ids
+    with sink(api, other, "collector") as stranger, pytest.raises(SinkUnavailable):
+        stranger.write(b"ecu power_w=1 1700000000000000000")
+
+
 def lose_the_file(_api: Api, file: Path) -> None:
     file.unlink()
 

@@ -1,0 +1,1 @@
+"""Gateways that are none: roofs, the firmware's side of the wire, whole fleets, and the proof that nothing was lost."""

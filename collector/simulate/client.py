@@ -1,0 +1,114 @@
+"""Performs a gateway's dialogues over trio's sockets.
+
+Promises: one connection at a time, as a gateway has; no step raises for anything the other side or the network can do.
+"""
+
+import random
+import socket
+from dataclasses import dataclass
+
+import trio
+
+from collector.simulate.dialogue import Close, Connect, Dialogue, Receive, Send, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the collector listens."""
+
+    host: str
+    data_ports: tuple[int, ...]
+    control_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`pause_s` stands between the pieces of a message; no wait for an answer is longer than `longest_wait_s`."""
+
+    pause_s: float = 0.5
+    longest_wait_s: float = 120.0
+
+
+class Client:
+    """The network side of one gateway. `source` is the address that it calls from; None leaves that to the system."""
+
+    def __init__(
+        self, target: Target, pace: Pace, limiter: trio.CapacityLimiter, *, source: str | None = None, seed: int = 0
+    ) -> None:
+        self._target = target
+        self._pace = pace
+        self._limiter = limiter
+        self._source = source
+        self._chance = random.Random(seed)  # noqa: S311 (which of two equal ports)
+        self._stream: trio.SocketStream | None = None
+
+    async def perform(self, dialogue: Dialogue[None]) -> None:
+        """Perform a dialogue to its end. When cancelled, the gateway has lost its power: it keeps what it holds."""
+        async with self._limiter:
+            try:
+                step = next(dialogue, None)
+                while step is not None:
+                    came = await self._step(step)
+                    try:
+                        step = dialogue.send(came)
+                    except StopIteration:
+                        return
+            finally:
+                dialogue.close()
+                self._drop()
+
+    async def _step(self, step: Step) -> bytes | None:
+        match step:
+            case Connect():
+                return await self._connect(control=step.control)
+            case Send():
+                return await self._send(step)
+            case Receive():
+                return await self._receive(step.timeout_s, step.most)
+            case Close():
+                self._drop()
+                return b""
+
+    def _drop(self) -> None:
+        if self._stream is not None:
+            self._stream.socket.close()
+            self._stream = None
+
+    async def _connect(self, *, control: bool) -> bytes | None:
+        self._drop()
+        port = self._target.control_port if control else self._chance.choice(self._target.data_ports)
+        try:
+            with trio.fail_after(self._pace.longest_wait_s):
+                self._stream = await trio.open_tcp_stream(self._target.host, port, local_address=self._source)
+            self._stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except (OSError, trio.TooSlowError):
+            self._drop()
+            return None
+        return b""
+
+    async def _send(self, step: Send) -> bytes | None:
+        stream = self._stream
+        if stream is None:
+            return None
+        early = b""
+        try:
+            for start in range(0, len(step.data), step.piece_bytes):
+                if start:
+                    # Whoever answers meanwhile has not waited for the whole message.
+                    with trio.move_on_after(self._pace.pause_s):
+                        early += await stream.receive_some(65_536)
+                with trio.fail_after(self._pace.longest_wait_s):
+                    await stream.send_all(step.data[start : start + step.piece_bytes])
+        except (trio.BrokenResourceError, trio.TooSlowError):
+            return None
+        return early
+
+    async def _receive(self, timeout_s: float, most: int) -> bytes | None:
+        if self._stream is None:
+            return b""
+        try:
+            with trio.move_on_after(min(timeout_s, self._pace.longest_wait_s)):
+                return bytes(await self._stream.receive_some(most))
+        except trio.BrokenResourceError:
+            return b""
+        return None

@@ -1,0 +1,180 @@
+"""`collector simulate` and `collector verify` as they are typed, against a collector that runs."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.errors import CollectorError, ConfigError
+from collector.simulate import command, manifest, verify_command
+from collector.simulate.firmware import GENERATIONS
+from tests.conftest import Influx
+from tests.running import Collector, write_config
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Collector]:
+    with Collector(tmp_path) as collector:
+        yield collector
+
+
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    configured = argparse.ArgumentParser(add_help=False)
+    configured.add_argument("--config", type=Path)
+    commands = parser.add_subparsers()
+    command.add_parser(commands, configured)
+    verify_command.add_parser(commands, configured)
+    return parser.parse_args(arguments)
+
+
+def run(*arguments: str) -> int:
+    chosen = parsed(*arguments)
+    return int(chosen.command(chosen))
+
+
+def simulate(collector: Collector, *arguments: str) -> int:
+    first, second, control = map(str, collector.ports)
+    ports = ("--data-port", first, "--data-port", second, "--control-port", control)
+    return run("simulate", "--config", str(collector.config), *ports, *arguments)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return report
+
+
+BACKLOG = ("--from", "2026-04-01", "--to", "2026-04-02")
+
+
+def test_one_gateway_of_every_generation_lets_go_of_everything(
+    running: Collector, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    listed = tmp_path / "manifest"
+    count = len(GENERATIONS)
+    arguments = ("--firmware", "mixed", "--ecus", str(count), "--inverters", "2", "--journal-manifest", str(listed))
+    assert simulate(running, *BACKLOG, *arguments, "--json") == 0
+    report = said(capsys)
+    assert report["produced"] == report["acknowledged"] > 200 * count
+    assert (report["held"], report["wrong_answers"]) == (0, 0)
+    # One gateway polls no commands before its records of states are gone, and each says something at its first contact.
+    assert report["polls"] >= count
+    assert report["bundles"] == sum(bool(firmware.bundle) for firmware in GENERATIONS.values())
+    assert {entry.ecu[:4] for entry in manifest.read(listed)} == {one.ecu_prefix for one in GENERATIONS.values()}
+
+    assert run("verify", str(listed), "--config", str(running.config), "--json") == 0
+    found = said(capsys)["journal"]
+    assert found["compared"] == report["acknowledged"] + report["status_records"]
+
+    lines = listed.read_text().splitlines()
+    invented = json.loads(lines[0]) | {"time": "20260401000000"}
+    listed.write_text("\n".join([*lines[1:], json.dumps(invented)]) + "\n")
+    assert run("verify", str(listed), "--config", str(running.config)) == 1
+    assert "1 missing, 1 extra, 0 different" in capsys.readouterr().out
+
+
+def test_verify_waits_for_the_delivery_and_compares_every_value(
+    tmp_path: Path, influx: Influx, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = (
+        f'[site]\ntimezone = "Europe/Amsterdam"\n[influxdb]\nurl = "{influx.url}"\norg = "{influx.org}"\n'
+        f'token = "{influx.token}"\nbucket = "{influx.bucket}"\nrollup_bucket = "{influx.rollup_bucket}"\n'
+    )
+    listed = tmp_path / "manifest"
+    with Collector(tmp_path, settings) as collector:
+        assert simulate(collector, *BACKLOG, "--firmware", "linux-2017", "--journal-manifest", str(listed)) == 0
+        capsys.readouterr()
+        assert run("verify", str(listed), "--config", str(collector.config), "--wait", "30") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("journal: ")
+    assert second.startswith("influxdb: ")
+    assert second.endswith(" 0 missing, 0 extra, 0 different")
+
+
+def test_compressed_time_ends_by_itself(running: Collector, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--from", "2026-06-01", "--for", "1d", "--speed", "86400", "--steady", "--ecus", "3")
+    assert simulate(running, *arguments) == 0
+    said = capsys.readouterr().out
+    assert "432 made, 432 acknowledged, 0 still held" in said
+    assert "wrong answers: 0" in said
+
+
+def test_records_that_nobody_takes_are_a_finding(
+    running: Collector, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    running.stop()
+    listed = tmp_path / "manifest"
+    arguments = ("--steady", "--patience", "0.1", "--journal-manifest", str(listed))
+    assert simulate(running, "--from", "2026-04-01", "--to", "2026-04-01", *arguments, "--json") == 1
+    report = said(capsys)
+    assert (report["acknowledged"], report["held"]) == (0, 145)
+    assert report["unanswered"]["refused"] > 0
+    # Nothing ever went out, so nothing needs to be there.
+    assert listed.read_text() == ""
+
+
+def test_made_up_records_stay_out_of_a_journal_with_real_ones(
+    running: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = b"APS1800086AAAAAAA1216000012345" + b"0" * 30 + b"20260401120000" + b"000000000END\n"
+    assert running.send(record) == b"10120260401120000"
+    with pytest.raises(CollectorError, match="216000012345"):
+        simulate(running, *BACKLOG, "--steady")
+    assert simulate(running, *BACKLOG, "--steady", "--beside-real-ecus") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--to", "2026-04-01"), "--to needs --from"),
+        (("--from", "2026-04-01"), "a backlog needs an end"),
+        (("--from", "2026-04-02", "--to", "2026-04-01"), "is before"),
+        (("--from", "2026-04-01", "--to", "2026-04-02", "--for", "1d"), "exclude"),
+        (("--from", "yesterday"), "no day"),
+        (("--from", "1970-01-01"), "outside the years"),
+        (("--speed", "0"), "no speed"),
+        (("--speed", "fast"), "no speed"),
+        (("--for", "3 hours"), "no span of time"),
+        (("--ecus", "0"), "no number from 1"),
+        (("--data-port", "70000"), "no port number"),
+        (("--firmware", "ecu-x"), "invalid choice"),
+    ],
+)
+def test_a_mistaken_argument_is_a_usage_error(
+    arguments: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, ports=(8995, 8996, 8997))
+    with pytest.raises(SystemExit) as exit_:
+        run("simulate", "--config", str(config), *arguments)
+    assert exit_.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_zone_nobody_knows_and_ports_nobody_named_are_configuration_errors(tmp_path: Path) -> None:
+    config = str(write_config(tmp_path))
+    with pytest.raises(ConfigError, match="Mars"):
+        run("simulate", "--config", config, *BACKLOG, "--timezone", "Mars/Olympus")
+    with pytest.raises(ConfigError, match="--data-port"):
+        run("simulate", "--config", config, *BACKLOG)
+
+
+def test_a_manifest_that_is_none_says_so(running: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    listed = tmp_path / "manifest"
+    config = str(running.config)
+    with pytest.raises(CollectorError, match="No such file"):
+        run("verify", str(listed), "--config", config)
+    listed.write_text("{}\n")
+    with pytest.raises(CollectorError, match="line 1: not a line of a manifest"):
+        run("verify", str(listed), "--config", config)
+    listed.write_bytes(b"\xff\n")
+    with pytest.raises(CollectorError, match="not a text"):
+        run("verify", str(listed), "--config", config)
+    with pytest.raises(CollectorError, match="No such file"):
+        simulate(running, *BACKLOG, "--journal-manifest", str(tmp_path / "nowhere" / "manifest"))
