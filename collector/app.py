@@ -6,6 +6,7 @@ twice.
 """
 
 import errno
+import gc
 import logging
 import resource
 import signal
@@ -89,6 +90,8 @@ class Service:
     async def run(self, *, task_status: trio.TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop`, SIGTERM or SIGINT. Started, with their numbers in order, once every port is open."""
         _raise_file_limit()
+        # What was imported lives for ever; without this the garbage collector goes through all of it again and again.
+        gc.freeze()
         # From the first to the last line, so that neither an early signal nor a second one cuts the work short.
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             try:

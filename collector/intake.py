@@ -6,7 +6,7 @@ way goes into the next, and a gateway that is alone never waits for others or fo
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import trio
@@ -40,7 +40,7 @@ class Store(Protocol):
 @dataclass(eq=False, slots=True)
 class _Ticket:
     arrival: Arrival
-    done: trio.Event = field(default_factory=trio.Event)
+    done: trio.Event | None = None
     error: JournalError | None = None
 
 
@@ -82,6 +82,7 @@ class Intake:
         ticket = _Ticket(arrival)
         self._waiting.append(ticket)
         if self._committing:
+            ticket.done = trio.Event()
             await ticket.done.wait()
         else:
             await self._commit()
@@ -116,7 +117,8 @@ class Intake:
         self._note(error, batch)
         for ticket in batch:
             ticket.error = error
-            ticket.done.set()
+            if ticket.done is not None:
+                ticket.done.set()
         if self._waiting:
             self._nursery.start_soon(self._commit)
         else:

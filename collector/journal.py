@@ -238,14 +238,9 @@ class Journal:
         )
         if message.ecu:
             db.execute(
-                "insert into ecu values (:ecu, :at, :at, :peer, :mark, '') on conflict (ecu) do update"
-                " set last_seen_at = :at, peer = :peer, newest_time = max(newest_time, :mark)",
-                {
-                    "ecu": message.ecu,
-                    "at": received_at,
-                    "peer": arrival.peer,
-                    "mark": message.time if newest else "",
-                },
+                "insert into ecu values (?1, ?2, ?2, ?3, ?4, '') on conflict (ecu) do update"
+                " set last_seen_at = ?2, peer = ?3, newest_time = max(newest_time, ?4)",
+                (message.ecu, received_at, arrival.peer, message.time if newest else ""),
             )
 
     def _is_newest(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str]) -> bool:

@@ -10,6 +10,7 @@ Up to the last day of which records were purged from the journal nothing is dele
 again.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ _P = ParamSpec("_P")
 # One shard group of the bucket, so that a deletion looks into one or two of them.
 SPAN = timedelta(days=84)
 BATCH_LINES = 5000
+_BATCHES_WAITING = 3
 
 # A replay without a first or a last day reaches beyond all records, so that it also removes what was written with a
 # wrong zone: over all that InfluxDB's 64 bits of nanoseconds can tell, in whole days.
@@ -168,7 +170,7 @@ class Replay:
                 self._patiently(self._sink.delete, span.start, until, f'ecu="{ecu}" AND {what}')
         start, stop = clock.to_ns(span.start), clock.to_ns(span.stop)
         lines: list[str] = []
-        sending: Future[None] | None = None
+        sending: deque[Future[None]] = deque()
         # Read after the deletion: whatever was delivered until then is in the journal, and is written again.
         for record in self._reader.for_replay(ecu, (span.first, span.end), (start, stop)):
             points = self._decode(record)
@@ -178,10 +180,11 @@ class Replay:
             lines += written
             self._progress()
             if len(lines) >= BATCH_LINES:
-                sending = self._hand_over(sender, sending, lines)
+                self._hand_over(sender, sending, lines)
                 lines = []
-        sending = self._hand_over(sender, sending, lines)
-        sending.result()
+        self._hand_over(sender, sending, lines)
+        while sending:
+            sending.popleft().result()
 
     def _decode(self, record: Stored) -> Sequence[Point]:
         decoded = self._decoder.decode(record)
@@ -195,12 +198,12 @@ class Replay:
                 self._lines_of[record.id] = set(self._decoder.lines(decoded.points))
         return decoded.points
 
-    def _hand_over(self, sender: ThreadPoolExecutor, sending: Future[None] | None, lines: list[str]) -> Future[None]:
-        """Send in another thread while the next batch is decoded; at most one is on its way."""
-        if sending is not None:
-            sending.result()
+    def _hand_over(self, sender: ThreadPoolExecutor, sending: deque[Future[None]], lines: list[str]) -> None:
+        """Send in another thread while the next batches are decoded; few of them wait, so that memory stays bounded."""
+        if len(sending) >= _BATCHES_WAITING:
+            sending.popleft().result()
         self.outcome.points += len(lines)
-        return sender.submit(self._send, lines)
+        sending.append(sender.submit(self._send, lines))
 
     def _send(self, lines: list[str]) -> None:
         """Write a batch, halving it until what InfluxDB refuses stands alone."""
