@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acknowledgements, decoding, footprint, replaying
+from benchmarks import acknowledgements, decoding, fleet, footprint, replaying
 from benchmarks.disk import IN_MEMORY, file_system
 from benchmarks.result import Options, Row, Skip, tell
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "decoding": decoding.measure,
     "replay": replaying.measure,
     "footprint": footprint.measure,
+    "fleet": fleet.measure,
 }
 
 

@@ -52,6 +52,18 @@ def test_the_footprint_is_taken_idle_and_busy(tmp_path: Path) -> None:
     assert states[:2] == ["idle", "10 busy connections"]
 
 
+def test_fleets_are_flooded_and_paced_and_every_record_is_delivered(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, "fleet")
+    assert [(row["load"], row["gateways"]) for row in rows] == [
+        ("flood", 5),
+        ("paced", 5),
+        ("flood", 10),
+        ("paced", 10),
+    ]
+    assert [row["records"] for row in rows] == [10, 5, 20, 10]
+    assert all(row["delivered_per_s"] > 0 and row["p99_ms"] > 0 for row in rows)
+
+
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert _run(tmp_path, "decoding").returncode == 0
     assert list(tmp_path.iterdir()) == []

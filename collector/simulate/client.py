@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import trio
 
-from collector.simulate.dialogue import Close, Connect, Dialogue, Receive, Send, Step
+from collector.simulate.dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`pause_s` stands between the pieces of a message; no wait for an answer is longer than `longest_wait_s`."""
+    """`pause_s` stands between the pieces of a message, `apart_s` between the connections of a bundle; no wait for an
+    answer is longer than `longest_wait_s`.
+    """
 
     pause_s: float = 0.5
     longest_wait_s: float = 120.0
+    apart_s: float = 1.0
 
 
 class Client:
@@ -67,6 +70,9 @@ class Client:
                 return await self._receive(step.timeout_s, step.most)
             case Close():
                 self._drop()
+                return b""
+            case Pause():
+                await trio.sleep(self._pace.apart_s)
                 return b""
 
     def _drop(self) -> None:

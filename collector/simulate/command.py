@@ -29,11 +29,13 @@ from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
 from collector.simulate.firmware import GENERATIONS, Firmware
 from collector.simulate.progress import days
-from collector.simulate.roofs import solar_site
+from collector.simulate.roofs import UTRECHT, Faults, solar_site
 from collector.simulate.rounds import ROUND_S, Site
+from collector.simulate.sky import Place
 from collector.simulate.steady import SteadySite
 from collector.simulate.store import Record
 from collector.simulate.tally import Tally
+from collector.simulate.weather import Outlook
 
 FINE, FINDING = 0, 1
 MOST_GATEWAYS = 10_000
@@ -43,7 +45,7 @@ SIMULATED = re.compile(r"[0-9]{4}99[0-9]{6}")
 # Connections at a time: by default the collector takes 4096 in all, and 256 from one address.
 _CONNECTIONS, _CONNECTIONS_OF_ONE_ADDRESS = 1000, 128
 # In a hurry the pieces of a message need no more than to be pieces.
-_HURRIED_PAUSE_S, _FIRMWARE_PAUSE_S = 0.02, 0.5
+_HURRIED_PAUSE_S = 0.02
 _SPAN = re.compile(r"([0-9]+)([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 _DAY_S = 86_400
@@ -75,6 +77,13 @@ def add_parser(
     who.add_argument("--firmware", action="append", choices=[*GENERATIONS, "mixed"], help="default: ecu-r-2024")
     who.add_argument("--steady", action="store_true", help="the same every day, without sun or weather; for load")
     who.add_argument("--seed", type=int, default=0, metavar="N", help="another number, other gateways and weather")
+    roof = simulate.add_argument_group("roof", "at the configured place, or else near Utrecht; not with --steady")
+    roof.add_argument(
+        "--weather", choices=[one.value for one in Outlook], help="every day alike (default: changing, as it comes)"
+    )
+    roof.add_argument("--shaded-panel", action="store_true", help="one panel is in the shade of a tree from noon on")
+    roof.add_argument("--dead-panel", type=_day, metavar="DAY", help="one panel gives nothing from this day on")
+    roof.add_argument("--dead-inverter", type=_day, metavar="DAY", help="one inverter is silent from this day on")
     when = simulate.add_argument_group("when")
     when.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day of a backlog")
     when.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last day, included")
@@ -194,6 +203,10 @@ def _zone(name: str) -> tzinfo:
 
 def _plan(arguments: argparse.Namespace, zone: tzinfo) -> fleet.Plan:
     first, last = arguments.first, arguments.last
+    if arguments.steady and (
+        arguments.weather or arguments.shaded_panel or arguments.dead_panel or arguments.dead_inverter
+    ):
+        arguments.usage_error("--steady has neither weather nor faults")
     if last and not first:
         arguments.usage_error("--to needs --from")
     if first and last and last < first:
@@ -251,7 +264,7 @@ def _fleet(
     if not all(target.data_ports) or not (target.control_port or arguments.no_control):
         raise ConfigError(["the configured ports are chosen by the system: name them with --data-port, --control-port"])
     hurried = plan.speed is None or plan.speed > 1
-    pace = Pace(_HURRIED_PAUSE_S if hurried else _FIRMWARE_PAUSE_S)
+    pace = Pace(_HURRIED_PAUSE_S, apart_s=_HURRIED_PAUSE_S) if hurried else Pace()
     own_addresses = _source(target.host, 0) is not None
     limiter = trio.CapacityLimiter(_CONNECTIONS if own_addresses else _CONNECTIONS_OF_ONE_ADDRESS)
     tally = Tally()
@@ -275,7 +288,7 @@ def _fleet(
             on_stored=note,
         )
         client = Client(target, pace, limiter, source=_source(target.host, number), seed=seed)
-        site = _site(arguments, firmware, clock, seed)
+        site = _site(arguments, config, firmware, clock, seed)
         gateways.append(fleet.Gateway(device, ControlPort(device, note), site, client, seed))
     return _Fleet(gateways, plan, tally)
 
@@ -299,10 +312,19 @@ def _source(host: str, number: int) -> str | None:
     return f"127.{64 + rest // 250}.{rest % 250}.{last + 1}"
 
 
-def _site(arguments: argparse.Namespace, firmware: Firmware, zone: tzinfo, seed: int) -> Site:
+def _site(arguments: argparse.Namespace, config: Config, firmware: Firmware, zone: tzinfo, seed: int) -> Site:
     if arguments.steady:
         return SteadySite(arguments.inverters, seed % 100_000, model=firmware.inverter, every_s=arguments.every)
-    return solar_site(firmware, arguments.inverters, seed, zone=zone)
+    north, east = config.site.latitude, config.site.longitude
+    return solar_site(
+        firmware,
+        arguments.inverters,
+        seed,
+        zone=zone,
+        place=UTRECHT if north is None or east is None else Place(north, east),
+        outlook=Outlook(arguments.weather or Outlook.CHANGING),
+        faults=Faults(arguments.shaded_panel, arguments.dead_panel, arguments.dead_inverter),
+    )
 
 
 def _as_text(tally: Tally, report: dict[str, Any]) -> str:

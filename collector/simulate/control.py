@@ -17,7 +17,7 @@ from collector.simulate.acceptance import (
     status_receipt,
 )
 from collector.simulate.device import MOST_TURNS, Device
-from collector.simulate.dialogue import Close, Connect, Dialogue, Receive, Send
+from collector.simulate.dialogue import Close, Connect, Dialogue, Pause, Receive, Send
 from collector.simulate.firmware import Reading
 from collector.simulate.store import PENDING, RECEIVED, Record, Store
 
@@ -83,6 +83,7 @@ class ControlPort:
             message = reports.report(name, self._ecu, now, self._device.uids, self._firmware.name)
             yield Send(message + b"\n")
             yield Close()
+            yield Pause()
 
     def _poll(self, now: str) -> Dialogue[bool]:
         """Poll until there is nothing more to do; True when the end was the right one."""

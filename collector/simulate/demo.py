@@ -51,7 +51,7 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of the history: its first and last round, how many there are, and the counter before the first."""
+    """One day of the history: first and last round, how many have a record, and the counter before the first."""
 
     first: datetime
     last: datetime
@@ -134,9 +134,13 @@ def survey(site: SolarSite, installed: date, now: datetime) -> tuple[list[Day], 
     lifetime_kwh = 0.0
     for _, polled in groupby(site.rounds(since, now), lambda polled: polled.at.astimezone(DEMO_ZONE).date()):
         rounds = list(polled)
-        days.append(Day(rounds[0].at, rounds[-1].at, len(rounds), lifetime_kwh))
+        days.append(Day(rounds[0].at, rounds[-1].at, sum(map(_records, rounds)), lifetime_kwh))
         lifetime_kwh += sum(map(produced_kwh, rounds))
     return days, lifetime_kwh
+
+
+def _records(polled: Round) -> int:
+    return bool(polled.inverters) + len(polled.missed)
 
 
 def produced_kwh(polled: Round) -> float:
@@ -151,8 +155,8 @@ def lacking(path: Path, days: Sequence[Day]) -> list[Day]:
 
 
 def _stored_times(journal: JournalReader, day: Day) -> set[str]:
-    first, end = (f"{at.astimezone(DEMO_ZONE):%Y%m%d%H%M%S}" for at in (day.first, day.last + timedelta(seconds=1)))
-    return {record.time for record in journal.records_between(DEMO_ECU, first, end)}
+    digits = f"{day.first.astimezone(DEMO_ZONE):%Y%m%d}"
+    return {record.time for record in journal.records_between(DEMO_ECU, f"{digits}000000", f"{digits}999999")}
 
 
 async def live(site: SolarSite, lifetime_kwh: float, target: Target, now: datetime) -> None:
@@ -190,6 +194,8 @@ def _device(site: SolarSite, day: Day, tally: Tally, *, only_first: bool = False
     device = Device(DEMO_FIRMWARE, DEMO_ECU, tally, zone=DEMO_ZONE, lifetime_kwh=day.lifetime_kwh)
     for polled in site.rounds(day.first, (day.first if only_first else day.last) + timedelta(seconds=1)):
         device.add(polled)
+    if due := device.fill_up_after(day.last):
+        device.fill_up(due)
     return device
 
 

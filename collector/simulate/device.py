@@ -9,8 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import perf_counter
 
+from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total
-from collector.protocol.upload import Upload, encode
+from collector.protocol.upload import LateGroup, Upload, encode
 from collector.simulate.acceptance import Answer, Unacceptable, data_answer
 from collector.simulate.dialogue import Close, Connect, Dialogue, Receive, Send
 from collector.simulate.firmware import Firmware
@@ -22,6 +23,9 @@ from collector.simulate.tally import Tally
 MOST_TURNS = 20
 
 _MORE_FLAG = {86: 78, 96: 88}
+
+# When the fill-up message is made, by the gateway's own clock; and how its key is told from any time.
+_FILL_UP_HOUR, _FILL_UP_YEARS = 1, 1000
 
 
 class Device:
@@ -51,6 +55,7 @@ class Device:
         self._lifetime_kwh = lifetime_kwh
         self._on_stored = on_stored
         self._now = now
+        self._waiting: tuple[LateGroup, ...] = ()
         self.store = Store(self._note_stored)
 
     def local(self, at: datetime) -> datetime:
@@ -62,19 +67,40 @@ class Device:
         return f"{self.local(at):%Y%m%d%H%M%S}"
 
     def add(self, polled: Round) -> None:
-        """Make a record of a polling round. Raises FieldError for an inverter that this firmware has no words for."""
+        """Make the records of a polling round. Raises FieldError for an inverter that this firmware has no words for.
+
+        Late data that come without an inverter that answers wait: for `fill_up`, or where the firmware has no message
+        for them, for the next record.
+        """
         firmware = self.firmware
+        late = polled.late
+        if firmware.late_rounds:
+            for group in polled.missed:
+                # What it had counted by then is not known any more.
+                self._make(group.time, group.inverters, lifetime_kwh=0)
+        else:
+            late = tuple(sorted((*late, *polled.missed), key=lambda group: group.time))
+        if not polled.inverters:
+            self._waiting += late
+            return
+        if not firmware.fill_up:
+            late, self._waiting = (*self._waiting, *late), ()
         self.uids |= {inverter.uid: inverter.model for inverter in polled.inverters}
-        time = self.digits(polled.at)
         self._lifetime_kwh += total(inverter.energy_wh for inverter in polled.inverters) / 1000
+        self._make(self.digits(polled.at), polled.inverters, lifetime_kwh=self._lifetime_kwh, late=late)
+
+    def _make(
+        self, time: str, inverters: tuple[Inverter, ...], *, lifetime_kwh: float, late: tuple[LateGroup, ...] = ()
+    ) -> None:
+        firmware = self.firmware
         upload = Upload(
             version=firmware.version,
             ecu=self.ecu,
             time=time,
-            inverters=polled.inverters,
-            power_w=total(inverter.dc_power_w for inverter in polled.inverters),
-            lifetime_kwh=self._lifetime_kwh,
-            late=polled.late if firmware.late_groups else (),
+            inverters=inverters,
+            power_w=total(inverter.dc_power_w for inverter in inverters),
+            lifetime_kwh=lifetime_kwh,
+            late=late if firmware.late_groups else (),
         )
         text = encode(
             upload,
@@ -86,8 +112,31 @@ class Device:
         )
         if firmware.json:
             text = f'{{"F":"0","EST":"{time}","APS":"{text}"}}'
+        self._keep(time, text)
+
+    def _keep(self, time: str, text: str) -> None:
         self.tally.produced += 1
         self.store.add(Record(time, text.encode("ascii")))
+
+    def fill_up_after(self, at: datetime) -> datetime | None:
+        """When the late data that wait after `at` are due to be made a message; None when there are none."""
+        if not self._waiting or not self.firmware.fill_up:
+            return None
+        local = self.local(at)
+        due = local.replace(hour=_FILL_UP_HOUR, minute=local.minute % 5, fold=0)
+        if local.hour >= _FILL_UP_HOUR:
+            due += timedelta(days=1)
+        return due.astimezone(UTC) - self._clock_error
+
+    def fill_up(self, at: datetime) -> None:
+        """Make the message of the late data that wait, if there are any."""
+        firmware, local = self.firmware, self.local(at)
+        if not self._waiting or not firmware.fill_up:
+            return
+        key = f"{local.year + _FILL_UP_YEARS}{local:%m%d%H%M%S}"
+        upload = Upload(version=firmware.version, ecu=self.ecu, time=key, late=self._waiting, has_round=False)
+        self._waiting = ()
+        self._keep(key, encode(upload, system=firmware.fill_up, sequence="0001", length_pad=firmware.length_pad))
 
     def _note_stored(self, record: Record) -> None:
         if not record.attempts:

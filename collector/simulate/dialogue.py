@@ -39,5 +39,10 @@ class Close:
     """Close the connection, if there is one."""
 
 
-Step = Connect | Send | Receive | Close
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait as long as there is between two connections of a bundle."""
+
+
+Step = Connect | Send | Receive | Close | Pause
 Dialogue = Generator[Step, bytes | None, T]

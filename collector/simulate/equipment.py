@@ -60,7 +60,8 @@ class RoofInverter:
     """An inverter and the panels on its inputs, in their order.
 
     `line_v` is the rise of the voltage between it and the meter at full sun: the last of a long line trips first.
-    `radio_loss` is the chance that a day has hours in which the gateway does not hear it.
+    `radio_loss` is the chance that a day has hours in which the gateway does not hear it. From `dead_from` on it is
+    silent.
     """
 
     uid: str
@@ -68,6 +69,7 @@ class RoofInverter:
     panels: tuple[Panel, ...]
     line_v: float = 1.0
     radio_loss: float = 0.01
+    dead_from: date | None = None
 
     def __post_init__(self) -> None:
         if len(self.panels) != self.model.channels:

@@ -41,6 +41,8 @@ class Firmware:
     more_flag: bool = False
     json: bool = False
     late_groups: bool = False
+    late_rounds: bool = False
+    fill_up: str = ""  # the system field of a fill-up message; empty where there is none
 
     per_record: bool = True
     empty_connections: bool = False
@@ -78,6 +80,8 @@ _LINUX_2017 = Firmware(
     version=18,
     hundredths=True,
     late_groups=True,
+    late_rounds=True,
+    fill_up="0002",
     per_record=False,
     answer_s=120.0,
     piece_bytes=3800,
@@ -135,9 +139,12 @@ GENERATIONS = {
             inverter="YC250",
             version=15,
             system="0001",
+            fill_up="",
             hundredths=False,
         ),
-        replace(_LINUX_2017, name="linux-yc1000", inverter="YC1000", version=15, system="0002", length_pad="A"),
+        replace(
+            _LINUX_2017, name="linux-yc1000", inverter="YC1000", version=15, system="0002", fill_up="", length_pad="A"
+        ),
         replace(
             _LINUX_2017,
             name="linux-optimizers",
@@ -146,6 +153,8 @@ GENERATIONS = {
             version=16,
             system="0001",
             sequence="0001",
+            late_rounds=False,
+            fill_up="0001",
         ),
         Firmware(
             name="ecu-r-early",

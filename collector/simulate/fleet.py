@@ -26,6 +26,7 @@ RETRY_S = 0.5
 
 # Stands for no end.
 _FOR_EVER = timedelta(days=36_500)
+_FOR_EVER_ON = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class Gateway:
     _polled_real: float = -math.inf
     _rebooted: date | None = None
     _noted: date | None = None
+    _fill_up_at: datetime | None = None
     _chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +93,8 @@ class Gateway:
             for polled in self.site.rounds(at, until):
                 self._take(polled, plan)
                 await trio.lowlevel.checkpoint()
+            if until == plan.stop:
+                self._pass_night(_FOR_EVER_ON)
             if not await self._deliver_all(plan, until):
                 return
             advance(until - at)
@@ -106,19 +110,29 @@ class Gateway:
             while polled is not None and polled.at <= at:
                 self._take(polled, plan)
                 polled = next(rounds, None)
+            self._pass_night(at)
             if at >= plan.start + plan.away:
                 await self._loop(plan, at)
             advance(LOOP)
             at += LOOP
+        self._pass_night(_FOR_EVER_ON)
         await self._deliver_all(plan, at)
 
     def _take(self, polled: Round, plan: Plan) -> None:
+        self._pass_night(polled.at)
         self.device.add(polled)
+        self._fill_up_at = self.device.fill_up_after(polled.at)
         # In the morning a few inverters always report that the grid was away.
         day = self.device.local(polled.at).date()
-        if plan.control and day != self._noted:
+        if plan.control and polled.inverters and day != self._noted:
             self._noted = day
             self.control.add_status(polled.at, (polled.inverters[0].uid,))
+
+    def _pass_night(self, at: datetime) -> None:
+        """Make the fill-up message if its hour came before `at`."""
+        if self._fill_up_at is not None and self._fill_up_at <= at:
+            self.device.fill_up(self._fill_up_at)
+            self._fill_up_at = None
 
     async def _loop(self, plan: Plan, at: datetime) -> None:
         local, firmware = self.device.local(at), self.device.firmware

@@ -1,9 +1,11 @@
 """Ready roofs: a small one for any gateway, and the one of the demonstration.
 
-Both are near Utrecht. The demonstration's panels carry the names and places that `demo.toml` gives them.
+Both are near Utrecht, unless the small one is given another place. The demonstration's panels carry the names and
+places that `demo.toml` gives them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -12,18 +14,31 @@ from collector.simulate.equipment import INVERTERS, QS1, YC600, Panel, RoofInver
 from collector.simulate.firmware import GENERATIONS, Firmware
 from collector.simulate.site import SolarSite
 from collector.simulate.sky import Place
+from collector.simulate.weather import Outlook
 
 UTRECHT = Place(52.09, 5.12)
 
 _SOUTH, _WEST = 180.0, 262.0
 _TILT = 38.0
 _PEAK_W = 400.0
+_CHIMNEY, _TREE = Shadow(195, 260, 38), Shadow(185, 300, 60)
 
 DEMO_ECU = "215099999901"
 DEMO_FIRMWARE: Firmware = GENERATIONS["linux-2017"]
 DEMO_ZONE = ZoneInfo("Europe/Amsterdam")
 _DEMO_SEED = 52
 _POLLED_LESS = timedelta(days=731)
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What is wrong with a roof. Of its first inverter the last panel has a tree beside it, and the first panel is dead
+    from a day on; from another day on the last inverter is.
+    """
+
+    shaded_panel: bool = False
+    dead_panel: date | None = None
+    dead_inverter: date | None = None
 
 
 def solar_site(
@@ -34,8 +49,11 @@ def solar_site(
     models: Sequence[str] = (),
     zone: tzinfo = UTC,
     installed: date = date(2015, 1, 1),
+    place: Place = UTRECHT,
+    outlook: Outlook = Outlook.CHANGING,
+    faults: Faults = Faults(),
 ) -> SolarSite:
-    """A roof for a gateway of this generation, half of it to the south and half to the west.
+    """A roof for a gateway of this generation, half of it to the noon sun and half to the west.
 
     `models` recur over the inverters; without any they are those that such a gateway usually has. Raises KeyError for
     an unknown model.
@@ -44,13 +62,46 @@ def solar_site(
     roof = []
     for number in range(1, inverters + 1):
         model = INVERTERS[names[(number - 1) % len(names)]]
-        panel = Panel(0.8 * model.rated_w / model.channels + 60, _SOUTH if number * 2 <= inverters else _WEST, _TILT)
-        uid = f"{model.prefix}{seed % 10_000:04d}{number:04d}"
-        roof.append(RoofInverter(uid=uid, model=model, panels=(panel,) * model.channels, line_v=number / inverters * 4))
+        azimuth_deg = _facing(_SOUTH if number * 2 <= inverters else _WEST, place)
+        panels = [Panel(0.8 * model.rated_w / model.channels + 60, azimuth_deg, _TILT)] * model.channels
+        if number == 1:
+            panels = _spoilt(panels, faults, place)
+        roof.append(
+            RoofInverter(
+                uid=f"{model.prefix}{seed % 10_000:04d}{number:04d}",
+                model=model,
+                panels=tuple(panels),
+                line_v=number / inverters * 4,
+                dead_from=faults.dead_inverter if number == inverters else None,
+            )
+        )
     form = dialect(firmware.version, firmware.system)
     return SolarSite(
-        UTRECHT, roof, dialect=form, fills_up=firmware.late_groups, zone=zone, installed=installed, seed=seed
+        place,
+        roof,
+        dialect=form,
+        fills_up=firmware.late_groups,
+        zone=zone,
+        installed=installed,
+        seed=seed,
+        outlook=outlook,
     )
+
+
+def _facing(azimuth_deg: float, place: Place) -> float:
+    """The direction that is to this place what `azimuth_deg` is north of the equator."""
+    return azimuth_deg if place.latitude >= 0 else (180 - azimuth_deg) % 360
+
+
+def _spoilt(panels: list[Panel], faults: Faults, place: Place) -> list[Panel]:
+    first, *others = panels
+    if faults.dead_panel:
+        first = replace(first, dead=(faults.dead_panel, date.max))
+    panels = [first, *others]
+    if faults.shaded_panel:
+        first_deg, last_deg = sorted(_facing(edge_deg, place) for edge_deg in (_TREE.from_deg, _TREE.to_deg))
+        panels[-1] = replace(panels[-1], shadow=Shadow(first_deg, last_deg, _TREE.below_deg))
+    return panels
 
 
 def demo_roof(installed: date) -> tuple[RoofInverter, ...]:
@@ -60,7 +111,7 @@ def demo_roof(installed: date) -> tuple[RoofInverter, ...]:
     gateway often fails to hear the fourth inverter, and the sixth is at the end of a long line.
     """
     south, west = Panel(_PEAK_W, _SOUTH, _TILT), Panel(_PEAK_W, _WEST, _TILT)
-    by_the_chimney = Panel(_PEAK_W, _SOUTH, _TILT, shadow=Shadow(195, 260, 38))
+    by_the_chimney = Panel(_PEAK_W, _SOUTH, _TILT, shadow=_CHIMNEY)
     died, replaced = installed + timedelta(days=500), installed + timedelta(days=640)
     broken = Panel(_PEAK_W, _WEST, _TILT, dead=(died, replaced))
     small = [(south, south), (south, south), (south, south), (south, by_the_chimney)]

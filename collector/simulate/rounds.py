@@ -17,22 +17,24 @@ ROUND_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One polling round in which at least one inverter answered.
+    """One polling round.
 
     `at` is its start, aware and in UTC; energies in `inverters` are those since each inverter's last successful
-    reading. `late` are groups of earlier rounds, their time stamps in the gateway's own clock.
+    reading. `late` are groups of earlier rounds that others answered, `missed` of earlier ones that nobody did; their
+    time stamps are in the gateway's own clock. Without `inverters` it is what was fetched behind the day's last round.
     """
 
     at: datetime
     inverters: tuple[Inverter, ...]
     late: tuple[LateGroup, ...] = ()
+    missed: tuple[LateGroup, ...] = ()
 
 
 class Site(Protocol):
     """A roof behind one gateway."""
 
     def rounds(self, start: datetime, stop: datetime) -> Iterator[Round]:
-        """The rounds from `start` to before `stop`, both aware and in UTC, in order; none in which nobody answered.
+        """The rounds from `start` to before `stop`, both aware and in UTC, in order; none that brings nothing.
 
         The same site gives the same rounds for the same times however they are asked for.
         """

@@ -6,7 +6,7 @@ gateway. Refuses: to know of records, sockets and collectors; that is the gatewa
 
 A round reports the minutes that end with it. A day is a solar day, so that no daylight crosses its edge. What goes
 wrong by itself: clouds, snow, dust, age, clipping, missed readings, hours without radio, and noons on which the grid's
-voltage rises until inverters cut themselves off. What is built in: shadows and dead panels.
+voltage rises until inverters cut themselves off. What is built in: shadows, dead panels and dead inverters.
 """
 
 import math
@@ -21,7 +21,7 @@ from collector.simulate.equipment import Panel, RoofInverter, Shadow
 from collector.simulate.meter import Meter, Moment
 from collector.simulate.rounds import ROUND_S, Round
 from collector.simulate.sky import DAY_S, Light, Place, Plane, SkyDay, Sun
-from collector.simulate.weather import SLOT_S, SLOTS, Climate, Weather
+from collector.simulate.weather import SLOT_S, SLOTS, Climate, Outlook, Weather
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
@@ -85,7 +85,8 @@ class SolarSite:
     """A roof behind one gateway that writes records of this dialect.
 
     With `fills_up` the gateway fetches what an inverter measured while the radio was down, and has it late, in groups
-    whose time stamps are of `zone`; without, the next reading is of a longer interval. Nothing is produced before the
+    whose time stamps are of `zone`; without, the next reading is of a longer interval. What it has not fetched by dusk
+    follows in a round of its own, without an inverter that answered. Nothing is produced before the
     day `installed`; until the day `every_other_until` the gateway polls every ten minutes, as one does that takes more
     than five for a round. Raises ValueError for a roof without inverters.
     """
@@ -101,6 +102,7 @@ class SolarSite:
         installed: date = date(2015, 1, 1),
         every_other_until: date | None = None,
         seed: int = 0,
+        outlook: Outlook = Outlook.CHANGING,
     ) -> None:
         if not inverters:
             raise ValueError("a site has at least one inverter")
@@ -111,7 +113,7 @@ class SolarSite:
         self._installed = installed.toordinal() - _EPOCH_DAY
         self._every_other_until = every_other_until.toordinal() - _EPOCH_DAY if every_other_until else self._installed
         self._seed = seed
-        self._climate = Climate(place, seed)
+        self._climate = Climate(place, seed, outlook)
         # Gateways don't poll on the full minute, but each always at the same second of its five minutes.
         self._phase_s = random.Random(f"{seed} phase").randrange(ROUND_S)  # noqa: S311 (a roof, not secrets)
         directions: dict[tuple[float, float], int] = {}
@@ -150,6 +152,7 @@ class SolarSite:
                 random.Random(f"{self._seed} {roof.uid} {day}"),  # noqa: S311
             )
             for roof, inputs in self._roof
+            if roof.dead_from is None or today < roof.dead_from
         ]
         dead = [
             {
@@ -161,6 +164,8 @@ class SolarSite:
         ]
         step_s = 2 * ROUND_S if day < self._every_other_until else ROUND_S
         first = math.ceil((midnight - self._phase_s) / step_s) * step_s + self._phase_s
+        answered: set[int] = set()
+        latest = first
         for at in range(first, math.ceil(midnight) + DAY_S, step_s):
             middle = at - step_s / 2
             sun = sky.sun(middle)
@@ -172,17 +177,20 @@ class SolarSite:
             hidden = self._hiding(sun)
             in_shade = self._outputs(sun, light, weather, slot, kept, shaded=True) if hidden else open_sky
             heard: list[Inverter] = []
-            late: dict[int, list[Inverter]] = {}
+            kept_back: list[tuple[int, Inverter]] = []
+            latest = at
             for one, broken in zip(running, dead, strict=True):
                 outputs = [in_shade if channel.shadow in hidden else open_sky for channel in one.inputs]
                 inverter = self._read(one, broken, at, step_s, slot, light, weather, outputs)
                 if inverter is not None:
                     heard.append(inverter)
-                    for earlier, block in one.kept:
-                        late.setdefault(earlier, []).append(block)
+                    kept_back += one.kept
                     one.kept.clear()
             if heard:
-                yield Round(datetime.fromtimestamp(at, UTC), tuple(heard), self._groups(late) if late else ())
+                answered.add(at)
+                yield self._round(at, heard, kept_back, answered)
+        if rest := [block for one in running for block in one.kept]:
+            yield self._round(latest + step_s, [], rest, answered)
 
     def _outputs(
         self, sun: Sun, light: Light, weather: Weather, slot: int, kept: float, *, shaded: bool
@@ -262,7 +270,17 @@ class SolarSite:
             return None
         return reading
 
-    def _groups(self, late: dict[int, list[Inverter]]) -> tuple[LateGroup, ...]:
-        return tuple(
-            LateGroup(f"{datetime.fromtimestamp(at, self._zone):%Y%m%d%H%M%S}", tuple(late[at])) for at in sorted(late)
+    def _round(self, at: int, heard: list[Inverter], kept: list[tuple[int, Inverter]], answered: set[int]) -> Round:
+        late: dict[int, list[Inverter]] = {}
+        for earlier, block in kept:
+            late.setdefault(earlier, []).append(block)
+        times = sorted(late)
+        return Round(
+            datetime.fromtimestamp(at, UTC),
+            tuple(heard),
+            tuple(self._group(one, late[one]) for one in times if one in answered),
+            tuple(self._group(one, late[one]) for one in times if one not in answered),
         )
+
+    def _group(self, at: int, inverters: list[Inverter]) -> LateGroup:
+        return LateGroup(f"{datetime.fromtimestamp(at, self._zone):%Y%m%d%H%M%S}", tuple(inverters))

@@ -26,6 +26,7 @@ _KEPT = 10
 _MEASURED = ("ecu", "inverter", "channel", "phase", "optimizer")
 # About as many values are looked at at once, at the end of a day.
 _VALUES_AT_ONCE = 200_000
+_FILL_UP_MARK = slice(44, 50)
 _KINDS = (Kind.RECORD, Kind.STATUS, Kind.GATEWAY)
 
 # Measurement, tags, field and time; and for each the record that it comes from, and the value.
@@ -148,6 +149,9 @@ def _spans(reader: JournalReader, ecu: str, names: Names) -> Iterator[tuple[date
     due: Values = {}
     day = ""
     for record in _records(reader, ecu):
+        if record.raw[_FILL_UP_MARK] == b"ENDADD":
+            # Its time stamp is a key of the far future, and all its values are late ones.
+            continue
         if start is None:
             start = _midnight(record.time[:8], zone)
         if len(due) >= _VALUES_AT_ONCE and record.time[:8] != day:

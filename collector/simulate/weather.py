@@ -9,6 +9,7 @@ figures are tuned to central and western Europe.
 import math
 import random
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -30,6 +31,19 @@ _SNOW_LIES_DAYS = 5
 _DUST_A_DAY, _MOST_DUST, _DRY_DAYS = 0.0015, 0.04, 27
 
 
+class Outlook(StrEnum):
+    """What the weather is like: as it comes, or every day the same. Snow lies on the panels all day long."""
+
+    CHANGING = "changing"
+    CLEAR = "clear"
+    CLOUDY = "cloudy"
+    SNOW = "snow"
+
+
+_CLOUDINESS = {Outlook.CLEAR: 0.0, Outlook.CLOUDY: 0.85}
+_SNOWY_C = -2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Weather:
     """One day. Lists have a value for each five minutes since solar midnight.
@@ -49,9 +63,10 @@ class Weather:
 class Climate:
     """The weather of a place; the same seed gives the same."""
 
-    def __init__(self, place: Place, seed: int) -> None:
+    def __init__(self, place: Place, seed: int, outlook: Outlook = Outlook.CHANGING) -> None:
         self._place = place
         self._seed = seed
+        self._outlook = outlook
         # Bounded, since a service may run on for years.
         self._character = lru_cache(maxsize=64)(self._find_character)
 
@@ -84,7 +99,10 @@ class Climate:
         latitude = self._place.latitude
         winter = math.cos(2 * math.pi * (day % _YEAR_DAYS - _COLDEST_DAY) / _YEAR_DAYS) * math.copysign(1, latitude)
         mean_c = 27 - 0.32 * abs(latitude) - 0.15 * abs(latitude) * winter + 3.5 * warmth
-        return _NORMAL.cdf(clouds + 0.28 * winter + 0.12), mean_c
+        if self._outlook is Outlook.SNOW:
+            mean_c = min(mean_c, _SNOWY_C)
+        cloudiness = _CLOUDINESS.get(self._outlook)
+        return _NORMAL.cdf(clouds + 0.28 * winter + 0.12) if cloudiness is None else cloudiness, mean_c
 
     def _rains(self, day: int) -> bool:
         return self._character(day)[0] > _OVERCAST and self._chance("rain", day).random() < 0.7
@@ -95,6 +113,8 @@ class Climate:
 
     def _is_snowed(self, day: int) -> bool:
         """Whether snow of this day or of the last ones lies on the panels."""
+        if self._outlook is not Outlook.CHANGING:
+            return self._outlook is Outlook.SNOW
         for earlier in range(day, day - _SNOW_LIES_DAYS, -1):
             mean_c = self._character(earlier)[1]
             if mean_c < _SNOW_BELOW_C and self._rains(earlier):

@@ -9,7 +9,7 @@ import trio
 from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
-from collector.simulate.dialogue import Close, Connect, Dialogue, Receive, Send, Step
+from collector.simulate.dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
 from collector.simulate.firmware import GENERATIONS
 from collector.simulate.fleet import Gateway
 from collector.simulate.rounds import Round
@@ -62,6 +62,8 @@ def device(
 
 def own_time(frame: bytes) -> bytes:
     """T of an upload record of any form."""
+    if frame[44:50] == b"ENDADD":
+        return frame[30:44]
     if frame.startswith(b"{"):
         return frame.partition(b'"EST":"')[2][:14]
     return frame[70:84] if frame[3:5] == b"16" else frame[60:74]
@@ -126,6 +128,8 @@ class Peer:
                 self.dialogue.append("control" if step.control else "data")
             case Close():
                 self.dialogue.append("close")
+            case Pause():
+                self.dialogue.append("pause")
         self._waiting = b""
         return b""
 
@@ -142,5 +146,5 @@ async def served(handle: Callable[[trio.SocketStream], Awaitable[None]]) -> Asyn
 def gateway(device: Device, port: int, *, model: str = "YC600", longest_wait_s: float = 0.3) -> Gateway:
     """A gateway whose every port is the same one; its waits are short."""
     target = Target("127.0.0.1", (port, port), port)
-    client = Client(target, Pace(0.02, longest_wait_s), trio.CapacityLimiter(10))
+    client = Client(target, Pace(0.02, longest_wait_s, apart_s=0.02), trio.CapacityLimiter(10))
     return Gateway(device, ControlPort(device), SteadySite(1, 1, model=model), client)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from collector.errors import CollectorError, ConfigError
+from collector.journal_reader import JournalReader
+from collector.protocol.upload import decode
 from collector.simulate import command, manifest, verify_command
 from collector.simulate.firmware import GENERATIONS
 from tests.conftest import Influx
@@ -96,6 +98,30 @@ def test_verify_waits_for_the_delivery_and_compares_every_value(
     assert second.endswith(" 0 missing, 0 extra, 0 different")
 
 
+def test_weather_faults_and_the_configured_place_are_in_the_records(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = '[site]\ntimezone = "Australia/Sydney"\nlatitude = -33.9\nlongitude = 151.2\n'
+    faults = ("--shaded-panel", "--dead-panel", "2026-04-01", "--dead-inverter", "2026-04-02")
+    with Collector(tmp_path, settings) as collector:
+        # Of all generations those of Linux have the zone as it is.
+        arguments = ("--firmware", "linux-2017", "--inverters", "2", "--weather", "clear", "--no-control")
+        assert simulate(collector, *BACKLOG, *arguments, *faults) == 0
+        with JournalReader(collector.journal) as reader:
+            (gateway,) = reader.gateways()
+            records = reader.records_between(gateway.ecu, "0", "3")
+    assert "0 still held" in capsys.readouterr().out
+    assert {"07", "12", "16"} <= {record.time[8:10] for record in records} <= {f"{hour:02d}" for hour in range(5, 19)}
+    uploads = [decode(record.raw.decode()) for record in records]
+    for day, inverters in (("20260401", 2), ("20260402", 1)):
+        found = [one for upload in uploads if upload.time.startswith(day) for one in upload.inverters]
+        assert len({one.uid for one in found}) == inverters
+        firsts = [one for one in found if one.uid.endswith("0001")]
+        dead, shaded = (sum(one.channels[number].energy_wh for one in firsts) for number in (0, 1))
+        assert dead == 0 < shaded
+
+
 def test_compressed_time_ends_by_itself(running: Collector, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--from", "2026-06-01", "--for", "1d", "--speed", "86400", "--steady", "--ecus", "3")
     assert simulate(running, *arguments) == 0
@@ -144,6 +170,10 @@ def test_made_up_records_stay_out_of_a_journal_with_real_ones(
         (("--ecus", "0"), "no number from 1"),
         (("--data-port", "70000"), "no port number"),
         (("--firmware", "ecu-x"), "invalid choice"),
+        (("--weather", "hail"), "invalid choice"),
+        (("--dead-panel", "soon"), "no day"),
+        (("--steady", "--weather", "clear"), "neither weather nor faults"),
+        (("--steady", "--dead-inverter", "2026-04-01"), "neither weather nor faults"),
     ],
 )
 def test_a_mistaken_argument_is_a_usage_error(

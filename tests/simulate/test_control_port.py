@@ -3,11 +3,15 @@
 from datetime import timedelta
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from collector.protocol.answers import answer as collectors_answer
 from collector.protocol.messages import Kind, read
+from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import MOST_TURNS
+from collector.simulate.dialogue import Dialogue, Pause
 from collector.simulate.firmware import GENERATIONS, Reading
 from collector.simulate.store import PENDING, RECEIVED
 from collector.simulate.tally import Tally
@@ -41,6 +45,13 @@ def test_every_message_of_every_generation_is_known_to_the_collector(name: str) 
     assert (tally.faults, len(control.store), control.first_contact) == ([], 0, False)
 
 
+def test_the_messages_of_a_first_contact_come_one_after_the_other_and_the_poll_after_them() -> None:
+    peer = Peer()
+    peer.perform(port("ecu-r-1").round(NOON))
+    messages = len(GENERATIONS["ecu-r-1"].bundle)
+    assert peer.dialogue == ["control", "frame", "close", "pause"] * messages + ["control", "frame", "close"]
+
+
 def test_the_first_contact_is_repeated_until_a_poll_ends_as_it_should() -> None:
     tally = Tally()
     control = port("ecu-r-1", tally)
@@ -51,6 +62,16 @@ def test_the_first_contact_is_repeated_until_a_poll_ends_as_it_should() -> None:
     Peer().perform(control.round(NOON))
     Peer().perform(control.round(NOON))
     assert tally.bundles == 3
+
+
+async def test_a_second_passes_between_two_connections_of_a_bundle(autojump_clock: MockClock) -> None:  # noqa: ARG001
+    def dialogue() -> Dialogue[None]:
+        for _ in range(3):
+            yield Pause()
+
+    began = trio.current_time()
+    await Client(Target("127.0.0.1", (1,), 1), Pace(), trio.CapacityLimiter(1)).perform(dialogue())
+    assert trio.current_time() - began == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("name", GENERATIONS)

@@ -1,15 +1,17 @@
 """The device model behaves as its firmware does, without a socket."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from collector.protocol.answers import answer as collectors_answer
+from collector.protocol.blocks import Inverter
 from collector.protocol.messages import Kind, read
-from collector.protocol.upload import decode
+from collector.protocol.upload import LateGroup, decode
 from collector.simulate.device import MOST_TURNS
 from collector.simulate.firmware import GENERATIONS, Order
+from collector.simulate.rounds import Round
 from collector.simulate.store import PENDING, RECEIVED
 from collector.simulate.tally import Tally
 from tests.simulate.peers import NOON, Peer, device, own_time, right_answer, rounds
@@ -202,3 +204,99 @@ def test_header_forms_are_those_of_the_generation() -> None:
     power_w = decode(older.decode()).power_w
     assert power_w is not None
     assert int(older[30:40]) == round(power_w * 100)
+
+
+FILLING_UP = [name for name, firmware in GENERATIONS.items() if firmware.late_groups]
+DUSK = NOON.replace(hour=20)
+
+
+def late(name: str, minute: int = 55) -> LateGroup:
+    (polled,) = rounds(1, model=GENERATIONS[name].inverter)
+    return LateGroup(f"2026040111{minute}00", polled.inverters)
+
+
+def told(inverters: tuple[Inverter, ...]) -> list[tuple[str, list[float]]]:
+    """What every form of record tells of inverters."""
+    return [(one.uid, [channel.power_w for channel in one.channels]) for one in inverters]
+
+
+@pytest.mark.parametrize("name", FILLING_UP)
+def test_what_was_fetched_after_the_last_round_leaves_at_one_or_with_the_next_record(name: str) -> None:
+    gateway = device(name, held=1)
+    peer = Peer(lambda frame: collectors_answer(read(frame)))
+    gateway.add(Round(DUSK, (), (late(name),)))
+    due = gateway.fill_up_after(DUSK)
+    if gateway.firmware.fill_up:
+        assert due is not None
+        assert due == NOON.replace(day=2, hour=1)
+        gateway.fill_up(due)
+        gateway.fill_up(due)
+        peer.perform(gateway.upload())
+        # The thousand years make its day the newest.
+        frame = peer.frames[0].decode()
+        assert (frame[:5], frame[10:18], frame[30:50]) == (
+            f"APS{gateway.firmware.version}",
+            f"{gateway.firmware.fill_up}0001",
+            "30260402010000ENDADD",
+        )
+    else:
+        assert due is None
+        gateway.fill_up(DUSK)
+        (following,) = rounds(1, model=gateway.firmware.inverter, start=NOON + timedelta(days=1))
+        gateway.add(following)
+        peer.perform(gateway.upload())
+        frame = peer.frames[0].decode()
+    upload = decode(frame)
+    (group,) = upload.late
+    assert (group.time, told(group.inverters)) == (late(name).time, told(late(name).inverters))
+    assert upload.problems == ()
+    assert upload.has_round is not bool(gateway.firmware.fill_up)
+    assert (len(peer.frames), len(gateway.store), gateway.tally.faults) == (2, 0, [])
+    assert gateway.fill_up_after(DUSK) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "error_s", "due"),
+    [
+        (NOON.replace(hour=0, minute=30), "UTC", 0.0, NOON.replace(hour=1)),
+        (NOON.replace(hour=1), "UTC", 0.0, NOON.replace(day=2, hour=1)),
+        (DUSK, "Europe/Amsterdam", 0.0, NOON.replace(hour=23)),
+        (DUSK, "Etc/GMT-1", 120.0, NOON.replace(day=2, hour=0)),
+    ],
+)
+def test_one_in_the_night_is_that_of_the_gateways_clock(at: datetime, zone: str, error_s: float, due: datetime) -> None:
+    gateway = device("linux-2017", zone=ZoneInfo(zone), clock_error_s=error_s)
+    gateway.add(Round(at, (), (late("linux-2017"),)))
+    assert gateway.fill_up_after(at) == due
+
+
+@pytest.mark.parametrize("name", FILLING_UP)
+def test_a_round_that_nobody_answered_becomes_a_record_that_does_not_know_the_counter(name: str) -> None:
+    gateway = device(name)
+    (polled,) = rounds(1, model=gateway.firmware.inverter)
+    gateway.add(Round(polled.at, polled.inverters, missed=(late(name, 50), late(name, 55))))
+    peer = Peer(lambda frame: collectors_answer(read(frame)))
+    peer.perform(gateway.upload())
+    uploads = [decode(frame.decode()) for frame in peer.frames]
+    assert [problem for upload in uploads for problem in upload.problems] == []
+    if gateway.firmware.late_rounds:
+        assert [upload.time for upload in uploads] == ["20260401115000", "20260401115500", "20260401120000"]
+        assert [upload.lifetime_kwh for upload in uploads[:2]] == [None, None]
+        assert uploads[2].lifetime_kwh is not None
+        assert peer.frames[0][50:60].strip(b"A0") == b""
+        assert told(uploads[0].inverters) == told(polled.inverters)
+        assert uploads[2].late == ()
+    else:
+        assert [group.time for group in uploads[0].late] == ["20260401115000", "20260401115500"]
+    assert len(gateway.store) == 0
+
+
+def test_gateways_that_know_of_no_late_data_never_send_any() -> None:
+    for name in GENERATIONS.keys() - FILLING_UP:
+        gateway = device(name)
+        gateway.add(Round(DUSK, (), (late(name),)))
+        assert gateway.fill_up_after(DUSK) is None
+        for polled in rounds(1, model=gateway.firmware.inverter):
+            gateway.add(polled)
+        (record,) = gateway.store.records
+        assert b"ADD" not in record.frame

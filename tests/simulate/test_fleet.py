@@ -1,7 +1,8 @@
 """Gateways in their time, which here is trio's own and costs none."""
 # ruff: noqa: ARG001 (the clock is asked for its effect)
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -9,9 +10,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from collector.protocol.upload import LateGroup
 from collector.simulate import fleet
 from collector.simulate.control import ControlPort
 from collector.simulate.dialogue import Dialogue
+from collector.simulate.rounds import Round
 from collector.simulate.steady import SteadySite
 from collector.simulate.tally import Tally
 from tests.simulate.peers import NOON, Peer, device, own_time
@@ -139,3 +142,31 @@ async def test_what_stayed_in_state_2_is_settled_in_the_night(autojump_clock: Mo
 def test_a_clock_shows_its_zone_and_its_error(zone: str, error_s: float, shown: str) -> None:
     one = device("ecu-r-1", zone=ZoneInfo(zone), clock_error_s=error_s)
     assert one.digits(NOON)[8:] == shown
+
+
+class LateSite(SteadySite):
+    """A roof of which the gateway fetches something after the last round of the first day."""
+
+    def rounds(self, start: datetime, stop: datetime) -> Iterator[Round]:
+        for polled in super().rounds(start, stop):
+            yield polled
+            if polled.at == MIDNIGHT + 18 * HOUR - fleet.LOOP:
+                group = LateGroup(f"{polled.at - HOUR:%Y%m%d%H%M%S}", polled.inverters)
+                yield Round(polled.at + fleet.LOOP, (), (group,))
+
+
+@pytest.mark.parametrize("speed", [None, 60.0])
+@pytest.mark.parametrize("days", [1, 2])
+async def test_the_fill_up_message_is_of_the_hour_of_one_however_time_passes(
+    autojump_clock: MockClock, speed: float | None, days: int
+) -> None:
+    tally = Tally()
+    one, client = gateway("linux-2017", tally)
+    one.site = LateSite(1, 1)
+    await live(one, fleet.Plan(start=MIDNIGHT, stop=MIDNIGHT + days * DAY, speed=speed, control=False))
+    times = [own_time(frame) for frame in client.peer.frames]
+    assert [time for time in times if time > b"3"] == [b"30260402010000"]
+    assert (tally.acknowledged, one.held) == (days * RECORDS_A_DAY + 1, 0)
+    if speed and days == 2:
+        sent = client.times[times.index(b"30260402010000")]
+        assert 25 * 60 <= sent <= 25 * 60 + fleet.LOOP.total_seconds() / speed

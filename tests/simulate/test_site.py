@@ -281,6 +281,26 @@ def test_a_gateway_that_fills_up_has_the_lost_rounds_later_and_under_their_own_t
     assert max(map(_gap_s, _readings(rounds, "408000000002"))) < 340
 
 
+def test_rounds_that_nobody_answered_are_told_apart_from_those_in_which_one_was_missing() -> None:
+    first = datetime(2024, 5, 1, tzinfo=UTC)
+    alone = rounds_of(site(inverter(1, radio_loss=1.0), fills_up=True), first, days=3)
+    assert [group for polled in alone for group in polled.late] == []
+    missed = [group.time for polled in alone for group in polled.missed]
+    assert len(missed) > 20
+    answered = {f"{polled.at.astimezone(AMSTERDAM):%Y%m%d%H%M%S}" for polled in alone if polled.inverters}
+    assert not answered & set(missed)
+
+
+def test_what_a_gateway_that_fills_up_has_not_fetched_by_dusk_follows_behind_the_last_round() -> None:
+    first = datetime(2024, 5, 1, tzinfo=UTC)
+    roof = site(inverter(1), inverter(2), fills_up=True)
+    days = (rounds_of(roof, first + timedelta(days=number)) for number in range(365))
+    day = next(polled for polled in days if not polled[-1].inverters)
+    assert all(polled.inverters for polled in day[:-1])
+    assert day[-1].late or day[-1].missed
+    assert day[-1].at > day[-2].at
+
+
 def test_the_grids_voltage_rises_with_the_sun_and_trips_the_last_of_the_line() -> None:
     legacy = RoofInverter(uid="403000000003", model=YC500, panels=(SOUTH, SOUTH), line_v=5.0)
     rounds = rounds_of(site(inverter(1, line_v=1.0), legacy), datetime(2024, 4, 1, tzinfo=UTC), days=100)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.clock import to_ns
 from collector.config import Config, load
 from collector.influx import InfluxSink
 from collector.journal import Arrival, Journal
@@ -21,7 +22,7 @@ from tests.conftest import Influx
 from tests.running import write_config
 from tests.simulate.peers import NOON, device, rounds
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 class Site:
@@ -98,4 +99,21 @@ def test_what_came_late_is_looked_for_at_its_own_time(site: Site, monkeypatch: p
     lines = site.fill(made)
     monkeypatch.setattr(verify, "_VALUES_AT_ONCE", 1)
     site.write(lines)
+    assert site.compare().agrees
+
+
+def test_a_fill_up_message_has_its_values_in_the_past_and_nothing_in_its_own_year(site: Site) -> None:
+    made = days(2)
+    late = LateGroup(f"{NOON + timedelta(hours=1):%Y%m%d%H%M%S}", made[0].inverters)
+    site.gateway.add(Round(NOON + timedelta(hours=8), (), (late,)))
+    due = site.gateway.fill_up_after(NOON)
+    assert due is not None
+    site.gateway.fill_up(due)
+    lines = site.fill(made)
+    assert site.gateway.store.records[0].time.startswith("3026")
+    of_late = [line for line in lines if line.endswith(str(to_ns(NOON - HOUR)))]
+    assert of_late
+    site.write([line for line in lines if line not in of_late])
+    assert site.compare().missing > 0
+    site.write(of_late)
     assert site.compare().agrees

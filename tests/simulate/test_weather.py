@@ -6,7 +6,7 @@ from statistics import mean
 import pytest
 
 from collector.simulate.sky import Place
-from collector.simulate.weather import SLOTS, Climate, Weather
+from collector.simulate.weather import SLOTS, Climate, Outlook, Weather
 
 UTRECHT = Place(52.09, 5.12)
 FIRST_OF_2023 = 19_358
@@ -75,3 +75,23 @@ def test_dust_gathers_until_rain_washes_it_off(year: list[Weather]) -> None:
     assert min(clean) < 0.99
     assert clean.count(1.0) > 60
     assert all(later == 1.0 or later <= earlier for earlier, later in pairwise(clean))
+
+
+def test_an_outlook_is_kept_every_day_of_the_year() -> None:
+    clearness = {}
+    for outlook in (Outlook.CLEAR, Outlook.CHANGING, Outlook.CLOUDY):
+        climate = Climate(UTRECHT, 52, outlook)
+        days = [climate.day(day) for day in YEAR[::10]]
+        clearness[outlook] = [mean(one.clearness) for one in days]
+        assert outlook is Outlook.CHANGING or not any(one.is_snowed for one in days)
+    assert min(clearness[Outlook.CLEAR]) > 0.9
+    assert max(clearness[Outlook.CLOUDY]) < 0.6
+    assert max(clearness[Outlook.CLOUDY]) < mean(clearness[Outlook.CHANGING]) < min(clearness[Outlook.CLEAR])
+
+
+def test_where_snow_lies_it_freezes_also_in_june() -> None:
+    climate = Climate(UTRECHT, 52, Outlook.SNOW)
+    for day in YEAR[::10]:
+        weather = climate.day(day)
+        assert weather.is_snowed
+        assert mean(weather.air_c) < 0
