@@ -166,11 +166,11 @@ class _RecordingStream(trio.abc.HalfCloseableStream):
 class Site:
     """A server with everything around it faked, to which gateways connect."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, most: int = 100) -> None:
         self.records = Records()
         self.keys = Keys()
         self.told: list[Arrival] = []
-        self.admission = Admission(100, 100)
+        self.admission = Admission(most, most)
         self.on_stored: Callable[[Arrival], object] = lambda _arrival: None
         self.server = Server(self.records, self.keys, self.admission, on_stored=self._on_stored, now_ns=lambda: NOW)
         self._nursery = nursery
@@ -700,3 +700,16 @@ async def test_whatever_a_peer_sends_the_handler_ends_and_no_record_is_acknowled
 async def test_json_with_an_optimizers_record_inside_is_answered_by_its_own_time(site: Site) -> None:
     message = json.dumps({"EID": ECU, "EST": "20260621130000", "APS": RECORD.decode()}).encode()
     assert await site.connect().ask(message) == b"10120260621130000"
+
+
+@in_virtual_time
+async def test_newcomers_do_not_cost_a_gateway_the_answer_to_what_is_being_stored(nursery: trio.Nursery) -> None:
+    site = Site(nursery, most=1)
+    site.records.disk = trio.Event()
+    gateway = site.connect()
+    await gateway.send(RECORD)
+    await trio.testing.wait_all_tasks_blocked()
+    site.connect()
+    await trio.testing.wait_all_tasks_blocked()
+    site.records.disk.set()
+    assert await gateway.answer() == ACKNOWLEDGED
