@@ -26,9 +26,10 @@ from collector.errors import JournalError, StartError
 from collector.influx import InfluxSink
 from collector.intake import Intake
 from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
+from collector.metrics import Endpoint, Health
 from collector.names import Names
 from collector.points import clock_event
-from collector.report import Figures, Place, report_point
+from collector.report import Figures, Place, disk_free_bytes, report_point
 from collector.server import Server
 from collector.watch import ClockWatch
 from collector.writer import Writer
@@ -80,6 +81,7 @@ class Service:
         self._sink = _ThreadedSink(config.influxdb) if config.influxdb else None
         self._writer = Writer(self._backlog, self._sink, self._names) if self._sink else None
         self._clocks = ClockWatch(self._names, self._warn_of_clock)
+        self._metrics_listeners: list[trio.SocketListener] = []
         self._stopping = trio.Event()
         self._started_at = time.time_ns()
 
@@ -97,6 +99,9 @@ class Service:
             try:
                 await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
                 listeners = await _open_listeners(self._config.listen.host, self._ports())
+                metrics = self._config.metrics
+                scraped = [] if metrics.port is None else [(metrics.port, "metrics")]
+                self._metrics_listeners = await _open_listeners((metrics.host,), scraped)
                 await self._note_names()
                 await self._serve(listeners, signals, task_status)
                 await self._say_goodbye()
@@ -122,6 +127,9 @@ class Service:
             server = Server(intake, self._backlog, self._admission, on_stored=self._on_stored)
             background.start_soon(_stop_on_signal, signals, self._stopping)
             background.start_soon(self._beat, intake, server)
+            if self._metrics_listeners:
+                endpoint = Endpoint(partial(self._figures, self._writer, server), partial(self._health, intake))
+                background.start_soon(trio.serve_listeners, endpoint.handle, self._metrics_listeners)
             if self._writer:
                 background.start_soon(self._writer.run)
                 background.start_soon(self._report, self._writer, server)
@@ -202,23 +210,35 @@ class Service:
             place = Place(site.latitude, site.longitude)
         while True:
             try:
-                pending, set_aside, journal_bytes = await self._backlog.counts()
+                figures = await self._figures(writer, server)
             except JournalError as exc:
                 _log.debug("no report reason=%s", exc)
             else:
-                figures = Figures(
-                    records_received=server.counters.received,
-                    records_acknowledged=server.counters.acknowledged,
-                    records_pending=pending,
-                    records_set_aside=set_aside,
-                    write_errors=writer.health.write_errors,
-                    connections=server.counters.connections,
-                    journal_bytes=journal_bytes,
-                    fsync_s=self._journal.fsync_s,
-                )
-                instance, path = self._config.collector.instance, self._config.journal.path
-                writer.offer(report_point(instance, time.time_ns(), figures, path, place))
+                writer.offer(report_point(self._config.collector.instance, time.time_ns(), figures, place))
             await trio.sleep(REPORT_S)
+
+    async def _figures(self, writer: Writer | None, server: Server) -> Figures:
+        pending, set_aside, journal_bytes = await self._backlog.counts()
+        return Figures(
+            records_received=server.counters.received,
+            records_acknowledged=server.counters.acknowledged,
+            records_pending=pending,
+            records_set_aside=set_aside,
+            write_errors=writer.health.write_errors if writer else 0,
+            connections=server.counters.connections,
+            journal_bytes=journal_bytes,
+            disk_free_bytes=disk_free_bytes(self._config.journal.path),
+            fsync_s=self._journal.fsync_s,
+        )
+
+    async def _health(self, intake: Intake) -> Health:
+        sink = self._writer.health if self._writer else None
+        problems = []
+        if intake.health.error:
+            problems.append(f"gateways get no answer: {intake.health.error}")
+        if sink and sink.error:
+            problems.append(f"InfluxDB unavailable: {sink.error}")
+        return Health(storing=intake.health.error is None, problems=problems)
 
     async def _purge(self) -> None:
         days = self._config.journal.retain_days
@@ -272,7 +292,7 @@ def _listen_fault(host: str, port: int, exc: OSError) -> str:
     where = f"cannot listen on {host} port {port}"
     match exc:
         case OSError(errno=errno.EADDRINUSE):
-            return f"{where}: another program uses it (perhaps another collector); stop that one or change [listen]"
+            return f"{where}: another program uses it (perhaps another collector); stop that one or change the port"
         case OSError(errno=errno.EACCES):
             return f"{where}: this user may not use it"
         case OSError(errno=errno.EADDRNOTAVAIL) | socket.gaierror():

@@ -17,27 +17,31 @@ tomli on every Python: its errors know their line, which tomllib's do not before
 
 import difflib
 import os
-import zoneinfo
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import tomli
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from collector.errors import ConfigError
+from collector.values import (
+    Bucket,
+    DeviceId,
+    FilePath,
+    Hosts,
+    List,
+    Name,
+    Port,
+    Ports,
+    Positive,
+    Token,
+    Url,
+    Zone,
+    is_zone,
+    token,
+)
 
 FILE_NAME = Path("config.toml")
 
@@ -45,97 +49,6 @@ FILE_NAME = Path("config.toml")
 _SHOWN_CHARACTERS = 60
 
 _Location = tuple[str | int, ...]
-
-
-def _expected(what: str) -> PydanticCustomError:
-    return PydanticCustomError("expected", "{what}", {"what": what})
-
-
-def _name(value: str) -> str:
-    # InfluxDB's line protocol can't carry a line break in a tag, and a blank one is taken for a mistake.
-    if not value.strip() or not value.isprintable():
-        raise _expected("text of one line that is not blank")
-    return value
-
-
-def _zone(value: str) -> str:
-    if not _is_zone(value):
-        close = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
-        raise _expected(f"the IANA name of a time zone, as 'Europe/Amsterdam'{hint}")
-    return value
-
-
-def _is_zone(value: str) -> bool:
-    # Debian has a file of this name among the zones, which says nothing to the database.
-    if value in ("", "localtime"):
-        return False
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, as "Europe"
-        return False
-    return True
-
-
-def _url(value: str) -> str:
-    wanted = "an address as 'http://influxdb:8086'"
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise _expected(wanted) from None
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise _expected(f"{wanted}, without user, password or anything after '?' or '#'")
-    plain = value.isascii() and value.isprintable() and " " not in value
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not plain:
-        raise _expected(wanted)
-    return value.rstrip("/")
-
-
-def _bucket(value: str) -> str:
-    if _name(value).startswith("_") or '"' in value:
-        raise _expected("a bucket's name, which neither starts with '_' nor has a quotation mark")
-    return value
-
-
-def _token(value: SecretStr) -> SecretStr:
-    # What an HTTP header can carry, and so what the client can send at all.
-    secret = value.get_secret_value()
-    if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise _expected("a token: one word of printable ASCII characters")
-    return value
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    # pydantic's own limit leaves out the elements that are no good, and so finds a second fault in one mistake.
-    if not values:
-        raise _expected("at least one")
-    return values
-
-
-def _different(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) != len(values):
-        raise _expected("addresses that differ")
-    return values
-
-
-# TOML has lists, and a frozen model holds tuples: that one conversion is allowed, and none of their elements.
-_List = Field(strict=False)
-
-Name = Annotated[str, AfterValidator(_name)]
-Zone = Annotated[str, AfterValidator(_zone)]
-DeviceId = Annotated[str, Field(pattern=r"\A[0-9]{12}\z")]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Positive = Annotated[int, Field(ge=1)]
-Hosts = Annotated[
-    tuple[Name, ...], BeforeValidator(_one_or_more), AfterValidator(_not_empty), AfterValidator(_different), _List
-]
-Ports = Annotated[tuple[Port, ...], AfterValidator(_not_empty), _List]
-FilePath = Annotated[Path, Field(strict=False)]
 
 
 class _Section(BaseModel):
@@ -177,11 +90,18 @@ class Journal(_Section):
 class InfluxDB(_Section):
     """The database and the two buckets in it; `token` is already resolved from wherever it was given."""
 
-    url: Annotated[str, AfterValidator(_url)]
+    url: Url
     org: Name
-    token: Annotated[SecretStr, AfterValidator(_token)]
-    bucket: Annotated[str, AfterValidator(_bucket)] = "solar"
-    rollup_bucket: Annotated[str, AfterValidator(_bucket)] = "solar_daily"
+    token: Token
+    bucket: Bucket = "solar"
+    rollup_bucket: Bucket = "solar_daily"
+
+
+class Metrics(_Section):
+    """Where to serve `/metrics` and `/health`: nowhere without a port, and for this machine only by default."""
+
+    host: Name = "127.0.0.1"
+    port: Port | None = None
 
 
 class Ecu(_Section):
@@ -208,7 +128,7 @@ class Inverter(_Section):
 
     id: DeviceId
     name: Name | None = None
-    panels: Annotated[tuple[Panel, ...], _List] = ()
+    panels: Annotated[tuple[Panel, ...], List] = ()
 
 
 class Config(_Section):
@@ -219,8 +139,9 @@ class Config(_Section):
     collector: Annotated[Collector, Field(validate_default=True)] = Collector()
     journal: Journal = Journal()
     influxdb: InfluxDB | None = None
-    ecu: Annotated[tuple[Ecu, ...], _List] = ()
-    inverter: Annotated[tuple[Inverter, ...], _List] = ()
+    metrics: Metrics = Metrics()
+    ecu: Annotated[tuple[Ecu, ...], List] = ()
+    inverter: Annotated[tuple[Inverter, ...], List] = ()
 
     @field_validator("collector", mode="after")
     @classmethod
@@ -283,7 +204,7 @@ def _merge_environment(document: dict[str, Any], environ: Mapping[str, str]) -> 
     """Puts the environment's values into the document; says which key got its value from which variable."""
     site = document.setdefault("site", {})
     zone = environ.get("TZ", "").removeprefix(":")
-    if isinstance(site, dict) and _is_zone(zone):
+    if isinstance(site, dict) and is_zone(zone):
         site.setdefault("timezone", zone)
 
     values = {key: environ[variable] for key, variable in _VARIABLES.items() if environ.get(variable)}
@@ -316,7 +237,7 @@ def _resolve_token(document: dict[str, Any], given: Mapping[_Location, str]) -> 
         yield f"{where}: expected the name of a file, in quotes"
         return
     try:
-        section["token"] = _token(SecretStr(Path(name).read_text(encoding="utf-8").strip())).get_secret_value()
+        section["token"] = token(SecretStr(Path(name).read_text(encoding="utf-8").strip())).get_secret_value()
     except OSError as exc:
         yield f"{where}: the file cannot be read: {exc.strerror}"
     except (ValueError, PydanticCustomError):
@@ -330,6 +251,7 @@ _MODELS: Mapping[tuple[str, ...], type[_Section]] = {
     ("collector",): Collector,
     ("journal",): Journal,
     ("influxdb",): InfluxDB,
+    ("metrics",): Metrics,
     ("ecu",): Ecu,
     ("inverter",): Inverter,
     ("inverter", "panels"): Panel,
@@ -411,6 +333,9 @@ def _conflicts(document: Mapping[str, Any]) -> Iterator[str]:
     ports = [*data_ports, control_port] if isinstance(data_ports, list | tuple) else [control_port]
     fixed = [port for port in ports if isinstance(port, int) and port != 0]
     yield from (f"listen: port {port} is given twice" for port in sorted({p for p in fixed if fixed.count(p) > 1}))
+
+    if _table(document.get("metrics")).get("port") in fixed:
+        yield "metrics.port: is one of those that gateways use, another one is wanted"
 
     fields = InfluxDB.model_fields
     bucket, rollup_bucket = (influxdb.get(key, fields[key].default) for key in ("bucket", "rollup_bucket"))

@@ -36,6 +36,7 @@ class Figures:
     write_errors: int
     connections: int
     journal_bytes: int
+    disk_free_bytes: int
     fsync_s: float
 
 
@@ -46,7 +47,7 @@ def disk_free_bytes(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
-def report_point(instance: str, at: int, figures: Figures, journal: Path, place: Place | None) -> Point:
+def report_point(instance: str, at: int, figures: Figures, place: Place | None) -> Point:
     """Build the report of one moment (ns)."""
     return Point(
         "collector",
@@ -59,7 +60,7 @@ def report_point(instance: str, at: int, figures: Figures, journal: Path, place:
             "write_errors": figures.write_errors,
             "connections": figures.connections,
             "journal_bytes": figures.journal_bytes,
-            "disk_free_bytes": disk_free_bytes(journal),
+            "disk_free_bytes": figures.disk_free_bytes,
             "fsync_ms": figures.fsync_s * 1000,
             "sun_elevation_deg": place.sun_elevation_deg(at) if place else None,
         },

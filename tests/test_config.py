@@ -181,9 +181,9 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
     [
         (
             "nonsense = 1",
-            "nonsense: unknown key (known here: site, listen, collector, journal, influxdb, ecu, inverter)",
+            "nonsense: unknown key (known here: site, listen, collector, journal, influxdb, metrics, ecu, inverter)",
         ),
-        ('"a\\nb" = 1', r"'a\nb': unknown key (known here: site, listen, collector, journal, influxdb, ecu, inverter)"),
+        ('"a\\nb" = 1', r"'a\nb': unknown key (known here: site, listen, collector, journal, influxdb, metrics, ecu, inverter)"),
         ("[sight]", "sight: unknown key (did you mean 'site'?)"),
         ("[site]\ntimezon = 'UTC'", "site.timezon: unknown key (did you mean 'timezone'?)"),
         ("site = 'Home'", "site: expected a table of keys and values, got 'Home'"),
@@ -207,6 +207,7 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
         ("[listen]\ncontrol_port = 65536", "listen.control_port: expected a number up to 65535, got 65536"),
         ("[listen]\ncontrol_port = -1", "listen.control_port: expected a number from 0 up, got -1"),
         ("[listen]\ncontrol_port = 8995", "listen: port 8995 is given twice"),
+        ("[metrics]\nport = 8997", "metrics.port: is one of those that gateways use, another one is wanted"),
         ("[listen]\ndata_ports = [1, 2, 1]", "listen: port 1 is given twice"),
         ("[listen]\nmax_connections = 0", "listen.max_connections: expected a number from 1 up, got 0"),
         ("[journal]\nretain_days = -1", "journal.retain_days: expected a number from 0 up, got -1"),

@@ -169,7 +169,7 @@ def test_a_port_that_is_taken_ends_the_start_with_one_clear_line(tmp_path: Path)
     said = [line for line in done.stderr.splitlines() if "INFO" not in line]
     assert said == [
         f"collector: cannot listen on 127.0.0.1 port {port}: another program uses it (perhaps another collector); "
-        "stop that one or change [listen]"
+        "stop that one or change the port"
     ]
 
 
