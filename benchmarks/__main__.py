@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acknowledgements, decoding, fleet, footprint, replaying
+from benchmarks import acknowledgements, boards, decoding, fleet, footprint, replaying, rollups
 from benchmarks.disk import IN_MEMORY, file_system
 from benchmarks.result import Options, Row, Skip, tell
 
@@ -22,8 +22,10 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "slow-disk": acknowledgements.on_a_slow_disk,
     "decoding": decoding.measure,
     "replay": replaying.measure,
+    "rollups": rollups.measure,
     "footprint": footprint.measure,
     "fleet": fleet.measure,
+    "boards": boards.measure,
 }
 
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results: dict[str, list[Row]] = {}
     skipped: dict[str, str] = {}
     with TemporaryDirectory(prefix="run-", dir=place) as folder:
-        options = Options(Path(folder), arguments.quick, arguments.years)
+        options = Options(Path(folder), arguments.quick, arguments.years, arguments.existing)
         for name in arguments.names or BENCHMARKS:
             print(name, file=sys.stderr, flush=True)
             try:
@@ -61,7 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", metavar="NAME", nargs="*", type=_name, help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="only see that they run; the figures mean nothing")
     parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument("--years", type=float, default=1.0, help="how much to replay (default: 1)")
+    parser.add_argument("--years", type=float, default=1.0, help="how much to replay and to roll up (default: 1)")
+    parser.add_argument(
+        "--existing",
+        action="store_true",
+        help="boards: look at the last --years in the buckets solar and solar_daily of $INFLUXDB_URL, and make none",
+    )
     parser.add_argument(
         "--dir",
         type=Path,

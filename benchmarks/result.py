@@ -16,11 +16,12 @@ class Skip(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`folder` is on the disk to be measured and belongs to this run alone."""
+    """`folder` is on the disk to be measured and belongs to this run alone; `existing` data are only looked at."""
 
     folder: Path
     quick: bool
     years: float
+    existing: bool = False
 
 
 def at_least(value: float, target: float) -> Row:

@@ -4,7 +4,7 @@ Writing shares one limiter with the intake, so that a journal object is in one t
 connection and a limiter of its own, so that a long look-up never delays a gateway's answer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -12,7 +12,7 @@ import trio
 
 from collector.errors import JournalError
 from collector.journal import Journal, Stored
-from collector.journal_reader import JournalReader
+from collector.journal_reader import JournalReader, StaleDay
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -27,6 +27,7 @@ class Backlog:
         self._reader: JournalReader | None = None
         self._reading = trio.CapacityLimiter(1)
         self._pending_in: tuple[int, int] | None = None
+        self._stale_in: tuple[int, int] | None = None
 
     async def pending(self, limit: int) -> list[Stored]:
         """The oldest records that wait for delivery."""
@@ -48,13 +49,47 @@ class Backlog:
         """What was kept under a key."""
         return await self._read(lambda reader: reader.state(key))
 
-    async def mark_delivered(self, ids: Sequence[int], at: int, novelties: Sequence[tuple[str, str, str, int]]) -> None:
-        """Mark records as delivered."""
-        await self._write_back(self._journal.mark_delivered, ids, at, novelties)
+    async def stale_days(self, limit: int) -> list[StaleDay]:
+        """The days that wait for a new roll-up, the latest first."""
+        return await self._read(partial(self._stale_days_now, limit=limit))
+
+    async def rollup_zones(self) -> dict[str, str]:
+        """The zone of each gateway whose roll-ups all stand at the midnights of one."""
+        return await self._read(JournalReader.rollup_zones)
+
+    async def gateways(self) -> list[str]:
+        """The id of every gateway that was ever heard."""
+        return await self._read(lambda reader: [gateway.ecu for gateway in reader.gateways()])
+
+    async def mark_delivered(
+        self,
+        ids: Sequence[int],
+        at: int,
+        novelties: Sequence[tuple[str, str, str, int]],
+        days: Collection[tuple[str, str]] = (),
+    ) -> None:
+        """Mark records as delivered, and their days as in need of a new roll-up."""
+        await self._write_back(self._pending_in, self._journal.mark_delivered, ids, at, novelties, days)
 
     async def set_aside(self, identity: int, reason: str) -> None:
         """Take a record out of what waits."""
-        await self._write_back(self._journal.set_aside, identity, reason)
+        await self._write_back(self._pending_in, self._journal.set_aside, identity, reason)
+
+    async def clear_days(self, marks: Sequence[int]) -> None:
+        """Take back marks of days."""
+        await self._write_back(self._stale_in, self._journal.clear_days, marks)
+
+    async def begin_zone(self, ecu: str, zone: str) -> None:
+        """Say that a gateway's roll-ups are to be begun anew."""
+        await self._write(self._journal.begin_zone, ecu, zone)
+
+    async def mark_days(self, days: Collection[tuple[str, str]], at: int) -> None:
+        """Mark days as in need of a new roll-up."""
+        await self._write(self._journal.mark_days, days, at)
+
+    async def settle_zone(self, ecu: str, zone: str, days: Collection[str], at: int) -> None:
+        """Say which days of a gateway are to be computed anew."""
+        await self._write(self._journal.settle_zone, ecu, zone, days, at)
 
     async def put_state(self, key: str, value: Mapping[str, object]) -> None:
         """Keep something for `status`."""
@@ -72,9 +107,11 @@ class Backlog:
     async def _write(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await trio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=self._limiter)
 
-    async def _write_back(self, call: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
+    async def _write_back(
+        self, read_in: tuple[int, int] | None, call: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs
+    ) -> None:
         def write() -> None:
-            if self._journal.open() != self._pending_in:
+            if self._journal.open() != read_in:
                 # The same numbers are other records there, which nobody has delivered.
                 raise JournalError(f"{self._journal.path} was replaced while records were under way from it")
             call(*args, **kwargs)
@@ -84,6 +121,10 @@ class Backlog:
     def _pending_now(self, reader: JournalReader, limit: int) -> list[Stored]:
         self._pending_in = reader.file
         return reader.pending(limit)
+
+    def _stale_days_now(self, reader: JournalReader, limit: int) -> list[StaleDay]:
+        self._stale_in = reader.file
+        return reader.stale_days(limit)
 
     async def _read(self, query: Callable[[JournalReader], _T]) -> _T:
         if self._reader is not None and self._reader.is_outdated:

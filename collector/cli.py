@@ -20,8 +20,10 @@ import trio
 
 from collector import __version__
 from collector.config import Config, find, load
+from collector.doctor import command as doctor_command
 from collector.errors import CollectorError, ConfigError
 from collector.journal import Stored
+from collector.journal_reader import JournalReader
 from collector.names import Names
 from collector.points import as_json, decode
 from collector.protocol.messages import Kind, read
@@ -95,21 +97,46 @@ def _parser() -> argparse.ArgumentParser:
         "decode", parents=[configured], help="decode raw frames, one a line, to JSON lines; nothing is stored"
     )
     decoding.add_argument("file", metavar="FILE", nargs="?", default="-", help="frames; `-` or nothing: standard input")
+    decoding.add_argument(
+        "--record",
+        metavar="NUMBER",
+        type=int,
+        action="append",
+        help="one from the journal instead, with its bytes, as `doctor` names it; may be repeated",
+    )
     decoding.set_defaults(command=_decode)
+    doctor_command.add_parser(commands, configured)
 
     replay = commands.add_parser(
         "replay",
         parents=[configured],
         help="decode the journal again and rewrite InfluxDB; safe while the service runs",
     )
-    replay.add_argument("--ecu", metavar="ID", help="only this gateway")
-    replay.add_argument("--from", metavar="DAY", dest="first", type=_day, help="first local day, as 2026-03-29")
-    replay.add_argument("--to", metavar="DAY", dest="last", type=_day, help="last local day, included")
+    _add_span(replay)
     replay.add_argument("--all", action="store_true", help="everything in the journal")
     replay.set_defaults(command=_replay, usage_error=replay.error)
+
+    rollup = commands.add_parser(
+        "rollup",
+        parents=[configured],
+        help="compute the days' roll-ups again from what InfluxDB holds; safe while the service runs",
+    )
+    _add_span(rollup)
+    rollup.set_defaults(command=_rollup, usage_error=rollup.error)
     simulate_command.add_parser(commands, configured)
     verify_command.add_parser(commands, configured)
     return parser
+
+
+def _add_span(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--ecu", metavar="ID", help="only this gateway")
+    command.add_argument("--from", metavar="DAY", dest="first", type=_day, help="first local day, as 2026-03-29")
+    command.add_argument("--to", metavar="DAY", dest="last", type=_day, help="last local day, included")
+
+
+def _check_span(arguments: argparse.Namespace) -> None:
+    if arguments.first and arguments.last and arguments.last < arguments.first:
+        arguments.usage_error(f"--to {arguments.last} is before --from {arguments.first}")
 
 
 def _day(text: str) -> date:
@@ -169,7 +196,16 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _decode(arguments: argparse.Namespace) -> int:
-    names = Names(load(arguments.config))
+    config = load(arguments.config)
+    names = Names(config)
+    if arguments.record:
+        with JournalReader(config.journal.path) as reader:
+            for number in arguments.record:
+                record = reader.record(number)
+                if record is None:
+                    raise CollectorError(f"there is no record {number} in {config.journal.path}")
+                print(json.dumps(_decoded(record.raw, names) | {"raw": record.raw.decode("latin-1")}), flush=True)
+        return FINE
     for frame in _frames(arguments.file):
         print(json.dumps(_decoded(frame, names)), flush=True)
     return FINE
@@ -210,8 +246,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         arguments.usage_error("say what: --all, or --ecu, --from and --to")
     if arguments.all and (arguments.ecu or arguments.first or arguments.last):
         arguments.usage_error("--all goes with nothing else")
-    if arguments.first and arguments.last and arguments.last < arguments.first:
-        arguments.usage_error(f"--to {arguments.last} is before --from {arguments.first}")
+    _check_span(arguments)
     config = load(arguments.config)
     if config.influxdb is None:
         print("collector: no [influxdb] is configured, so there is nothing to replay into", file=sys.stderr)
@@ -223,11 +258,22 @@ def _replay_into(config: Config, arguments: argparse.Namespace) -> int:
     from collector.replay_command import replay
 
     outcome = replay(config, ecu=arguments.ecu, first=arguments.first, last=arguments.last, everything=arguments.all)
-    print(f"{outcome.records} records, {outcome.points} points written")
+    print(f"{outcome.records} records, {outcome.points} points written, {outcome.days} days rolled up")
     if outcome.recovered:
         print(f"{len(outcome.recovered)} records that had been set aside are in InfluxDB now")
     if outcome.unreadable:
         print(f"{outcome.unreadable} records are not understood; `collector status` says why")
+    for line in outcome.refused[:10]:
+        print(f"refused: {line}", file=sys.stderr)
+    return FINDING if outcome.refused else FINE
+
+
+def _rollup(arguments: argparse.Namespace) -> int:
+    from collector.rollup_command import rollup
+
+    _check_span(arguments)
+    outcome = rollup(load(arguments.config), ecu=arguments.ecu, first=arguments.first, last=arguments.last)
+    print(f"{outcome.days} days, {outcome.points} points written")
     for line in outcome.refused[:10]:
         print(f"refused: {line}", file=sys.stderr)
     return FINDING if outcome.refused else FINE

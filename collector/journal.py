@@ -30,63 +30,11 @@ from typing import Any
 
 from collector.clock import BELIEVABLE_LEAD_S
 from collector.errors import JournalError
-from collector.protocol.messages import QUESTIONS, Kind, Message
+from collector.journal_schema import bring_up_to_date
+from collector.protocol.messages import PROBE_ECU, QUESTIONS, Kind, Message
 from collector.protocol.upload import carries_late_data
 
 _log = logging.getLogger(__name__)
-
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-create table record (
-    id integer primary key autoincrement,  -- the order of arrival; never used twice
-    received_at integer not null,          -- ns since 1970, UTC, this machine's clock
-    port integer not null,
-    peer text not null,
-    kind text not null,
-    ecu text not null,                     -- '' where none could be read
-    time text not null,                    -- the 14 digits as sent; '' for a message without its own
-    command text not null,                 -- A102 and the like; '' on the data ports
-    digest blob not null,                  -- of the bytes as received
-    raw blob not null,                     -- exactly the bytes on the wire without the line end
-    packed integer not null default 0,     -- 1: raw is zlib's
-    newest integer not null,               -- 1: newer than all before it from this gateway
-    late integer not null,                 -- 1: carries data of times other than its own
-    repeats integer not null default 0,    -- how often it came again, and when last
-    repeated_at integer,
-    delivered_at integer,                  -- null: not proven to be in InfluxDB
-    set_aside text                         -- null, or why it will not get there
-) strict;
-create unique index record_key on record (ecu, time, digest);
-create index record_pending on record (id) where delivered_at is null and set_aside is null;
-create index record_set_aside on record (id) where set_aside is not null;
-create index record_late on record (ecu) where late;
-create index record_command on record (ecu, command, time) where command != '';
-create table ecu (
-    ecu text primary key,
-    first_seen_at integer not null,
-    last_seen_at integer not null,
-    peer text not null,
-    newest_time text not null,
-    purged_time text not null default ''   -- no record up to this time stamp is certain to be still here
-) strict, without rowid;
-create table novelty (                     -- inverters and firmware versions, and the record each was first seen in
-    ecu text not null,
-    kind text not null,
-    name text not null,
-    record integer not null,
-    primary key (ecu, kind, name)
-) strict, without rowid;
-create table refused (                     -- what was no message of a gateway: the newest few, for a look
-    id integer primary key autoincrement,
-    received_at integer not null,
-    port integer not null,
-    peer text not null,
-    reason text not null,
-    raw blob not null
-) strict;
-create table state (key text primary key, value text not null) strict, without rowid;
-"""
 
 # Keys under which the service keeps what `status` reads: its sign of life, and the names that InfluxDB was last
 # written with.
@@ -171,6 +119,13 @@ def journal_errors(path: Path) -> Iterator[None]:
         raise journal_error(exc, path) from exc
 
 
+# A new row each time, so that whoever has read the day's mark before can't take this one back.
+_MARK_DAY = (
+    "insert or replace into stale_day (ecu, day, first_marked_at, marked_at) values"
+    " (?1, ?2, coalesce((select first_marked_at from stale_day where ecu = ?1 and day = ?2), ?3), ?3)"
+)
+
+
 class Journal:
     """The writing side. One object, one thread at a time.
 
@@ -236,7 +191,7 @@ class Journal:
                 message.reason if message.kind is Kind.UNKNOWN else None,
             ),
         )
-        if message.ecu:
+        if message.ecu and not (message.kind is Kind.POLL and message.ecu == PROBE_ECU):
             db.execute(
                 "insert into ecu values (?1, ?2, ?2, ?3, ?4, '') on conflict (ecu) do update"
                 " set last_seen_at = ?2, peer = ?3, newest_time = max(newest_time, ?4)",
@@ -264,8 +219,17 @@ class Journal:
             )
             db.execute("delete from refused where id <= (select max(id) from refused) - ?", (REFUSED_KEPT,))
 
-    def mark_delivered(self, ids: Iterable[int], at: int, novelties: Iterable[tuple[str, str, str, int]] = ()) -> None:
-        """Mark records as delivered and pack their bytes; novelties are rows of (ecu, kind, name, record)."""
+    def mark_delivered(
+        self,
+        ids: Iterable[int],
+        at: int,
+        novelties: Iterable[tuple[str, str, str, int]] = (),
+        days: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Mark records as delivered and pack their bytes; novelties are rows of (ecu, kind, name, record).
+
+        `days`, rows of (ecu, local day), are marked for a new roll-up in the same transaction.
+        """
         with self._derived() as db:
             for identity in ids:
                 row = db.execute("select raw from record where id = ? and packed = 0", (identity,)).fetchone()
@@ -277,6 +241,30 @@ class Journal:
                         "update record set delivered_at = ?, raw = ?, packed = 1 where id = ?", (at, packed, identity)
                     )
             db.executemany("insert or ignore into novelty values (?, ?, ?, ?)", novelties)
+            db.executemany(_MARK_DAY, ((ecu, day, at) for ecu, day in days))
+
+    def mark_days(self, days: Iterable[tuple[str, str]], at: int) -> None:
+        """Mark (ecu, local day) pairs for a new roll-up."""
+        with self._derived() as db:
+            db.executemany(_MARK_DAY, ((ecu, day, at) for ecu, day in days))
+
+    def clear_days(self, marks: Iterable[int]) -> None:
+        """Take back marks by their ids. A day that was marked again since has a new id, and stays marked."""
+        with self._derived() as db:
+            db.executemany("delete from stale_day where id = ?", ((mark,) for mark in marks))
+
+    def begin_zone(self, ecu: str, zone: str) -> None:
+        """From now on an ECU's roll-ups are to stand at the midnights of a zone; those there are count for nothing."""
+        with self._derived() as db:
+            db.execute("insert or replace into rollup_zone values (?, ?, 0)", (ecu, zone))
+
+    def settle_zone(self, ecu: str, zone: str, days: Iterable[str], at: int) -> None:
+        """What stood at other midnights is gone, and these are the days to compute, besides those that are marked
+        already. The zone stays unsettled when another was begun meanwhile.
+        """
+        with self._derived() as db:
+            db.executemany(_MARK_DAY, ((ecu, day, at) for day in days))
+            db.execute("update rollup_zone set settled = 1 where ecu = ? and zone = ?", (ecu, zone))
 
     def set_aside(self, identity: int, reason: str) -> None:
         """Take a record out of what waits for delivery; its bytes stay."""
@@ -398,18 +386,4 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("pragma journal_mode = wal")
     # The default is a compile-time option; NORMAL would acknowledge what a power cut can take back.
     db.execute("pragma synchronous = full")
-    version = schema_version(db, path)
-    if version == 0:
-        with db:
-            db.execute("begin immediate")
-            for statement in _SCHEMA.split(";\n"):
-                db.execute(statement)
-            db.execute(f"pragma user_version = {SCHEMA_VERSION}")
-
-
-def schema_version(db: sqlite3.Connection, path: Path) -> int:
-    """The schema's version, 0 for an empty file; raises JournalError for one that a newer collector has made."""
-    version = int(db.execute("pragma user_version").fetchone()[0])
-    if version > SCHEMA_VERSION:
-        raise JournalError(f"{path} was made by a newer collector (schema {version}): run that one")
-    return version
+    bring_up_to_date(db, path)

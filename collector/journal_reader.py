@@ -6,16 +6,22 @@ began.
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from collector.errors import JournalError
-from collector.journal import STORED_COLUMNS, Stored, identity, journal_errors, log_path, schema_version, stored
+from collector.journal import STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored
+from collector.journal_schema import SCHEMA_VERSION, schema_version
 from collector.protocol.messages import Kind
 
 _RECORDS_AT_ONCE = 200
+
+# A check of the file looks at the clock this often, and tells no more faults than show what is the matter.
+_STEPS_AT_ONCE = 10_000
+_MOST_FAULTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,26 @@ class Gateway:
     peer: str
     newest_time: str
     purged_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class StaleDay:
+    """A local day of an ECU whose roll-up is to be computed again; `day` is as 2026-03-29, marks are ns since 1970."""
+
+    id: int
+    ecu: str
+    day: str
+    first_marked_at: int
+    marked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Why records will not be delivered, how many, and the number of the latest of them."""
+
+    reason: str
+    count: int
+    record: int
 
 
 class JournalReader:
@@ -46,14 +72,18 @@ class JournalReader:
                 timeout=5,
             )
             try:
-                empty = schema_version(self._db, path) == 0
+                version = schema_version(self._db, path)
                 self.file = identity(path)
             except BaseException:
                 self.close()
                 raise
-            if empty:
+            if version < SCHEMA_VERSION:
                 self.close()
-                raise JournalError(f"{path} is empty: `collector run` fills it")
+                raise JournalError(
+                    f"{path} was made by an older collector: `collector run` brings it up to date"
+                    if version
+                    else f"{path} is empty: `collector run` fills it"
+                )
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +123,61 @@ class JournalReader:
             "select set_aside, count(*) from record where set_aside is not null group by 1 order by 2 desc limit ?",
             limit,
         )
+
+    def set_aside_examples(self, limit: int) -> list[SetAside]:
+        """The commonest reasons, each with the latest record that has it."""
+        rows = self._rows(
+            "select set_aside, count(*), max(id) from record where set_aside is not null"
+            " group by 1 order by 2 desc limit ?",
+            limit,
+        )
+        return [SetAside(*row) for row in rows]
+
+    def record(self, identity: int) -> Stored | None:
+        """One record by its number, None if there is none."""
+        return next(iter(self._records("where id = ?", identity)), None)
+
+    def total_count(self) -> int:
+        """How many records of any kind and gateway are kept."""
+        return int(self._value("select count(*) from record"))
+
+    def received_span(self) -> tuple[int, int]:
+        """When the first and the last of the kept records came (ns), 0 where there is none."""
+        rows = self._rows(
+            "select received_at from record where id in ((select min(id) from record), (select max(id) from record))"
+            " order by id"
+        )
+        return (rows[0][0], rows[-1][0]) if rows else (0, 0)
+
+    def live_count_since(self, at: int) -> int:
+        """How many upload records came since `at` (ns) that were newer than all before them."""
+        # Numbers are given in the order of receipt, so that halving finds the first without reading what is before it.
+        low, high = 0, int(self._value("select coalesce(max(id), 0) from record")) + 1
+        while low < high:
+            middle = (low + high) // 2
+            rows = self._rows("select received_at from record where id >= ? order by id limit 1", middle)
+            if rows and rows[0][0] < at:
+                low = middle + 1
+            else:
+                high = middle
+        return int(self._value("select count(*) from record where id >= ? and newest", low))
+
+    def faults(self, *, thorough: bool, within_s: float | None = None) -> list[str] | None:
+        """What SQLite finds wrong with the file, a few lines of it; None when it took longer than `within_s`.
+
+        A thorough look compares the indexes with the tables as well.
+        """
+        deadline = None if within_s is None else time.monotonic() + within_s
+        self._db.set_progress_handler(lambda: deadline is not None and time.monotonic() > deadline, _STEPS_AT_ONCE)
+        try:
+            rows = self._rows(f"pragma {'integrity_check' if thorough else 'quick_check'}({_MOST_FAULTS})")
+        except JournalError as exc:
+            if getattr(exc.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                return None
+            raise
+        finally:
+            self._db.set_progress_handler(None, 0)
+        return [row[0] for row in rows if row[0] != "ok"]
 
     def refused_count(self) -> int:
         """How many times something that was no message was turned away, ever."""
@@ -172,6 +257,21 @@ class JournalReader:
             )
             while rows := cursor.fetchmany(_RECORDS_AT_ONCE):
                 yield from map(stored, rows)
+
+    def stale_days(self, limit: int = -1) -> list[StaleDay]:
+        """The days that wait for a new roll-up, the latest first."""
+        rows = self._rows(
+            "select id, ecu, day, first_marked_at, marked_at from stale_day order by day desc, ecu limit ?", limit
+        )
+        return [StaleDay(*row) for row in rows]
+
+    def stale_days_count(self) -> int:
+        """How many days wait for a new roll-up."""
+        return int(self._value("select count(*) from stale_day"))
+
+    def rollup_zones(self) -> dict[str, str]:
+        """The zone of each ECU whose roll-ups all stand at the midnights of one."""
+        return dict(self._rows("select ecu, zone from rollup_zone where settled"))
 
     def state(self, key: str) -> dict[str, Any]:
         """What was kept under a key; empty when nothing was."""

@@ -21,14 +21,18 @@ from collector.protocol.messages import Kind
 UNKNOWN_ECU = "unknown"
 
 _OF_INVERTER = ("ecu", "inverter", "inverter_name", "model")
+_OF_CHANNEL = (*_OF_INVERTER, "channel", "panel", "array")
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Tags in the order they are written, and the type of each field."""
+    """Tags in the order they are written, and the type of each field. `daily` ones are roll-ups in a bucket of their
+    own.
+    """
 
     tags: tuple[str, ...]
     fields: Mapping[str, type[float] | type[int] | type[str]]
+    daily: bool = False
 
 
 SCHEMA: Mapping[str, Measurement] = {
@@ -56,7 +60,7 @@ SCHEMA: Mapping[str, Measurement] = {
         },
     ),
     "channel": Measurement(
-        (*_OF_INVERTER, "channel", "panel", "array"),
+        _OF_CHANNEL,
         {"power_w": float, "voltage_v": float, "current_a": float, "energy_wh": float, "peak_w": float},
     ),
     "phase": Measurement(
@@ -92,6 +96,33 @@ SCHEMA: Mapping[str, Measurement] = {
             "sun_elevation_deg": float,
         },
     ),
+    "ecu_day": Measurement(
+        ("ecu", "ecu_name"),
+        {
+            "energy_wh": float,
+            "peak_power_w": float,
+            "records": int,
+            "first_s": int,
+            "last_s": int,
+            "lifetime_kwh": float,
+            "inverters": int,
+        },
+        daily=True,
+    ),
+    "inverter_day": Measurement(
+        _OF_INVERTER,
+        {
+            "energy_wh": float,
+            "peak_power_w": float,
+            "records": int,
+            "rounds": int,
+            "temperature_max_c": float,
+            "grid_voltage_max_v": float,
+            "grid_voltage_min_v": float,
+        },
+        daily=True,
+    ),
+    "channel_day": Measurement(_OF_CHANNEL, {"energy_wh": float, "peak_power_w": float, "peak_w": float}, daily=True),
 }
 
 Value = float | int | str

@@ -14,44 +14,40 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta
 from threading import Event
-from typing import ParamSpec, Protocol
+from typing import Protocol
 
 from collector import clock
-from collector.errors import SinkRejected, SinkUnavailable
+from collector.days import midnight
+from collector.errors import SinkRejected
 from collector.journal import Stored
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
+from collector.patience import patiently
 from collector.points import SCHEMA, Point
+from collector.rollup import BEGINNING, END, touched_days
 from collector.writer import RecordDecoder
-
-_P = ParamSpec("_P")
 
 # One shard group of the bucket, so that a deletion looks into one or two of them.
 SPAN = timedelta(days=84)
 BATCH_LINES = 5000
 _BATCHES_WAITING = 3
 
-# A replay without a first or a last day reaches beyond all records, so that it also removes what was written with a
-# wrong zone: over all that InfluxDB's 64 bits of nanoseconds can tell, in whole days.
-_BEGINNING = datetime(1677, 9, 22, tzinfo=UTC)
-_END = datetime(2262, 4, 11, tzinfo=UTC)
 _AFTER_ALL_DIGITS = ":"
 # A gateway that has lost its clock begins here or later; spans before would be empty ones.
 _FIRST_DAY = date(1970, 1, 1)
+
+_OF_RECORDS = {name: measurement for name, measurement in SCHEMA.items() if not measurement.daily}
 
 # Events stay, but for those that a better decoder may have nothing to say about any more: they have no names. Each
 # measurement is deleted by itself, because InfluxDB deletes nothing for `_measurement != "event"` in a shard without
 # events.
 _DELETED = (
-    *(f'_measurement="{name}"' for name, measurement in SCHEMA.items() if "ecu_name" in measurement.tags),
-    *(f'_measurement="{name}"' for name, measurement in SCHEMA.items() if "inverter" in measurement.tags),
+    *(f'_measurement="{name}"' for name, measurement in _OF_RECORDS.items() if "ecu_name" in measurement.tags),
+    *(f'_measurement="{name}"' for name, measurement in _OF_RECORDS.items() if "inverter" in measurement.tags),
     'kind="undecodable_block"',
 )
-
-_ATTEMPTS = 6
-_FIRST_DELAY_S = 1.0
 
 
 class Sink(Protocol):
@@ -67,21 +63,24 @@ class Sink(Protocol):
 @dataclass(slots=True)
 class Outcome:
     """What a replay did. `recovered` are records that had been set aside and of which InfluxDB now holds every point;
-    `refused` are lines that InfluxDB would not take, with the reason; `novelties` is what was first seen in which
-    record.
+    `days` counts the roll-ups that were computed behind it; `refused` are lines and days that InfluxDB would not take,
+    with the reason; `novelties` is what was first seen in which record.
     """
 
     records: int = 0
     points: int = 0
     unreadable: int = 0
     recovered: list[int] = field(default_factory=list)
+    days: int = 0
     refused: list[str] = field(default_factory=list)
     novelties: list[tuple[str, str, str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """Time stamps from `first` to before `end`, and the instants that belong to them."""
+class Span:
+    """Time stamps from `first` to before `end`, and the instants that belong to them. `delete` says that what was there
+    goes.
+    """
 
     first: str
     end: str
@@ -94,7 +93,8 @@ class Replay:
     """Reads through `reader`, writes to `sink`, tells `progress` of every record.
 
     Raises JournalError and, when InfluxDB stays away through several attempts, SinkUnavailable: the same command again
-    then takes it up. `stop` ends a wait between two attempts.
+    then takes it up. `stop` ends a wait between two attempts. `rewritten` is told of each gateway's span that is done,
+    with the (ecu, local day) pairs that have points in it.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class Replay:
         names: Names,
         progress: Callable[[], None] = lambda: None,
         stop: Event | None = None,
+        rewritten: Callable[[str, Span, set[tuple[str, str]]], None] = lambda *_: None,
     ) -> None:
         self.outcome = Outcome()
         self._reader = reader
@@ -111,6 +112,7 @@ class Replay:
         self._names = names
         self._progress = progress
         self._stop = stop or Event()
+        self._rewritten = rewritten
         self._decoder = RecordDecoder(names, reader.novelties())
         self._set_aside = reader.set_aside_ids()
         self._seen: set[int] = set()
@@ -135,7 +137,7 @@ class Replay:
         self.outcome.recovered += sorted(identity for identity, lines in self._lines_of.items() if lines <= taken)
         return self.outcome
 
-    def _spans(self, gateway: Gateway, first: date | None, last: date | None) -> Iterator[_Span]:
+    def _spans(self, gateway: Gateway, first: date | None, last: date | None) -> Iterator[Span]:
         zone = self._names.ecu(gateway.ecu).zone
         whole_from = _day_after(gateway.purged_time)
         begin = first or max(_FIRST_DAY, self._day(self._reader.first_time(gateway.ecu), gateway))
@@ -148,12 +150,14 @@ class Replay:
         ends = [*edges[1:], until if last else None]
         begins = [first, *edges[1:]]
         for day, end in zip(begins, ends, strict=True):
-            yield _Span(
+            yield Span(
                 # Hour 24 of the day before is the first hour of this one.
                 first=f"{day - timedelta(days=1):%Y%m%d}24" if day else "",
                 end=f"{end:%Y%m%d}" if end else _AFTER_ALL_DIGITS,
-                start=_midnight(day, zone) if day else _BEGINNING,
-                stop=_midnight(end, zone) if end else _END,
+                # A replay without a first or a last day reaches beyond all records, so that it also removes what was
+                # written with a wrong zone.
+                start=midnight(day, zone) if day else BEGINNING,
+                stop=midnight(end, zone) if end else END,
                 delete=(day or date.min) >= whole_from,
             )
 
@@ -163,18 +167,20 @@ class Replay:
         except ValueError:
             return datetime.fromtimestamp(gateway.first_seen_at / clock.NS, UTC).date()
 
-    def _replay(self, ecu: str, span: _Span, sender: ThreadPoolExecutor) -> None:
+    def _replay(self, ecu: str, span: Span, sender: ThreadPoolExecutor) -> None:
         if span.delete:
             for what in _DELETED:
                 until = span.stop - timedelta(microseconds=1)
-                self._patiently(self._sink.delete, span.start, until, f'ecu="{ecu}" AND {what}')
+                patiently(self._stop, self._sink.delete, span.start, until, f'ecu="{ecu}" AND {what}')
         start, stop = clock.to_ns(span.start), clock.to_ns(span.stop)
         lines: list[str] = []
+        days: set[tuple[str, str]] = set()
         sending: deque[Future[None]] = deque()
         # Read after the deletion: whatever was delivered until then is in the journal, and is written again.
         for record in self._reader.for_replay(ecu, (span.first, span.end), (start, stop)):
-            points = self._decode(record)
-            written = self._decoder.lines([point for point in points if start <= point.time < stop])
+            points = [point for point in self._decode(record) if start <= point.time < stop]
+            days |= touched_days(points, self._names)
+            written = self._decoder.lines(points)
             if record.id in self._lines_of:
                 self._sent.update(written)
             lines += written
@@ -185,6 +191,7 @@ class Replay:
         self._hand_over(sender, sending, lines)
         while sending:
             sending.popleft().result()
+        self._rewritten(ecu, span, days)
 
     def _decode(self, record: Stored) -> Sequence[Point]:
         decoded = self._decoder.decode(record)
@@ -210,7 +217,7 @@ class Replay:
         if not lines:
             return
         try:
-            self._patiently(self._sink.write, "\n".join(lines).encode())
+            patiently(self._stop, self._sink.write, "\n".join(lines).encode())
         except SinkRejected as exc:
             if len(lines) == 1:
                 self.outcome.refused.append(f"{exc}: {lines[0]}")
@@ -219,18 +226,6 @@ class Replay:
             middle = len(lines) // 2
             self._send(lines[:middle])
             self._send(lines[middle:])
-
-    def _patiently(self, call: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
-        """Try again through a short outage; raises SinkUnavailable when it is a long one."""
-        delay_s = _FIRST_DELAY_S
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return call(*args, **kwargs)
-            except SinkUnavailable as exc:
-                if attempt == _ATTEMPTS or self._stop.wait(exc.retry_after or delay_s):
-                    raise
-                delay_s *= 2
-        return None
 
 
 def _day_after(purged_time: str) -> date:
@@ -241,7 +236,3 @@ def _day_after(purged_time: str) -> date:
         return clock.parse(purged_time).date() + timedelta(days=1)
     except (ValueError, OverflowError):
         return date.max
-
-
-def _midnight(day: date, zone: tzinfo) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

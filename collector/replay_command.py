@@ -1,19 +1,21 @@
-"""`collector replay`: opens what a replay needs, and shows how far it is."""
+"""`collector replay`: opens what a replay needs, shows how far it is, and computes the roll-ups of what it rewrote."""
 
-import sys
 import time
+from contextlib import closing
 from datetime import date
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from threading import Event
 
 from collector.config import Config
 from collector.errors import CollectorError, ConfigError
-from collector.influx import InfluxSink
 from collector.journal import NAMES_STATE, Journal
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
-from collector.replay import Outcome, Replay
+from collector.patience import patiently
+from collector.points import UNKNOWN_ECU
+from collector.recompute import Recompute
+from collector.replay import Outcome, Replay, Span
+from collector.rollup import Rollups
+from collector.rollup_command import bar, connected, prepared
 
 
 def replay(config: Config, *, ecu: str | None, first: date | None, last: date | None, everything: bool) -> Outcome:
@@ -25,25 +27,42 @@ def replay(config: Config, *, ecu: str | None, first: date | None, last: date | 
     if config.influxdb is None:
         raise ConfigError(["influxdb: missing, so there is nothing to replay into"])
     settings, names = config.influxdb, Names(config)
-    sink = InfluxSink(
-        settings.url, settings.org, settings.token.get_secret_value(), settings.bucket, settings.rollup_bucket
-    )
-    console = Console(stderr=True)
-    columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        sink.connect()
-        with (
-            JournalReader(config.journal.path) as reader,
-            Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress,
-        ):
+    path = config.journal.path
+    with connected(settings) as sink, closing(Journal(path)) as journal:
+        if path.exists():
+            # An older one is brought up to date; a missing one is an error of the reader.
+            journal.open()
+        with JournalReader(path) as reader, bar() as progress:
             gateways = _chosen(reader, ecu)
+            rollups = prepared(settings, sink, names, reader)
             task = progress.add_task("replay", total=_total(reader, gateways, first, last))
-            work = Replay(reader, sink, names, progress=lambda: progress.advance(task))
+            work = Replay(
+                reader,
+                sink,
+                names,
+                progress=lambda: progress.advance(task),
+                rewritten=lambda ecu, span, days: _mark(journal, rollups, ecu, span, days),
+            )
             outcome = work.run(gateways, first, last)
-    finally:
-        sink.close()
-    _settle(config, names, outcome, everything=everything)
+            _settle(journal, names, outcome, everything=everything)
+            replayed = {gateway.ecu or UNKNOWN_ECU for gateway in gateways}
+            following = Recompute(journal, reader, rollups, names)
+            following.settle(replayed)
+            days = [(mark.ecu, date.fromisoformat(mark.day)) for mark in reader.stale_days() if mark.ecu in replayed]
+            then = progress.add_task("roll-up", total=len(days))
+            following.progress = lambda done: progress.advance(then, done)
+            following.finish(days)
+    outcome.days = following.outcome.days
+    outcome.refused += following.outcome.refused
     return outcome
+
+
+def _mark(journal: Journal, rollups: Rollups, ecu: str, span: Span, days: set[tuple[str, str]]) -> None:
+    """Leave no roll-up of points that are no more, and none out of those that were written."""
+    journal.mark_days(days, time.time_ns())
+    if span.delete:
+        # Only now, so that none computed meanwhile from what was there before stays.
+        patiently(Event(), rollups.forget, ecu, span.start, span.stop, journal)
 
 
 # Stands for the records without a readable gateway id; nobody knows which of them were purged.
@@ -64,14 +83,10 @@ def _total(reader: JournalReader, gateways: list[Gateway], first: date | None, l
     return None if first or last else sum(reader.count(gateway.ecu) for gateway in gateways)
 
 
-def _settle(config: Config, names: Names, outcome: Outcome, *, everything: bool) -> None:
-    journal = Journal(config.journal.path)
-    try:
-        if outcome.recovered:
-            journal.put_back(outcome.recovered, time.time_ns())
-        if outcome.novelties:
-            journal.mark_delivered((), time.time_ns(), outcome.novelties)
-        if everything:
-            journal.put_state(NAMES_STATE, {"fingerprint": names.fingerprint()})
-    finally:
-        journal.close()
+def _settle(journal: Journal, names: Names, outcome: Outcome, *, everything: bool) -> None:
+    if outcome.recovered:
+        journal.put_back(outcome.recovered, time.time_ns())
+    if outcome.novelties:
+        journal.mark_delivered((), time.time_ns(), outcome.novelties)
+    if everything:
+        journal.put_state(NAMES_STATE, {"fingerprint": names.fingerprint()})

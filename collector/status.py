@@ -66,6 +66,7 @@ class Status:
     pending: int = 0
     set_aside: int = 0
     refused: int = 0
+    rollups_pending: int = 0
     ecus: list[EcuStatus] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
@@ -92,6 +93,7 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
     status.pending = reader.pending_count()
     status.set_aside = reader.set_aside_count()
     status.refused = reader.refused_count()
+    status.rollups_pending = reader.stale_days_count()
     status.state = _run_state(run, now)
     status.problems += _run_problems(run, now, status)
     free = disk_free_bytes(config.journal.path)
@@ -99,6 +101,8 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
         status.problems.append(f"the disk is almost full: {free // 1024 // 1024} MiB are left beside the journal")
     for reason, count in reader.set_aside_reasons(_REASONS_SHOWN):
         status.warnings.append(f"{count} not understood or refused by InfluxDB: {reason}")
+    if run.get("rollup_error"):
+        status.warnings.append(f"{status.rollups_pending} days wait for their roll-up: {run['rollup_error']}")
     names = Names(config)
     known = reader.state(NAMES_STATE).get("fingerprint")
     if config.influxdb and known not in (None, names.fingerprint()):
@@ -138,7 +142,9 @@ def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int, warnin
     own = names.ecu(gateway.ecu)
     today = datetime.fromtimestamp(now / clock.NS, own.zone)
     days = _days(reader, gateway, today)
-    skew_s = _skew(reader, gateway, names, now, warnings)
+    skew_s, judged = skew(reader, gateway, names, now)
+    if judged is not None:
+        warnings.append(f"ECU {own.name}: {judged.text}")
     if now - gateway.last_seen_at > SILENT_ECU_NS:
         warnings.append(
             f"ECU {own.name} was last heard {_rfc3339(gateway.last_seen_at)}: check that its cloud names lead here"
@@ -191,7 +197,8 @@ def _readings(record: Stored) -> Iterable[tuple[str, Inverter]]:
             yield group.time, inverter
 
 
-def _skew(reader: JournalReader, gateway: Gateway, names: Names, now: int, warnings: list[str]) -> float | None:
+def skew(reader: JournalReader, gateway: Gateway, names: Names, now: int) -> tuple[float | None, clock.Skew | None]:
+    """How far (s) a gateway's clock is behind ours at the most, by what came live of late, and what to make of it."""
     zone = names.ecu(gateway.ecu).zone
     seen: list[tuple[int, float]] = []
     instant = datetime.fromtimestamp(now / clock.NS, UTC)
@@ -201,10 +208,8 @@ def _skew(reader: JournalReader, gateway: Gateway, names: Names, now: int, warni
         except ValueError:
             continue
         seen.append((record.received_at, (record.received_at - clock.to_ns(instant)) / clock.NS))
-    found = clock.judge(seen, clock.offset_of(instant, zone))
-    if found is not None:
-        warnings.append(f"ECU {names.ecu(gateway.ecu).name}: {found.text}")
-    return min((skew_s for _, skew_s in seen), default=None)
+    judged = clock.judge(seen, clock.offset_of(instant, zone))
+    return min((skew_s for _, skew_s in seen), default=None), judged
 
 
 def _local(time: str, names: Names, ecu: str) -> str | None:

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from collector.errors import JournalError, SinkRejected, SinkUnavailable
 from collector.journal import Stored
 from collector.names import Names
 from collector.points import Decoded, LineWriter, Point, decode
+from collector.rollup import touched_days
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +55,14 @@ class Pending(Protocol):
     async def pending(self, limit: int) -> list[Stored]:
         """The oldest records that wait."""
 
-    async def mark_delivered(self, ids: Sequence[int], at: int, novelties: Sequence[tuple[str, str, str, int]]) -> None:
-        """Mark records as delivered."""
+    async def mark_delivered(
+        self,
+        ids: Sequence[int],
+        at: int,
+        novelties: Sequence[tuple[str, str, str, int]],
+        days: Collection[tuple[str, str]],
+    ) -> None:
+        """Mark records as delivered, and the (ecu, local day) pairs they belong to as in need of a new roll-up."""
 
     async def set_aside(self, identity: int, reason: str) -> None:
         """Take a record out of what waits."""
@@ -80,6 +87,7 @@ class _Batch:
     ids: list[int] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     novelties: list[tuple[str, str, str, int]] = field(default_factory=list)
+    days: set[tuple[str, str]] = field(default_factory=set)
 
 
 class RecordDecoder:
@@ -109,7 +117,8 @@ class RecordDecoder:
 class Writer:
     """The delivery loop. `wake` may be called from any task of the same loop at any time.
 
-    `now_ns` and `jitter` are replaced in tests: `jitter` returns the share of a delay that is waited.
+    `on_delivered` is called after each batch of records that InfluxDB took and the journal has marked. `now_ns` and
+    `jitter` are replaced in tests: `jitter` returns the share of a delay that is waited.
     """
 
     def __init__(
@@ -118,6 +127,7 @@ class Writer:
         sink: Sink,
         names: Names,
         *,
+        on_delivered: Callable[[], None] = lambda: None,
         now_ns: Callable[[], int] = time.time_ns,
         jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.0),  # noqa: S311
     ) -> None:
@@ -125,6 +135,7 @@ class Writer:
         self._pending = pending
         self._sink = sink
         self._names = names
+        self._on_delivered = on_delivered
         self._now_ns = now_ns
         self._jitter = jitter
         self._own: deque[Point] = deque(maxlen=OWN_LINES)
@@ -191,7 +202,8 @@ class Writer:
                 self._own.remove(point)
         self._note_recovery(len(batch.ids))
         if batch.ids:
-            await self._pending.mark_delivered(batch.ids, self._now_ns(), batch.novelties)
+            await self._pending.mark_delivered(batch.ids, self._now_ns(), batch.novelties, batch.days)
+            self._on_delivered()
 
     async def _narrow_down(self, batch: _Batch, reason: str) -> None:
         """After a rejection: a record is to blame only when it was alone."""
@@ -211,6 +223,7 @@ class Writer:
             batch.ids.append(record.id)
             batch.lines += decoder.lines(decoded.points)
             batch.novelties += [(*novelty, record.id) for novelty in decoded.novelties]
+            batch.days |= touched_days(decoded.points, self._names)
             if len(batch.lines) >= BATCH_LINES:
                 break
             # A batch takes a good part of a second to decode, and gateways wait for their answers meanwhile.

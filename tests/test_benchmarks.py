@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.boards.files import all_boards, questions
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -47,6 +49,11 @@ def test_a_replay_brings_every_record(tmp_path: Path) -> None:
     assert row["collector_peak_mb"] > 0
 
 
+def test_every_day_is_rolled_up(tmp_path: Path) -> None:
+    one, everything = _rows(tmp_path, "rollups")
+    assert (one["days"], everything["days"], everything["points"]) == (1, 3, 3 * 61)
+
+
 def test_the_footprint_is_taken_idle_and_busy(tmp_path: Path) -> None:
     states = [row["state"] for row in _rows(tmp_path, "footprint")]
     assert states[:2] == ["idle", "10 busy connections"]
@@ -62,6 +69,14 @@ def test_fleets_are_flooded_and_paced_and_every_record_is_delivered(tmp_path: Pa
     ]
     assert [row["records"] for row in rows] == [10, 5, 20, 10]
     assert all(row["delivered_per_s"] > 0 and row["p99_ms"] > 0 for row in rows)
+
+
+def test_every_query_of_every_board_is_timed(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, "boards")
+    asked = {(uid, question.place) for uid, board in all_boards().items() for question in questions(board)}
+    assert {(row["board"], row["what"]) for row in rows if "lines" in row} == asked
+    assert {row["board"] for row in rows if "lines" not in row} == set(all_boards())
+    assert all(row["median_ms"] > 0 for row in rows)
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

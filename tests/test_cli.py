@@ -17,7 +17,7 @@ from collector.journal import RUN_STATE, Journal
 from tests.running import own_environ, run_command
 from tests.samples import ECU, arrival, frame, ns, yc600
 
-COMMANDS = ("run", "check-config", "status", "decode", "replay")
+COMMANDS = ("run", "check-config", "status", "decode", "replay", "rollup")
 INFLUXDB = '[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\ntoken = "very-secret-token"\n'
 
 

@@ -227,7 +227,8 @@ def test_missing_buckets_are_made_and_made_again(collector: Collector, influx: I
     assert [at for at, _, _ in values(influx, "ecu", "power_w")] == ["2026-06-21T10:45:00Z"]
     # What the bucket held before is a matter for a replay, beside the running service.
     done = collector.run("replay", "--all")
-    assert (done.returncode, done.stdout) == (0, "2 records, 9 points written\n")
+    assert done.returncode == 0
+    assert done.stdout.startswith("2 records, 9 points written, ")
     assert len(values(influx, "ecu", "power_w")) == 2
 
 

@@ -22,8 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.errors import JournalError
-from collector.journal import REFUSED_BYTES, REFUSED_KEPT, SCHEMA_VERSION, Arrival, Journal, log_path
+from collector.journal import REFUSED_BYTES, REFUSED_KEPT, Arrival, Journal, log_path
 from collector.journal_reader import JournalReader
+from collector.journal_schema import SCHEMA_VERSION
 from collector.protocol.messages import Kind, read
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, YC600, control, record
 
@@ -209,6 +210,59 @@ def test_novelties_are_kept_with_the_record_that_was_first(journal: Journal, rea
     journal.mark_delivered([1], RECEIVED, [(ECU, "inverter", "408000000001", 1)])
     journal.mark_delivered([2], RECEIVED, [(ECU, "inverter", "408000000001", 2)])
     assert reader.novelties() == {(ECU, "inverter", "408000000001"): 1}
+
+
+def marks(reader: JournalReader) -> dict[tuple[str, str], int]:
+    return {(mark.ecu, mark.day): mark.id for mark in reader.stale_days()}
+
+
+def test_a_delivery_marks_its_days_or_delivers_nothing(journal: Journal, reader: JournalReader, path: Path) -> None:
+    journal.append([numbered(1), numbered(2)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("create trigger full before insert on stale_day begin select raise(abort, 'no room'); end")
+        with pytest.raises(JournalError, match="no room"):
+            journal.mark_delivered([1, 2], RECEIVED, days=[(ECU, "2026-06-21")])
+        assert reader.pending_count() == 2
+        db.execute("drop trigger full")
+    journal.mark_delivered([1, 2], RECEIVED, days=[(ECU, "2026-06-21"), (OTHER_ECU, "2026-06-20")])
+    assert reader.pending_count() == 0
+    assert [(mark.ecu, mark.day, mark.first_marked_at, mark.marked_at) for mark in reader.stale_days()] == [
+        (ECU, "2026-06-21", RECEIVED, RECEIVED),
+        (OTHER_ECU, "2026-06-20", RECEIVED, RECEIVED),
+    ]
+    assert reader.stale_days_count() == 2
+    assert [mark.day for mark in reader.stale_days(1)] == ["2026-06-21"]
+
+
+def test_a_mark_that_was_renewed_is_not_taken_back_with_the_one_before(journal: Journal, reader: JournalReader) -> None:
+    day = (ECU, "2026-06-21")
+    journal.mark_delivered((), RECEIVED, days=[day])
+    before = marks(reader)[day]
+    journal.mark_delivered((), RECEIVED + 5, days=[day])
+    journal.clear_days([before])
+    (mark,) = reader.stale_days()
+    assert (mark.first_marked_at, mark.marked_at) == (RECEIVED, RECEIVED + 5)
+    journal.clear_days([mark.id])
+    assert marks(reader) == {}
+    # Nor is it when the day was clean in between.
+    journal.mark_delivered((), RECEIVED + 9, days=[day])
+    journal.clear_days([before, mark.id])
+    assert list(marks(reader)) == [day]
+
+
+def test_a_zone_is_settled_with_the_days_to_compute_unless_another_was_begun(
+    journal: Journal, reader: JournalReader
+) -> None:
+    journal.mark_delivered((), RECEIVED, days=[(ECU, "2026-06-21"), (OTHER_ECU, "2026-06-21")])
+    journal.begin_zone(ECU, "Europe/Amsterdam")
+    assert reader.rollup_zones() == {}
+    journal.settle_zone(ECU, "Europe/Amsterdam", ["2026-06-20"], RECEIVED)
+    assert reader.rollup_zones() == {ECU: "Europe/Amsterdam"}
+    # What was delivered since these days were looked up keeps its mark.
+    assert set(marks(reader)) == {(ECU, "2026-06-20"), (ECU, "2026-06-21"), (OTHER_ECU, "2026-06-21")}
+    journal.begin_zone(ECU, "Etc/GMT-1")
+    journal.settle_zone(ECU, "Europe/Amsterdam", [], RECEIVED)
+    assert reader.rollup_zones() == {}
 
 
 def test_purging_takes_old_delivered_records_and_never_one_that_waits_or_was_set_aside(

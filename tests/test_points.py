@@ -99,6 +99,12 @@ event      ecu source kind
 collector  instance
            records_received:int records_acknowledged:int records_pending:int records_set_aside:int write_errors:int
            connections:int journal_bytes:int disk_free_bytes:int fsync_ms sun_elevation_deg
+ecu_day    ecu ecu_name
+           energy_wh peak_power_w records:int first_s:int last_s:int lifetime_kwh inverters:int
+inverter_day ecu inverter inverter_name model
+           energy_wh peak_power_w records:int rounds:int temperature_max_c grid_voltage_max_v grid_voltage_min_v
+channel_day ecu inverter inverter_name model channel panel array
+           energy_wh peak_power_w peak_w
 """
 
 

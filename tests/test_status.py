@@ -146,6 +146,17 @@ def test_names_that_changed_are_a_warning_until_they_are_replayed(journal: Journ
     assert look(journal, **named).warnings == []
 
 
+def test_days_that_wait_for_their_roll_up_are_counted_and_worth_a_word_only_when_something_is_wrong(
+    journal: Journal,
+) -> None:
+    journal.mark_delivered((), NOW, days=[(ECU, "2026-06-20"), (ECU, "2026-06-21")])
+    journal.put_state(RUN_STATE, RUNNING)
+    found = look(journal)
+    assert (found.rollups_pending, found.warnings, found.healthy) == (2, [], True)
+    journal.put_state(RUN_STATE, {**RUNNING, "rollup_error": "the token lacks a right"})
+    assert look(journal).warnings == ["2 days wait for their roll-up: the token lacks a right"]
+
+
 def test_the_keys_of_the_json_are_those_that_were_promised(journal: Journal) -> None:
     store(journal, frame("20260621124000", yc600()))
     said = json.loads(json.dumps(look(journal).as_json()))

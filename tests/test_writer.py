@@ -5,7 +5,7 @@
 import itertools
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,8 +21,9 @@ from collector.errors import JournalError, SinkRejected, SinkUnavailable
 from collector.journal import Stored
 from collector.names import Names
 from collector.points import Point, decode
+from collector.protocol.upload import LateGroup
 from collector.writer import BATCH_LINES, BATCH_RECORDS, LINGER_S, LONGEST_DELAY_S, LOOK_S, OWN_LINES, Writer
-from tests.samples import ECU, UID, config, frame, ns, stored, yc600
+from tests.samples import ECU, UID, config, fill_up, frame, ns, stored, versions, yc600
 
 BEGIN = ns("2026-06-21T10:40:00Z")
 # A gateway, an inverter and its two channels; the first record has the event of the new inverter as well.
@@ -40,6 +41,7 @@ class FakeJournal:
     aside: dict[int, str] = field(default_factory=dict)
     first_seen: dict[Novelty, int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
+    stale: set[tuple[str, str]] = field(default_factory=set)
     looks: int = 0
     empty: trio.Event = field(default_factory=trio.Event)
 
@@ -58,9 +60,16 @@ class FakeJournal:
         self.looks += 1
         return list(self.waiting.values())[:limit]
 
-    async def mark_delivered(self, ids: Sequence[int], at: int, novelties: Sequence[tuple[str, str, str, int]]) -> None:
+    async def mark_delivered(
+        self,
+        ids: Sequence[int],
+        at: int,
+        novelties: Sequence[tuple[str, str, str, int]],
+        days: Collection[tuple[str, str]],
+    ) -> None:
         await self._step("mark_delivered")
         assert at >= BEGIN
+        self.stale.update(days)
         for identity in ids:
             del self.waiting[identity]
             self.delivered.append(identity)
@@ -176,6 +185,36 @@ async def test_what_waits_is_written_and_then_marked(autojump_clock: MockClock, 
     assert len(bench.sink.batches) == 1
     assert len(bench.sink.lines) == 3 * LINES_EACH + 1
     assert bench.sink.connects == 1
+
+
+async def test_the_days_that_a_batch_belongs_to_are_marked_with_it_and_told(
+    autojump_clock: MockClock, bench: Bench
+) -> None:
+    late = LateGroup("20260618120000", (yc600(),))
+    for number, raw in enumerate(
+        (
+            frame("20260621120000", yc600()),
+            # Hour 24 is the first hour of the next day.
+            frame("20260621240500", yc600(), late=(late,)),
+            fill_up("30260622010512", LateGroup("20260617120000", (yc600(),))),
+            frame("20260623120000", yc600(), ecu="2160 000 OR!"),
+            versions("ECU_R_1.2.22"),
+        ),
+        1,
+    ):
+        bench.journal.waiting[number] = stored(raw, BEGIN, identity=number)
+    told: list[set[tuple[str, str]]] = []
+    writer = Writer(
+        bench.journal, bench.sink, Names(config()), on_delivered=lambda: told.append(set(bench.journal.stale))
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        await bench.journal.empty.wait()
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    days = {(ECU, day) for day in ("2026-06-21", "2026-06-22", "2026-06-18", "2026-06-17")}
+    assert bench.journal.stale == days | {("unknown", "2026-06-23")}
+    assert told == [bench.journal.stale]
 
 
 async def test_nothing_is_marked_that_was_not_written(autojump_clock: MockClock, bench: Bench) -> None:

@@ -1,0 +1,60 @@
+"""Local days: which one an instant belongs to, when each begins, and runs of them that are equally long. Pure.
+
+A day lasts from one local midnight to the next, so it has 23, 24 or 25 hours where the clock is changed, and none at
+all where a country has skipped it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """The instant at which a local day begins, in UTC. Where the clock is changed at midnight, it is the earliest."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def day_of(at: int, zone: tzinfo) -> date:
+    """The local day of an instant (ns since 1970)."""
+    return (_EPOCH + timedelta(microseconds=at // 1000)).astimezone(zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive local days of equal `length`, the first of which begins at `start`."""
+
+    first: date
+    days: int
+    start: datetime
+    length: timedelta
+
+    @property
+    def stop(self) -> datetime:
+        """The instant at which the day behind the last one begins."""
+        return self.start + self.days * self.length
+
+    @property
+    def last(self) -> date:
+        """The last of the days."""
+        return self.first + (self.days - 1) * _DAY
+
+
+def runs(days: Iterable[date], zone: tzinfo, most: int) -> Iterator[Run]:
+    """Put days together to runs of at most `most` of them, the newest first. A day without an hour is left out."""
+    run: Run | None = None
+    for day in sorted(set(days), reverse=True):
+        start = midnight(day, zone)
+        length = midnight(day + _DAY, zone) - start
+        if not length:
+            continue
+        if run and run.days < most and day + _DAY == run.first and length == run.length:
+            run = Run(day, run.days + 1, start, length)
+            continue
+        if run:
+            yield run
+        run = Run(day, 1, start, length)
+    if run:
+        yield run

@@ -1,0 +1,101 @@
+"""What the journal's file looks like inside, and how a file from an earlier collector becomes like that.
+
+A version is the step that leads to it from the one before: a new file goes through all steps, an old one through those
+that it lacks, either in one transaction. Steps that were released never change, and none touches the bytes of a record.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from collector.errors import JournalError
+
+_VERSION_1 = """
+create table record (
+    id integer primary key autoincrement,  -- the order of arrival; never used twice
+    received_at integer not null,          -- ns since 1970, UTC, this machine's clock
+    port integer not null,
+    peer text not null,
+    kind text not null,
+    ecu text not null,                     -- '' where none could be read
+    time text not null,                    -- the 14 digits as sent; '' for a message without its own
+    command text not null,                 -- A102 and the like; '' on the data ports
+    digest blob not null,                  -- of the bytes as received
+    raw blob not null,                     -- exactly the bytes on the wire without the line end
+    packed integer not null default 0,     -- 1: raw is zlib's
+    newest integer not null,               -- 1: newer than all before it from this gateway
+    late integer not null,                 -- 1: carries data of times other than its own
+    repeats integer not null default 0,    -- how often it came again, and when last
+    repeated_at integer,
+    delivered_at integer,                  -- null: not proven to be in InfluxDB
+    set_aside text                         -- null, or why it will not get there
+) strict;
+create unique index record_key on record (ecu, time, digest);
+create index record_pending on record (id) where delivered_at is null and set_aside is null;
+create index record_set_aside on record (id) where set_aside is not null;
+create index record_late on record (ecu) where late;
+create index record_command on record (ecu, command, time) where command != '';
+create table ecu (
+    ecu text primary key,
+    first_seen_at integer not null,
+    last_seen_at integer not null,
+    peer text not null,
+    newest_time text not null,
+    purged_time text not null default ''   -- no record up to this time stamp is certain to be still here
+) strict, without rowid;
+create table novelty (                     -- inverters and firmware versions, and the record each was first seen in
+    ecu text not null,
+    kind text not null,
+    name text not null,
+    record integer not null,
+    primary key (ecu, kind, name)
+) strict, without rowid;
+create table refused (                     -- what was no message of a gateway: the newest few, for a look
+    id integer primary key autoincrement,
+    received_at integer not null,
+    port integer not null,
+    peer text not null,
+    reason text not null,
+    raw blob not null
+) strict;
+create table state (key text primary key, value text not null) strict, without rowid;
+"""
+
+_VERSION_2 = """
+create table stale_day (                   -- local days whose roll-up is older than what InfluxDB has of them
+    id integer primary key autoincrement,  -- of the latest mark; never used twice
+    ecu text not null,                     -- as the tag has it
+    day text not null,                     -- as 2026-03-29
+    first_marked_at integer not null,
+    marked_at integer not null,
+    unique (ecu, day)
+) strict;
+create table rollup_zone (                 -- the zone whose midnights an ECU's roll-ups stand at
+    ecu text primary key,
+    zone text not null,
+    settled integer not null               -- 0: those of another zone may still be there
+) strict, without rowid;
+"""
+
+_STEPS = (_VERSION_1, _VERSION_2)
+SCHEMA_VERSION = len(_STEPS)
+
+
+def schema_version(db: sqlite3.Connection, path: Path) -> int:
+    """The schema's version, 0 for an empty file; raises JournalError for one that a newer collector has made."""
+    version = int(db.execute("pragma user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise JournalError(f"{path} was made by a newer collector (schema {version}): run that one")
+    return version
+
+
+def bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
+    """Make what the file lacks, all of it or nothing."""
+    if schema_version(db, path) == SCHEMA_VERSION:
+        return
+    with db:
+        db.execute("begin immediate")
+        # Another process may have been quicker.
+        for step in _STEPS[schema_version(db, path) :]:
+            for statement in step.strip().split(";\n"):
+                db.execute(statement)
+        db.execute(f"pragma user_version = {SCHEMA_VERSION}")

@@ -1,0 +1,289 @@
+"""Keeps the roll-ups up with what is delivered: the service's task beside the writer.
+
+The writer marks the days that a batch belongs to when it marks the batch, and a mark goes only when the roll-up was
+written and nothing has marked the day again meanwhile. So neither a crash nor an outage leaves a day out, and whoever
+takes a mark away, this task or a command, has done the work.
+
+A day that is over is computed as soon as its records have stopped coming, today's every other minute, the latest days
+first. A day that InfluxDB refuses is tried again by itself, and then much later, and keeps no other one waiting.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Protocol
+
+import trio
+
+from collector import clock
+from collector.backlog import Backlog
+from collector.days import midnight
+from collector.errors import JournalError, SinkRejected, SinkUnavailable
+from collector.influx import InfluxSink
+from collector.journal_reader import StaleDay
+from collector.names import Names
+from collector.points import UNKNOWN_ECU
+from collector.rollup import Job, RollupBusy, Rollups, RollupUnsettled, plan
+from collector.writer import FIRST_DELAY_S, LONGEST_DELAY_S, LOOK_S
+
+_log = logging.getLogger(__name__)
+
+# Records of one day come in bursts: a backlog, a replay, several gateways at once.
+QUIET_S = 5.0
+LONGEST_WAIT_S = 30.0
+# A gateway has a new round every five minutes, and a roll-up costs InfluxDB as much as a board that is open.
+TODAY_S = 120.0
+# Whatever InfluxDB has against a day is not mended by asking again and again.
+REFUSED_S = 3600.0
+BUSY_S = 5.0
+
+# The marks of years of some gateways; the latest of them are enough to go on with.
+MARKS_AT_ONCE = 20_000
+
+_Day = tuple[str, str]
+
+
+class Marks(Protocol):
+    """What the loop needs of the journal; each method may raise JournalError."""
+
+    async def stale_days(self, limit: int) -> list[StaleDay]:
+        """The marked days, the latest first."""
+
+    async def rollup_zones(self) -> Mapping[str, str]:
+        """The zone of each gateway whose roll-ups all stand at the midnights of one."""
+
+    async def gateways(self) -> Sequence[str]:
+        """Every gateway that was ever heard."""
+
+    async def clear_days(self, marks: Sequence[int]) -> None:
+        """Take marks back."""
+
+
+class Computing(Protocol):
+    """The computation; raises what `Rollups` raises."""
+
+    async def connect(self) -> None:
+        """Make sure that both buckets are there."""
+
+    async def compute(self, job: Job) -> None:
+        """Compute and write."""
+
+    async def settle(self, ecu: str) -> int:
+        """Begin a gateway's roll-ups anew; returns how many days were marked."""
+
+
+class ServiceLedger:
+    """The service's journal for the thread that computes, which must not open it by itself (`Backlog`)."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+
+    def rollup_zones(self) -> Mapping[str, str]:
+        """The zone of each gateway whose roll-ups all stand at the midnights of one."""
+        return trio.from_thread.run(self._backlog.rollup_zones)
+
+    def begin_zone(self, ecu: str, zone: str) -> None:
+        """The roll-ups of a gateway count for nothing until its zone is settled."""
+        trio.from_thread.run(self._backlog.begin_zone, ecu, zone)
+
+    def settle_zone(self, ecu: str, zone: str, days: Collection[str], at: int) -> None:
+        """No roll-up of the gateway is left, and these days are to be computed."""
+        trio.from_thread.run(self._backlog.settle_zone, ecu, zone, days, at)
+
+    def mark_days(self, days: Collection[tuple[str, str]], at: int) -> None:
+        """These days are to be computed."""
+        trio.from_thread.run(self._backlog.mark_days, days, at)
+
+
+class ThreadedRollups:
+    """`Rollups` in a worker thread of its own, one call at a time, so that delivery never waits for it.
+
+    A call that is cancelled finishes, or ends by the sink's timeout.
+    """
+
+    def __init__(self, sink: InfluxSink, rollups: Rollups, ledger: ServiceLedger) -> None:
+        self._sink = sink
+        self._rollups = rollups
+        self._ledger = ledger
+        self._limiter = trio.CapacityLimiter(1)
+
+    async def connect(self) -> None:
+        """Make sure that both buckets are there."""
+        await trio.to_thread.run_sync(self._sink.connect, limiter=self._limiter)
+
+    async def compute(self, job: Job) -> None:
+        """Compute and write."""
+        await trio.to_thread.run_sync(self._rollups.compute, job, limiter=self._limiter)
+
+    async def settle(self, ecu: str) -> int:
+        """Begin a gateway's roll-ups anew; returns how many days were marked."""
+        return await trio.to_thread.run_sync(self._rollups.settle, ecu, self._ledger, limiter=self._limiter)
+
+    def close(self) -> None:
+        """Close the connections; no call may follow."""
+        self._sink.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    retry_at: float
+    reason: str
+
+
+class RollupLoop:
+    """`wake` may be called from any task of the same loop. `now_ns` and `jitter` are replaced in tests."""
+
+    def __init__(
+        self,
+        marks: Marks,
+        computing: Computing,
+        names: Names,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+        jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.0),  # noqa: S311
+    ) -> None:
+        self._marks = marks
+        self._computing = computing
+        self._names = names
+        self._now_ns = now_ns
+        self._jitter = jitter
+        self._work = trio.Event()
+        self._connected = False
+        self._outage: str | None = None
+        self._outage_since = 0.0
+        # Gateways whose zone was compared with ours since the start; None before the first look.
+        self._to_check: set[str] | None = None
+        self._checked: set[str] = set()
+        self._foreign: set[str] = set()
+        self._today_at: dict[str, float] = {}
+        self._suspects: set[_Day] = set()
+        self._refused: dict[_Day, _Refusal] = {}
+
+    @property
+    def error(self) -> str | None:
+        """Why days wait that should not, if any do."""
+        if self._outage is not None:
+            return self._outage
+        return next((f"{ecu} {day}: {refusal.reason}" for (ecu, day), refusal in self._refused.items()), None)
+
+    def wake(self) -> None:
+        """Say that days were marked."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Compute until cancelled. What is cut off is done again after the next start."""
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                if not self._connected:
+                    await self._computing.connect()
+                    self._connected = True
+                pause_s = await self._step()
+            except SinkUnavailable as exc:
+                self._note_outage(exc)
+                await trio.sleep(exc.retry_after or delay_s * self._jitter())
+                delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+            except (RollupBusy, RollupUnsettled):
+                await trio.sleep(BUSY_S)
+            except JournalError as exc:
+                _log.debug("roll-ups wait for the journal reason=%s", exc)
+                await trio.sleep(LOOK_S)
+            else:
+                self._note_recovery()
+                delay_s = FIRST_DELAY_S
+                await self._wait(pause_s)
+
+    async def _step(self) -> float:
+        """Do one thing; returns how many seconds there is nothing more to do unless woken."""
+        marks = await self._marks.stale_days(MARKS_AT_ONCE)
+        zones = await self._marks.rollup_zones()
+        if self._to_check is None:
+            self._to_check = {*await self._marks.gateways(), UNKNOWN_ECU}
+        for ecu in sorted(self._to_check.union(mark.ecu for mark in marks)):
+            if await self._settle(ecu, zones.get(ecu)):
+                return 0.0
+        waits = {mark: self._wait_s(mark) for mark in marks if mark.ecu not in self._foreign}
+        due = [mark for mark, wait_s in waits.items() if wait_s <= 0]
+        if not due:
+            return min(waits.values(), default=LOOK_S)
+        job = self._first_job(due)
+        days = set(job.days())
+        await self._compute(job, [mark.id for mark in due if (mark.ecu, mark.day) in days])
+        return 0.0
+
+    async def _settle(self, ecu: str, known: str | None) -> bool:
+        """Begin a gateway's roll-ups anew unless they are known to stand at our midnights; returns whether it did.
+
+        The configuration is read at the start. A zone that changes later is another process's, whose configuration is
+        newer than ours, and two of them must not undo each other's work.
+        """
+        zone = str(self._names.ecu(ecu).zone)
+        begin = known is None or (known != zone and ecu not in self._checked)
+        if begin:
+            days = await self._computing.settle(ecu)
+            if days:
+                _log.info("roll-ups begun anew ecu=%s zone=%s days=%d", ecu, zone, days)
+        elif known != zone and ecu not in self._foreign:
+            self._foreign.add(ecu)
+            _log.warning("roll-ups are left alone until a restart, their zone was changed ecu=%s zone=%s", ecu, known)
+        self._checked.add(ecu)
+        if self._to_check:
+            self._to_check.discard(ecu)
+        return begin
+
+    def _wait_s(self, mark: StaleDay) -> float:
+        now = self._now_ns()
+        wait_s = min(mark.marked_at / 1e9 + QUIET_S, mark.first_marked_at / 1e9 + LONGEST_WAIT_S) - now / 1e9
+        if wait_s > LONGEST_WAIT_S:
+            # Marked by a clock that was ahead of what it is now.
+            wait_s = 0.0
+        end = midnight(date.fromisoformat(mark.day) + timedelta(days=1), self._names.ecu(mark.ecu).zone)
+        if clock.to_ns(end) > now and mark.ecu in self._today_at:
+            wait_s = max(wait_s, self._today_at[mark.ecu] + TODAY_S - trio.current_time())
+        if refusal := self._refused.get((mark.ecu, mark.day)):
+            wait_s = max(wait_s, refusal.retry_at - trio.current_time())
+        return wait_s
+
+    def _first_job(self, due: Sequence[StaleDay]) -> Job:
+        """The latest days. One of which InfluxDB refused something is by itself, and comes when no other is due."""
+        days = [(mark.ecu, mark.day) for mark in due]
+        usual = [day for day in days if day not in self._suspects] or days[:1]
+        return plan([(ecu, date.fromisoformat(day)) for ecu, day in usual], self._names)[0]
+
+    async def _compute(self, job: Job, marks: Sequence[int]) -> None:
+        days = job.days()
+        try:
+            await self._computing.compute(job)
+        except SinkRejected as exc:
+            self._suspects.update(days)
+            if len(days) == 1:
+                self._refused[days[0]] = _Refusal(trio.current_time() + REFUSED_S, str(exc))
+                _log.warning("roll-up refused, tried again later ecu=%s day=%s reason=%s", *days[0], exc)
+            return
+        if clock.to_ns(job.run.stop) > self._now_ns():
+            self._today_at.update(dict.fromkeys(job.ecus, trio.current_time()))
+        await self._marks.clear_days(marks)
+        self._suspects.difference_update(days)
+        for day in days:
+            self._refused.pop(day, None)
+
+    async def _wait(self, seconds: float) -> None:
+        # A look now and then: commands mark days as well.
+        with trio.move_on_after(min(seconds, LOOK_S)):
+            await self._work.wait()
+        self._work = trio.Event()
+
+    def _note_outage(self, exc: SinkUnavailable) -> None:
+        self._connected = False
+        if self._outage is None:
+            self._outage_since = trio.current_time()
+            _log.warning("roll-ups wait for InfluxDB reason=%s", exc)
+        self._outage = str(exc)
+
+    def _note_recovery(self) -> None:
+        if self._outage is not None:
+            _log.info("roll-ups go on after_s=%.0f", trio.current_time() - self._outage_since)
+            self._outage = None

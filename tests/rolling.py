@@ -1,0 +1,218 @@
+"""A journal and an InfluxDB with both buckets, records that go through them, and roll-ups as another would do them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from collector.config import Config
+from collector.influx import InfluxSink
+from collector.journal import Journal
+from collector.journal_reader import JournalReader
+from collector.names import Names
+from collector.points import SCHEMA, Point, decode
+from collector.recompute import Recompute, Recomputed
+from collector.rollup import Buckets, Rollups, Sink, touched_days
+from collector.writer import RecordDecoder
+from tests.conftest import Influx
+from tests.samples import arrival, config, ns
+
+# Long after every record, in the first of the two hours that no gateway of the tests repeats.
+RECEIVED = ns("2027-01-10T10:00:00Z")
+
+# A roll-up: measurement, tags, the midnight in ns, and its fields.
+Daily = dict[tuple[str, tuple[str, ...], int], dict[str, float | int]]
+
+
+@dataclass
+class Yard:
+    """`zone` is the site's, `ecus` and `inverters` are those of the configuration."""
+
+    influx: Influx
+    path: Path
+    sink: InfluxSink
+    zone: str = "Europe/Amsterdam"
+    ecus: tuple[dict[str, object], ...] = ()
+    inverters: tuple[dict[str, object], ...] = ()
+    stored: list[bytes] = field(default_factory=list)
+
+    @property
+    def config(self) -> Config:
+        influxdb = {
+            "url": self.influx.url,
+            "org": self.influx.org,
+            "token": self.influx.token,
+            "bucket": self.influx.bucket,
+            "rollup_bucket": self.influx.rollup_bucket,
+        }
+        site = {"name": "Home", "timezone": self.zone}
+        return config(self.path, site=site, influxdb=influxdb, ecu=self.ecus, inverter=self.inverters)
+
+    @property
+    def names(self) -> Names:
+        return Names(self.config)
+
+    @contextmanager
+    def journal(self) -> Iterator[Journal]:
+        journal = Journal(self.path)
+        journal.open()
+        yield journal
+        journal.close()
+
+    def deliver(self, *frames: bytes) -> None:
+        """What intake and writer do, in one batch."""
+        names = self.names
+        with self.journal() as journal, JournalReader(self.path) as reader:
+            journal.append([arrival(raw, RECEIVED + order) for order, raw in enumerate(frames)])
+            decoder = RecordDecoder(names, reader.novelties())
+            lines, days, novelties = list[str](), set[tuple[str, str]](), list[tuple[str, str, str, int]]()
+            records = reader.pending(100_000)
+            for record in records:
+                decoded = decoder.decode(record)
+                lines += decoder.lines(decoded.points)
+                days |= touched_days(decoded.points, names)
+                novelties += [(*novelty, record.id) for novelty in decoded.novelties]
+            self.sink.write("\n".join(lines).encode())
+            journal.mark_delivered([record.id for record in records], RECEIVED, novelties, days)
+
+    def rollups(self, sink: Sink | None = None, patience_s: float = 10.0) -> Rollups:
+        """The computation over this journal."""
+        buckets = Buckets(self.influx.bucket, self.influx.rollup_bucket)
+        return Rollups(sink or self.sink, self.names, buckets, self.path, self.zones, patience_s=patience_s)
+
+    def zones(self) -> dict[str, str]:
+        with JournalReader(self.path) as reader:
+            return reader.rollup_zones()
+
+    def roll_up(self, sink: Sink | None = None) -> Recomputed:
+        """Compute what is marked, as the service does it."""
+        with self.journal() as journal, JournalReader(self.path) as reader:
+            work = Recompute(journal, reader, self.rollups(sink), self.names)
+            work.settle({mark.ecu for mark in reader.stale_days()})
+            work.finish([(mark.ecu, date.fromisoformat(mark.day)) for mark in reader.stale_days()])
+            return work.outcome
+
+    def stale(self) -> list[tuple[str, str]]:
+        with JournalReader(self.path) as reader:
+            return [(mark.ecu, mark.day) for mark in reader.stale_days()]
+
+    def daily(self, ecus: Iterable[str] = ()) -> Daily:
+        """All roll-ups in InfluxDB, or those of some gateways."""
+        wanted = " or ".join(f'r.ecu == "{ecu}"' for ecu in ecus) or "true"
+        found: Daily = defaultdict(dict)
+        rows = self.influx.query(
+            f'from(bucket: "{self.influx.rollup_bucket}")'
+            " |> range(start: 1900-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)"
+            f" |> filter(fn: (r) => {wanted})"
+        )
+        for row in rows:
+            measurement, name = row["_measurement"], row["_field"]
+            key = (measurement, tuple(row[tag] for tag in SCHEMA[measurement].tags), ns(row["_time"]))
+            found[key][name] = SCHEMA[measurement].fields[name](row["_value"])  # type: ignore[assignment]
+        return dict(found)
+
+    def energies(self, tag: str = "panel", measurement: str = "channel_day") -> dict[str, float]:
+        """Energy of the roll-ups by a tag."""
+        place = SCHEMA[measurement].tags.index(tag)
+        sums: dict[str, float] = {}
+        for (name, tags, _), fields in self.daily().items():
+            if name == measurement:
+                sums[tags[place]] = round(sums.get(tags[place], 0) + fields["energy_wh"], 3)
+        return sums
+
+    def expected(self, frames: Iterable[bytes]) -> Daily:
+        """The roll-ups of records, added up in Python from what they decode to."""
+        points: list[Point] = []
+        with self.journal(), JournalReader(self.path) as reader:
+            for ecu in {message.ecu for message in (arrival(raw, RECEIVED).message for raw in frames)}:
+                for record in reader.for_replay(ecu, ("", ":"), (0, 0)):
+                    points += decode(record, self.names, None).points
+        return added_up(points, lambda ecu: str(self.names.ecu(ecu).zone))
+
+
+def added_up(points: Iterable[Point], zone_of: Callable[[str], str]) -> Daily:
+    """Roll-ups of points, of which the later one with the same series and time replaces the earlier.
+
+    Written for clarity, and with another way to a local day than the program's.
+    """
+    merged: dict[tuple[str, tuple[str, ...], int], dict[str, Any]] = defaultdict(dict)
+    for point in points:
+        fields = {name: value for name, value in point.fields.items() if value is not None}
+        merged[point.measurement, point.tags, point.time].update(fields)
+    days: dict[tuple[str, tuple[str, ...], int], list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for (measurement, tags, at), fields in sorted(merged.items()):
+        if measurement in ("ecu", "inverter", "channel"):
+            zone = ZoneInfo(zone_of(tags[0]))
+            local = datetime.fromtimestamp(at // 10**9, UTC).astimezone(zone)
+            begin = round(local.replace(hour=0, minute=0, second=0, fold=0).timestamp()) * 10**9
+            days[measurement, tags, begin].append((at, fields))
+    found: Daily = {}
+    rounds: dict[tuple[str, int], int] = defaultdict(int)
+    for (measurement, tags, begin), day in days.items():
+        if measurement == "ecu":
+            rounds[tags[0], begin] += len(day)
+    for (measurement, tags, begin), day in days.items():
+        values = [fields for _, fields in day]
+        daily: dict[str, Any] = {"energy_wh": sum(fields.get("energy_wh", 0) for fields in values)}
+        match measurement:
+            case "ecu":
+                of_inverters = [
+                    (inverter[1], fields)
+                    for (kind, inverter, midnight), some in days.items()
+                    for _, fields in some
+                    if kind == "inverter" and inverter[0] == tags[0] and midnight == begin
+                ]
+                daily = {
+                    "energy_wh": sum(fields["energy_wh"] for _, fields in of_inverters),
+                    "peak_power_w": _highest(values, "power_w"),
+                    "records": len(day),
+                    "first_s": (day[0][0] - begin) // 10**9,
+                    "last_s": (day[-1][0] - begin) // 10**9,
+                    "lifetime_kwh": _latest(values, "lifetime_kwh"),
+                    "inverters": len({uid for uid, _ in of_inverters}),
+                }
+            case "inverter":
+                voltages = [fields["grid_voltage_v"] for fields in values if "grid_voltage_v" in fields]
+                daily |= {
+                    "peak_power_w": _highest(values, "dc_power_w") or _highest(values, "ac_power_w"),
+                    "records": len(day),
+                    "rounds": rounds.get((tags[0], begin)),
+                    "temperature_max_c": _highest(values, "temperature_c"),
+                    "grid_voltage_max_v": max(voltages, default=None),
+                    "grid_voltage_min_v": min(voltages, default=None),
+                }
+            case "channel":
+                daily |= {"peak_power_w": _highest(values, "power_w"), "peak_w": _latest(values, "peak_w")}
+        found[f"{measurement}_day", tags, begin] = {
+            name: round(value, 3) for name, value in daily.items() if value is not None
+        }
+    _add_days_of_late_groups(found)
+    return found
+
+
+def _add_days_of_late_groups(found: Daily) -> None:
+    """A gateway has a roll-up also of a day on which only its inverters have points."""
+    by_gateway: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+    for (measurement, tags, begin), fields in found.items():
+        if measurement == "inverter_day":
+            by_gateway[tags[0], begin][tags[1]] = fields["energy_wh"]
+    for (ecu, begin), energies in by_gateway.items():
+        energy_wh = round(sum(energies.values()), 3)
+        found.setdefault(("ecu_day", (ecu, ecu), begin), {"energy_wh": energy_wh, "inverters": len(energies)})
+
+
+def _highest(values: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    return max((fields[name] for fields in values if name in fields), default=None)
+
+
+def _latest(values: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    return next((fields[name] for fields in reversed(values) if name in fields), None)
+
+
+def span(first: date, days: int) -> list[date]:
+    """So many days from one on."""
+    return [first + timedelta(days=number) for number in range(days)]
