@@ -1,0 +1,231 @@
+"""How long the boards take on years of a site with 20 inverters: every query alone, and each board as a browser asks.
+
+A query is sent as Grafana sends it, and its time is that of the whole answer; what Grafana and the browser add to it is
+not in here. `cpu_ms` is what InfluxDB computed for it, which tells more than the clock on a machine that is busy with
+something else; `whole_ms` is the same query with the time range on all the years there are.
+
+The years are made of thirty days that recur, already decoded, since composing and decoding would take most of the time.
+"""
+
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+
+import psutil
+import urllib3
+
+from benchmarks import site
+from benchmarks.history import ECU, ZONE, Database, database
+from benchmarks.result import Options, Row, below, tell
+from collector import clock
+from collector.boards.roof import build as build_roof
+from collector.boards.roof_picture import cells
+from collector.config import Config
+from collector.influx import InfluxSink
+from collector.journal import Stored
+from collector.names import Names
+from collector.points import LineWriter, Point, decode
+from collector.protocol.messages import read
+from collector.report import Figures, report_point
+from collector.rollup import Buckets, Rollups, plan
+from tests.boards.files import Json, boards
+from tests.boards.screen import Look, Screen, rfc3339
+from tests.conftest import Influx
+
+QUERY_TARGET_MS, HOME_TARGET_MS = 500, 2000
+HOME = "solar-now"
+
+# The last day there is, and the time of day at which it is looked at.
+LAST_DAY = date(2026, 6, 21)
+NOON = datetime(2026, 6, 21, 10, 2, tzinfo=UTC)
+
+# A browser has so many connections to one server.
+_AT_ONCE = 6
+_REPEATED, _REPEATED_WHOLE = 5, 3
+
+_ARRAYS = {"South": 8, "East": 6, "West": 6}
+_COMPOSED_DAYS = 30
+_REPORTED_DAYS = 30
+_RECORDS_AT_ONCE = 80
+_REPORTS_AT_ONCE = 5000
+_TIMEOUT_S = 300.0
+
+
+def measure(options: Options) -> list[Row]:
+    """Time all boards on years made for it, or on the data that are there. Raises Skip without InfluxDB."""
+    days = 3 if options.quick else round(options.years * 365.25)
+    with database(options.folder) as found:
+        if options.existing:
+            influx, now = Influx(found.api, "solar", "solar_daily"), datetime.fromtimestamp(time.time(), UTC)
+        else:
+            influx, now = Influx(found.api, found.bucket, found.rollup_bucket), NOON
+            _fill(found, options, days)
+        screen = Screen(influx, now, str(ZONE))
+        rows: list[Row] = []
+        for uid, board in _boards().items():
+            tell(uid)
+            rows += _Stopwatch(screen, found.pid).time(uid, board, now - timedelta(days=days))
+        return rows
+
+
+def _boards() -> dict[str, Json]:
+    roof = build_roof(cells(_config().inverter))
+    return {**boards(), roof["uid"]: roof}
+
+
+class _Stopwatch:
+    """Asks InfluxDB over connections that stay open; `pid` is its process, where that is ours."""
+
+    def __init__(self, screen: Screen, pid: int | None) -> None:
+        self._screen = screen
+        self._process = psutil.Process(pid) if pid else None
+        self._pool = urllib3.PoolManager(maxsize=_AT_ONCE, retries=False, timeout=_TIMEOUT_S)
+
+    def time(self, uid: str, board: Json, first: datetime) -> Iterator[Row]:
+        """A row for every query of a board, and one for all of them."""
+        look, whole = self._screen.look(board), self._screen.look(board, start=first, stop=self._screen.now)
+        for asked, of_all in zip(look.sent(), whole.sent(), strict=True):
+            before_ms = self._cpu_ms()
+            times_ms, lines = zip(*(self._ask(asked.query) for _ in range(_REPEATED)), strict=True)
+            cpu_ms = self._cpu_ms()
+            whole_ms, whole_lines = zip(*(self._ask(of_all.query) for _ in range(_REPEATED_WHOLE)), strict=True)
+            median_ms = statistics.median(times_ms[1:])
+            yield {
+                "board": uid,
+                "what": asked.place,
+                "lines": lines[0],
+                "first_ms": times_ms[0],
+                "median_ms": median_ms,
+                "cpu_ms": (cpu_ms - before_ms) / _REPEATED if cpu_ms is not None and before_ms is not None else None,
+                "whole_lines": whole_lines[0],
+                "whole_ms": statistics.median(whole_ms),
+                **below(median_ms, QUERY_TARGET_MS),
+            }
+        board_ms = statistics.median(self._at_once(look) for _ in range(_REPEATED))
+        target = below(board_ms, HOME_TARGET_MS) if uid == HOME else {}
+        yield {"board": uid, "what": f"all of it, {_AT_ONCE} at once", "median_ms": board_ms, **target}
+
+    def _cpu_ms(self) -> float | None:
+        if self._process is None:
+            return None
+        spent = self._process.cpu_times()
+        return (spent.user + spent.system) * 1000
+
+    def _ask(self, query: str) -> tuple[float, int]:
+        """Milliseconds until the whole answer is there, and its lines."""
+        api = self._screen.influx.api
+        begun = time.perf_counter()
+        answer = self._pool.request(
+            "POST",
+            f"{api.url}/api/v2/query?org={api.org}",
+            headers={"Authorization": f"Token {api.token}"},
+            json={"query": query, "now": rfc3339(self._screen.now)},
+        )
+        took_ms = (time.perf_counter() - begun) * 1000
+        assert answer.status == 200, answer.data.decode()
+        return took_ms, answer.data.count(b"\n")
+
+    def _at_once(self, look: Look) -> float:
+        """Milliseconds for one look: the variables in turn, then the panels, each of which asks its queries in turn."""
+        begun = time.perf_counter()
+        panels: dict[str, list[str]] = defaultdict(list)
+        for question in look.sent():
+            if question.place.startswith("variable"):
+                self._ask(question.query)
+            else:
+                panels[question.place.partition(", query")[0]].append(question.query)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._ask_all, panels.values()))
+        return (time.perf_counter() - begun) * 1000
+
+    def _ask_all(self, queries: Sequence[str]) -> None:
+        for query in queries:
+            self._ask(query)
+
+
+def _fill(found: Database, options: Options, days: int) -> None:
+    """Write so many days up to noon of the last one, as a collector would have, and roll them up."""
+    names = Names(_config())
+    api = found.api
+    with closing(InfluxSink(api.url, api.org, api.token, found.bucket, found.rollup_bucket, _TIMEOUT_S)) as sink:
+        sink.connect()
+        tell(f"{days} days: points")
+        for batch in _batches(names, days):
+            sink.write(batch)
+        tell("roll-ups")
+        buckets, lock = Buckets(found.bucket, found.rollup_bucket), options.folder / "journal.db"
+        rollups = Rollups(sink, names, buckets, lock, lambda: {ECU: str(ZONE)}, patience_s=0)
+        for job in plan(((ECU, LAST_DAY - timedelta(days=age)) for age in range(days)), names):
+            rollups.compute(job)
+
+
+def _config() -> Config:
+    """Twenty inverters in three arrays, all with names."""
+    inverters: list[dict[str, object]] = []
+    for array, count in _ARRAYS.items():
+        for number in range(1, count + 1):
+            place = {"array": array, "peak_w": 400, "row": len(inverters) + 1}
+            panels = [
+                {"channel": channel, "name": f"{array} {2 * number - 2 + channel:02}", "column": channel, **place}
+                for channel in (1, 2)
+            ]
+            inverters.append({"id": f"408{len(inverters):09d}", "name": f"{array} {number}", "panels": panels})
+    ecu = {"id": ECU, "name": "Roof"}
+    return Config.model_validate({"site": {"timezone": str(ZONE)}, "ecu": [ecu], "inverter": inverters})
+
+
+def _batches(names: Names, days: int) -> Iterator[bytes]:
+    first = LAST_DAY - timedelta(days=days - 1)
+    composed = _composed(names)
+    stamps = (clock.to_ns(clock.to_utc(time, ZONE)) for time in islice(site.times(first), days * site.RECORDS_A_DAY))
+    texts = (
+        composed[number % len(composed)].replace("\0", str(at))
+        for number, at in enumerate(stamps)
+        if at <= clock.to_ns(NOON)
+    )
+    while batch := list(islice(texts, _RECORDS_AT_ONCE)):
+        yield "\n".join(batch).encode()
+    yield from _reports(min(days, _REPORTED_DAYS))
+
+
+def _composed(names: Names) -> list[str]:
+    """The lines of each record of some days, with a sign in the place of the time."""
+    written = LineWriter()
+    frames = site.history(ECU, LAST_DAY, _COMPOSED_DAYS * site.RECORDS_A_DAY)
+    return ["\n".join(_timeless(written, names, text)) for _, text in frames]
+
+
+def _timeless(written: LineWriter, names: Names, text: str) -> Iterator[str]:
+    message = read(text.encode())
+    record = Stored(1, 0, message.kind, message.ecu, message.time, message.command, message.raw, newest=False)
+    for point in decode(record, names, None).points:
+        yield written.line(point).rpartition(" ")[0] + " \0"
+
+
+def _reports(days: int) -> Iterator[bytes]:
+    written = LineWriter()
+    figures = Figures(
+        records_received=1000,
+        records_acknowledged=1000,
+        records_pending=0,
+        records_set_aside=0,
+        write_errors=0,
+        connections=1,
+        journal_bytes=10**9,
+        disk_free_bytes=10**11,
+        fsync_s=0.005,
+    )
+    minutes = [clock.to_ns(NOON - timedelta(minutes=age)) for age in range(days * 24 * 60)]
+    lines = [written.line(report_point("Home", at, figures, None)) for at in minutes]
+    versions = {NOON - timedelta(days=age): f"1.2.{age}" for age in range(0, days, 7)}
+    lines += [
+        written.line(Point("event", (ECU, "A102", "firmware"), {"text": version, "version": version}, clock.to_ns(at)))
+        for at, version in versions.items()
+    ]
+    for start in range(0, len(lines), _REPORTS_AT_ONCE):
+        yield "\n".join(lines[start : start + _REPORTS_AT_ONCE]).encode()

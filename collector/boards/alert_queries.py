@@ -1,0 +1,379 @@
+"""What the alert rules ask InfluxDB: each query gives a row for each thing that is wrong, and none when all is well.
+
+Promises: rows only for what is amiss, so that a fleet of thousands costs no more than its faults; the columns that are
+no number are what the alert says of its subject (`site`, `ecu`, `inverter`, `panel`, …), and `_value` is the one
+number. An empty database gives no row and no error.
+
+A rule has no variables and no time range of its own: all times count from now. What is calm by night, in winter and
+under snow is calm for a reason that stands beside it; docs/alerts.md tells the owner the same.
+
+`collector_queries` has those about the collector itself.
+"""
+
+# The newest name and record of each gateway that was there in the past fortnight. `seen` is when it was last heard of,
+# in ns: by the time of its records, or by their receipt where its clock is off.
+SITES = """\
+newest = (field, until) => from(bucket: "solar")
+  |> range(start: -14d, stop: until)
+  |> filter(fn: (r) => r._measurement == "ecu" and r._field == field)
+  |> last()
+  |> keep(columns: ["_time", "_value", "ecu", "ecu_name"])
+
+sites = union(tables: [
+  newest(field: "power_w", until: 0s) |> map(fn: (r) => ({ecu: r.ecu, site: r.ecu_name, seen: int(v: r._time)})),
+  newest(field: "clock_skew_s", until: 26h)
+    |> map(fn: (r) => ({ecu: r.ecu, site: r.ecu_name, seen: int(v: r._time) + int(v: r._value) * 1000000000})),
+])
+  |> group(columns: ["ecu"])
+  |> max(column: "seen")
+  |> group()
+
+"""
+
+# Names the site of rows that know their gateway only by its id.
+_NAMED = """
+join(tables: {found: found |> group(), sites: sites |> drop(columns: ["seen"])}, on: ["ecu"])
+"""
+
+# Series of which at least two values are there and all are above `most`; `_value` is the lowest.
+_LASTING = """\
+lasting = (tables=<-) => tables
+  |> reduce(
+    identity: {count: 0, _value: 0.0},
+    fn: (r, accumulator) => ({
+      count: accumulator.count + 1,
+      _value: if accumulator.count == 0 or r._value < accumulator._value then r._value else accumulator._value,
+    }),
+  )
+  |> filter(fn: (r) => r.count >= 2 and r._value > most)
+"""
+
+# What the collector itself reported in the past `window`; `reports` tells whether it was there all the time, without
+# which nothing is said about the gateways: one fault, one message.
+_COLLECTOR = """\
+one = (tables=<-) => tables
+  |> group()
+  |> findRecord(fn: (key) => true, idx: 0)
+
+own = (field, start) => from(bucket: "solar")
+  |> range(start: start)
+  |> filter(fn: (r) => r._measurement == "collector" and r._field == field)
+
+low = own(field: "sun_elevation_deg", start: window) |> group() |> min() |> one()
+place = own(field: "sun_elevation_deg", start: -8d) |> last() |> group() |> count() |> one()
+reports = own(field: "records_pending", start: window) |> count() |> group() |> max() |> one()
+heard = own(field: "records_received", start: window) |> increase() |> last() |> group() |> sum() |> one()
+
+is_placed = exists place._value
+is_bright = exists low._value and low._value > least_sun
+is_there = exists reports._value and reports._value >= least_reports
+
+silent = sites
+  |> map(fn: (r) => ({ecu: r.ecu, site: r.site, _value: float(v: int(v: now()) - r.seen) / 1000000000.0}))
+  |> filter(fn: (r) => r._value > longest)
+talking = sites
+  |> filter(fn: (r) => float(v: int(v: now()) - r.seen) / 1000000000.0 <= longest)
+  |> count(column: "ecu")
+  |> one()
+
+// Gateways ask for work four times an hour, day and night. When none sends records and somebody still asks, they are
+// there, and have nothing to send: an inverter without light or grid does not answer them.
+is_idle = (not exists talking.ecu or talking.ecu == 0) and exists heard._value and heard._value >= least_heard
+
+"""
+
+
+def gateway_silent(longest_s: float) -> str:
+    """Gateways without a record for so long while the sun was up, and no sign that they are there at all.
+
+    Where the site's place is unknown, the hour counts as day when the gateway reported before and after it on at least
+    five of the past seven days.
+    """
+    return (
+        SITES
+        + f"""\
+window = -45m
+longest = {longest_s}
+least_sun = 8.0
+least_reports = 36
+least_heard = 2
+
+"""
+        + _COLLECTOR
+        + """\
+hour = int(v: now()) / 1800000000000 * 1800000000000
+day = 86400000000000
+
+usual = from(bucket: "solar")
+  |> range(start: if is_placed then -1m else -8d)
+  |> filter(fn: (r) => r._measurement == "ecu" and r._field == "power_w")
+  |> aggregateWindow(every: 30m, fn: count, createEmpty: false, timeSrc: "_start")
+  |> map(fn: (r) => ({r with age: (hour - int(v: r._time)) % day}))
+  |> filter(fn: (r) => r.age == 5400000000000 or r.age == day - 1800000000000)
+  |> group(columns: ["ecu", "age"])
+  |> count()
+  |> filter(fn: (r) => r._value >= 5)
+  |> group(columns: ["ecu"])
+  |> count()
+  |> filter(fn: (r) => r._value == 2)
+  |> group()
+  |> keep(columns: ["ecu"])
+
+by_sun = silent
+  |> filter(fn: (r) => is_placed and is_bright and is_there and not is_idle)
+
+by_habit = join(tables: {silent: silent, usual: usual}, on: ["ecu"])
+  |> filter(fn: (r) => not is_placed and is_there and not is_idle)
+  |> keep(columns: ["ecu", "site", "_value"])
+
+union(tables: [by_sun, by_habit])
+  |> group()
+"""
+    )
+
+
+def roof_silent(longest_s: float) -> str:
+    """Gateways that are there but had nothing to report for so long, under a sun that leaves no snow on a roof."""
+    return (
+        SITES
+        + f"""\
+window = -3h
+longest = {longest_s}
+least_sun = 20.0
+least_reports = 144
+least_heard = 6
+
+"""
+        + _COLLECTOR
+        + """\
+silent
+  |> filter(fn: (r) => is_bright and is_there and is_idle)
+  |> group()
+"""
+    )
+
+
+def inverter_silent(longest_s: float) -> str:
+    """Inverters of the past fortnight without a record for so long, while others of the gateway report in good light.
+
+    Good light: two hours of records with a tenth of the best power of the fortnight, which dawn and snow do not give.
+    """
+    return (
+        SITES
+        + f"longest = {longest_s}\n"
+        + """
+power = (start) => from(bucket: "solar")
+  |> range(start: start)
+  |> filter(fn: (r) => r._measurement == "ecu" and r._field == "power_w")
+  |> keep(columns: ["_time", "_value", "ecu"])
+  |> group(columns: ["ecu"])
+
+bright = union(tables: [
+  power(start: -2h) |> mean() |> set(key: "what", value: "mean"),
+  power(start: -2h) |> count() |> toFloat() |> set(key: "what", value: "rounds"),
+  power(start: -14d) |> max() |> drop(columns: ["_time"]) |> set(key: "what", value: "best"),
+])
+  |> group()
+  |> pivot(rowKey: ["ecu"], columnKey: ["what"], valueColumn: "_value")
+  |> filter(fn: (r) => exists r.rounds and r.rounds >= 16.0 and r.mean >= 0.1 * r.best)
+
+lost = from(bucket: "solar")
+  |> range(start: -14d)
+  |> filter(fn: (r) => r._measurement == "inverter" and r._field == "energy_wh")
+  |> last()
+  |> map(fn: (r) => ({ecu: r.ecu, inverter_id: r.inverter, inverter: r.inverter_name, seen: int(v: r._time)}))
+  |> group(columns: ["ecu", "inverter_id"])
+  |> max(column: "seen")
+  |> group()
+  |> map(fn: (r) => ({r with _value: float(v: int(v: now()) - r.seen) / 1000000000.0}))
+  |> filter(fn: (r) => r._value > longest)
+  |> drop(columns: ["seen"])
+
+found = join(tables: {lost: lost, bright: bright |> keep(columns: ["ecu"])}, on: ["ecu"])
+"""
+        + _NAMED
+    )
+
+
+def panel_weak(share: float) -> str:
+    """Panels below this share of their array's median on three of the last four sunny days of the past fortnight.
+
+    Sunny is a day on which the site made at least half of the year's best day: no day of snow or of deep winter. Where
+    the rated power is known it is the yield per kWp that is compared. `_value` is the third lowest of the four shares.
+    """
+    return (
+        f"share = {share}\n"
+        + """\
+day = (time) => (int(v: time) + 43200000000000) / 86400000000000
+
+site_days = (start) => from(bucket: "solar_daily")
+  |> range(start: start, stop: -24h)
+  |> filter(fn: (r) => r._measurement == "ecu_day" and r._field == "energy_wh")
+
+best = site_days(start: -365d)
+  |> group(columns: ["ecu"])
+  |> max()
+  |> map(fn: (r) => ({r with _time: time(v: 0)}))
+  |> rename(columns: {_value: "best"})
+  |> keep(columns: ["_time", "ecu", "best"])
+
+days = site_days(start: -15d)
+  |> rename(columns: {_value: "energy", ecu_name: "site"})
+  |> keep(columns: ["_time", "ecu", "site", "energy"])
+
+// The best day stands before all days, and is handed down to them.
+sunny = union(tables: [best, days])
+  |> group(columns: ["ecu"])
+  |> sort(columns: ["_time"])
+  |> fill(column: "best", usePrevious: true)
+  |> filter(fn: (r) => exists r.energy and r.energy >= 0.5 * r.best)
+  |> tail(n: 4)
+  |> group()
+  |> keep(columns: ["_time", "ecu", "site"])
+
+yields = from(bucket: "solar_daily")
+  |> range(start: -15d, stop: -24h)
+  |> filter(fn: (r) => r._measurement == "channel_day" and (r._field == "energy_wh" or r._field == "peak_w"))
+  |> keep(columns: ["_time", "_value", "_field", "ecu", "inverter_name", "panel", "array"])
+  |> group(columns: ["ecu", "inverter_name", "panel", "array"])
+  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+  |> filter(fn: (r) => exists r.energy_wh)
+  |> map(fn: (r) => ({
+    _time: r._time,
+    day: day(time: r._time),
+    ecu: r.ecu,
+    array: r.array,
+    inverter: r.inverter_name,
+    panel: r.panel,
+    rated: if exists r.peak_w and r.peak_w > 0.0 then "yes" else "no",
+    _value: if exists r.peak_w and r.peak_w > 0.0 then r.energy_wh / r.peak_w else r.energy_wh,
+  }))
+  |> group(columns: ["ecu", "array", "rated"])
+
+of_array = (fn) => yields
+  |> aggregateWindow(every: 1d, offset: -12h, fn: fn, createEmpty: false, timeSrc: "_start")
+  |> map(fn: (r) => ({r with day: day(time: r._time)}))
+  |> drop(columns: ["_start", "_stop", "_time"])
+
+// Each day's median and number of panels come before the panels of that day, and are handed down to them.
+weak = union(tables: [
+  of_array(fn: (tables=<-, column) => tables |> median(method: "exact_mean"))
+    |> map(fn: (r) => ({r with order: 0}))
+    |> rename(columns: {_value: "median"}),
+  of_array(fn: count)
+    |> map(fn: (r) => ({r with order: 1}))
+    |> rename(columns: {_value: "size"}),
+  yields |> map(fn: (r) => ({r with order: 2})) |> rename(columns: {_value: "yield"}),
+])
+  |> group(columns: ["ecu", "array", "rated"])
+  |> sort(columns: ["day", "order"])
+  |> fill(column: "median", usePrevious: true)
+  |> fill(column: "size", usePrevious: true)
+  |> filter(fn: (r) => r.order == 2 and r.size >= 3 and r.yield < share * r.median)
+  |> group()
+  |> map(fn: (r) => ({
+    _time: r._time,
+    ecu: r.ecu,
+    array: r.array,
+    inverter: r.inverter,
+    panel: r.panel,
+    _value: r.yield / r.median,
+  }))
+
+join(tables: {weak: weak, sunny: sunny}, on: ["ecu", "_time"])
+  |> group(columns: ["ecu", "site", "array", "inverter", "panel"])
+  |> sort(columns: ["_value"])
+  |> limit(n: 1, offset: 2)
+  |> keep(columns: ["ecu", "site", "array", "inverter", "panel", "_value"])
+  |> group()
+"""
+    )
+
+
+def grid_voltage_high(limit_v: float) -> str:
+    """Sites where a phase was above the limit in every record of the past minutes, and at least two.
+
+    `_value` is the lowest of the highest phase. A rule that waits for another record has seen ten minutes of it.
+    """
+    return (
+        SITES
+        + f"most = {limit_v}\n"
+        + _LASTING
+        + """
+found = from(bucket: "solar")
+  |> range(start: -13m)
+  |> filter(fn: (r) => (r._measurement == "inverter" or r._measurement == "phase") and r._field == "grid_voltage_v")
+  |> lasting()
+  |> keep(columns: ["ecu", "_value"])
+  |> group(columns: ["ecu"])
+  |> max()
+"""
+        + _NAMED
+    )
+
+
+def inverter_hot(limit_c: float) -> str:
+    """Inverters above the limit in every record of the past minutes, and at least two; `_value` is the lowest."""
+    return (
+        SITES
+        + f"most = {limit_c}\n"
+        + _LASTING
+        + """
+found = from(bucket: "solar")
+  |> range(start: -13m)
+  |> filter(fn: (r) => r._measurement == "inverter" and r._field == "temperature_c")
+  |> lasting()
+  |> map(fn: (r) => ({ecu: r.ecu, inverter_id: r.inverter, inverter: r.inverter_name, _value: r._value}))
+"""
+        + _NAMED
+    )
+
+
+def clock_wrong(tolerated_s: float) -> str:
+    """Gateways whose clock is off by more than is tolerated, either way; `_value` is by how many seconds.
+
+    A late delivery looks like a slow clock, but its distance from now shrinks from record to record, where that of a
+    wrong clock stays: so the last hour with at least six live records counts whose distances are alike.
+    """
+    return (
+        f"tolerated = {tolerated_s}\n"
+        + """
+skew = (fn, what) => from(bucket: "solar")
+  |> range(start: -26h, stop: 26h)
+  |> filter(fn: (r) => r._measurement == "ecu" and r._field == "clock_skew_s")
+  |> aggregateWindow(every: 1h, fn: fn, createEmpty: false)
+  |> toFloat()
+  |> set(key: "what", value: what)
+  |> keep(columns: ["_time", "_value", "ecu", "ecu_name", "what"])
+
+union(tables: [skew(fn: min, what: "least"), skew(fn: max, what: "most"), skew(fn: count, what: "records")])
+  |> group(columns: ["ecu"])
+  |> pivot(rowKey: ["_time", "ecu_name"], columnKey: ["what"], valueColumn: "_value")
+  |> filter(fn: (r) => r.records >= 6.0 and r.most - r.least < 600.0)
+  |> sort(columns: ["_time"])
+  |> tail(n: 1)
+  |> filter(fn: (r) => r.least > tolerated or r.least < -tolerated)
+  |> group()
+  |> map(fn: (r) => ({
+    ecu: r.ecu,
+    site: r.ecu_name,
+    side: if r.least > 0.0 then "behind" else "ahead",
+    _value: if r.least > 0.0 then r.least else -r.least,
+  }))
+"""
+    )
+
+
+NOT_UNDERSTOOD = (
+    SITES
+    + """\
+found = from(bucket: "solar")
+  |> range(start: -24h)
+  |> filter(fn: (r) => r._measurement == "event" and r._field == "text" and r.kind == "undecodable_block")
+  |> count()
+  |> toFloat()
+  |> group(columns: ["ecu"])
+  |> sum()
+"""
+    + _NAMED
+)

@@ -1,0 +1,377 @@
+"""The alert rules, as the YAML that Grafana reads: what deserves an owner's attention, and what it says then.
+
+Promises: a message says what happened, to what, what to do, and where to look; a rule is quiet when its query finds
+nothing, and keeps its state while the database does not answer, for which one rule alone speaks up; rules touch nothing
+of what an owner has set up in Grafana. Refuses: a limit that is no number.
+
+Rules send to the contact point they are given, and else to whatever Grafana's own default policy says.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from collector.boards import alert_queries, collector_queries
+from collector.boards.parts import PROVISIONED_SOURCE, Json
+from collector.boards.write import replace, with_buckets
+from collector.errors import ConfigError
+
+FILE_NAME = "rules.yaml"
+# One of their own: Grafana sets up alerts before boards, and would make a second folder of the same name for these.
+FOLDER = "Solar alerts"
+
+# What a limit may be at all: beyond it is a slip of the keyboard, as a comma for a point.
+_VOLTAGE = "SOLAR_GRID_VOLTAGE_MAX_V"
+_TEMPERATURE = "SOLAR_INVERTER_TEMPERATURE_MAX_C"
+_BELIEVABLE: Mapping[str, tuple[float, float]] = {_VOLTAGE: (90.0, 500.0), _TEMPERATURE: (30.0, 150.0)}
+VARIABLES = tuple(_BELIEVABLE)
+
+# Of the three, trouble is for today, a warning for this week, and a notice for some time. Grafana forgets after five
+# days what it has sent, so no pause is longer.
+_REPEATED_AFTER: Mapping[str, str] = {"critical": "1d", "warning": "3d", "info": "4d"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits that differ from place to place."""
+
+    grid_voltage_v: float = 253.0
+    inverter_temperature_c: float = 75.0
+
+
+def read_limits(environ: Mapping[str, str]) -> Limits:
+    """The limits that the environment sets; what is unset or empty has its default. Raises ConfigError."""
+    faults = []
+    given = {}
+    for name, (least, most) in _BELIEVABLE.items():
+        if text := environ.get(name, "").strip():
+            try:
+                given[name] = float(text)
+            except ValueError:
+                given[name] = math.nan
+            if not least <= given[name] <= most:
+                faults.append(f"{name}: expected a number from {least:g} to {most:g}")
+    if faults:
+        raise ConfigError(faults)
+    defaults = Limits()
+    return Limits(
+        given.get(_VOLTAGE, defaults.grid_voltage_v), given.get(_TEMPERATURE, defaults.inverter_temperature_c)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule; it fires for each row of the query whose number is `above` the limit, or else below it.
+
+    `waits` is how long that has to last, `stays` how long it is told after the last time. `link` is the address of the
+    board that tells more, below Grafana's own. `speaks_for_the_database`: fires when the query cannot be answered.
+    """
+
+    uid: str
+    title: str
+    query: str
+    limit: float
+    severity: str
+    summary: str
+    description: str
+    link: str
+    above: bool = True
+    waits: str = "5m"
+    stays: str = "0s"
+    speaks_for_the_database: bool = False
+
+
+_SITE = "var-site={{ $labels.ecu }}"
+_GATEWAY = f"solar-now?{_SITE}"
+_QUALITY = f"solar-quality?{_SITE}"
+_COLLECTOR = "solar-quality?var-instance={{ urlquery $labels.instance }}"
+
+_SILENT_S, _IDLE_S, _INVERTER_SILENT_S, _REPORT_S = 2700.0, 10800.0, 7200.0, 600.0
+_WEAK_SHARE = 0.6
+_TOLERATED_SKEW_S = 600.0
+
+
+def _gateways(limits: Limits) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            uid="solar-gateway-silent",
+            title="Gateway silent",
+            query=alert_queries.gateway_silent(_SILENT_S),
+            limit=_SILENT_S,
+            severity="critical",
+            summary="{{ $labels.site }}: nothing from the gateway for {{ humanizeDuration $values.A.Value }}",
+            description="By day the ECU {{ $labels.ecu }} reports every five minutes. Look whether it has power and"
+            " network, and whether the name of the vendor's cloud still leads to the collector. What it has measured"
+            " meanwhile it keeps, and sends later.",
+            link=_GATEWAY,
+        ),
+        Rule(
+            uid="solar-roof-silent",
+            title="No inverter reports",
+            query=alert_queries.roof_silent(_IDLE_S),
+            limit=_IDLE_S,
+            severity="critical",
+            summary="{{ $labels.site }}: no inverter has reported for {{ humanizeDuration $values.A.Value }}",
+            description="A gateway is there and asks for work, but no inverter reports to it, though the sun is high:"
+            " look at the circuit breaker of the inverters. It can also be a grid outage, or deep snow.",
+            link=_GATEWAY,
+        ),
+        Rule(
+            uid="solar-inverter-silent",
+            title="Inverter silent",
+            query=alert_queries.inverter_silent(_INVERTER_SILENT_S),
+            limit=_INVERTER_SILENT_S,
+            waits="10m",
+            severity="warning",
+            summary="{{ $labels.site }}: inverter {{ $labels.inverter }} silent for"
+            " {{ humanizeDuration $values.A.Value }}",
+            description="Others of {{ $labels.site }} report in good light, inverter {{ $labels.inverter_id }} does"
+            " not. When it is back by itself after a while, its radio is weak; when it is not by tomorrow noon, have"
+            " it and its plug looked at. Snow on its panels alone does the same.",
+            link=_QUALITY + "&var-inverter={{ urlquery $labels.inverter }}",
+        ),
+        Rule(
+            uid="solar-grid-voltage",
+            title="Grid voltage high",
+            query=alert_queries.grid_voltage_high(limits.grid_voltage_v),
+            limit=limits.grid_voltage_v,
+            stays="30m",
+            severity="warning",
+            summary='{{ $labels.site }}: grid voltage {{ printf "%.1f" $values.A.Value }} V',
+            description=f"For ten minutes the grid was above {limits.grid_voltage_v:g} V. Inverters switch off when it"
+            " goes on rising. Once in a while it is the grid's affair; when it comes back on every sunny day, show the"
+            " board to the grid operator, and have the cable to the inverters measured.",
+            link=f"solar-grid?{_SITE}",
+        ),
+        Rule(
+            uid="solar-inverter-hot",
+            title="Inverter hot",
+            query=alert_queries.inverter_hot(limits.inverter_temperature_c),
+            limit=limits.inverter_temperature_c,
+            stays="30m",
+            severity="warning",
+            summary='{{ $labels.site }}: inverter {{ $labels.inverter }} at {{ printf "%.0f" $values.A.Value }} °C',
+            description=f"For ten minutes it was above {limits.inverter_temperature_c:g} °C. Heat shortens its life and"
+            " costs yield: look whether air can pass between panels and roof, and compare it with its neighbours.",
+            link=f"solar-day?{_SITE}" + "&var-inverter={{ urlquery $labels.inverter }}",
+        ),
+        Rule(
+            uid="solar-clock-wrong",
+            title="Gateway's clock wrong",
+            query=alert_queries.clock_wrong(_TOLERATED_SKEW_S),
+            limit=_TOLERATED_SKEW_S,
+            waits="30m",
+            severity="warning",
+            summary="{{ $labels.site }}: the gateway's clock is {{ humanizeDuration $values.A.Value }}"
+            " {{ $labels.side }}",
+            description="Its records stand at the wrong time. Whole hours are a matter of the zone: `collector status`"
+            " names the one that would fit. Otherwise let the ECU {{ $labels.ecu }} reach a time server, or set its"
+            " clock.",
+            link=_QUALITY,
+        ),
+        Rule(
+            uid="solar-not-understood",
+            title="Data not understood",
+            query=alert_queries.NOT_UNDERSTOOD,
+            limit=0.0,
+            severity="info",
+            summary="{{ $labels.site }}: parts of {{ $values.A.Value }} records not understood since yesterday",
+            description="They are kept, and nothing is lost: `collector decode` shows what is missing and is what a"
+            " report of a new model needs. A later version fills in the past by `collector replay`.",
+            link=_QUALITY,
+        ),
+    )
+
+
+def _panels() -> tuple[Rule, ...]:
+    return (
+        Rule(
+            uid="solar-panel-weak",
+            title="Panel weak",
+            query=alert_queries.panel_weak(_WEAK_SHARE),
+            limit=_WEAK_SHARE,
+            above=False,
+            severity="warning",
+            summary="{{ $labels.site }}: panel {{ $labels.panel }} at {{ humanizePercentage $values.A.Value }}"
+            " of its neighbours, or less",
+            description="So on three of the last four sunny days, against the median of array {{ $labels.array }}."
+            " Look for dirt, leaves, a new shadow, a loose plug; the board shows since when, and at which hours.",
+            link=f"solar-panel?{_SITE}" + "&var-one_panel={{ urlquery $labels.panel }}",
+        ),
+    )
+
+
+def _collectors() -> tuple[Rule, ...]:
+    return (
+        Rule(
+            uid="solar-database-silent",
+            title="Database silent",
+            query=collector_queries.DATABASE,
+            limit=0.0,
+            severity="critical",
+            speaks_for_the_database=True,
+            # Grafana fills in nothing when there is no answer.
+            summary="InfluxDB does not answer Grafana",
+            description="Look whether InfluxDB runs, has room on its disk, and still knows Grafana's token. Meanwhile"
+            " the collector keeps every record, and no other alert can be raised.",
+            link="",
+        ),
+        Rule(
+            uid="solar-collector-silent",
+            title="Collector silent",
+            query=collector_queries.COLLECTOR_SILENT,
+            limit=_REPORT_S,
+            severity="critical",
+            summary="Collector {{ $labels.instance }}: no report for {{ humanizeDuration $values.A.Value }}",
+            description="Look whether the collector runs, and at its log: while it is away the ECU keeps its records,"
+            " and sends them later. One that is gone for good is forgotten after a fortnight.",
+            link=_COLLECTOR,
+        ),
+        Rule(
+            uid="solar-backlog",
+            title="Records wait for InfluxDB",
+            query=collector_queries.BACKLOG,
+            limit=100.0,
+            severity="warning",
+            summary='Collector {{ $labels.instance }}: {{ printf "%.0f" $values.A.Value }} records wait',
+            description="For half an hour at least. None is lost; the collector's log says why InfluxDB does not take"
+            " them. After an outage of days, or during a replay, it is only a matter of time.",
+            link=_COLLECTOR,
+        ),
+        Rule(
+            uid="solar-set-aside",
+            title="Records set aside",
+            query=collector_queries.SET_ASIDE,
+            limit=0.0,
+            severity="info",
+            summary='Collector {{ $labels.instance }}: {{ printf "%.0f" $values.A.Value }} records set aside'
+            " since yesterday",
+            description="They could not be read as a whole, or InfluxDB refused them. Their bytes are kept in the"
+            " journal: `collector status` tells the reason, and `collector replay` tries them again.",
+            link=_COLLECTOR,
+        ),
+        Rule(
+            uid="solar-disk-full",
+            title="Disk full",
+            query=collector_queries.DISK_FULL,
+            limit=1_000_000_000.0,
+            above=False,
+            severity="critical",
+            summary="Collector {{ $labels.instance }}: {{ humanize $values.A.Value }}B left on the disk",
+            description="Make room on the disk of the journal. When it is full the collector stops acknowledging: the"
+            " ECU then keeps its records, as long as its own memory lasts.",
+            link=_COLLECTOR,
+        ),
+        Rule(
+            uid="solar-disk-fills",
+            title="Disk fills up",
+            query=collector_queries.DISK_FILLS,
+            limit=14.0,
+            above=False,
+            waits="1h",
+            severity="warning",
+            summary='Collector {{ $labels.instance }}: the disk is full in {{ printf "%.0f" $values.A.Value }} days',
+            description="So if it goes on as in the past week. Look what grows: `docker system df`, the journal, or"
+            " something else on the same disk.",
+            link=_COLLECTOR,
+        ),
+    )
+
+
+def build(limits: Limits, receiver: str | None) -> Json:
+    """All rules in Grafana's form. `receiver` is the contact point that they send to."""
+    groups = {
+        "Gateways and inverters": ("5m", _gateways(limits)),
+        "Panels": ("1h", _panels()),
+        "Collector": ("1m", _collectors()),
+    }
+    return {
+        "apiVersion": 1,
+        "groups": [
+            {
+                "orgId": 1,
+                "name": name,
+                "folder": FOLDER,
+                "interval": interval,
+                "rules": [_as_grafana(rule, receiver) for rule in rules],
+            }
+            for name, (interval, rules) in groups.items()
+        ],
+    }
+
+
+def _as_grafana(rule: Rule, receiver: str | None) -> Json:
+    built: Json = {
+        "uid": rule.uid,
+        "title": rule.title,
+        "condition": "B",
+        "data": [
+            {
+                "refId": "A",
+                # Not looked at: the query says itself how far back it reads.
+                "relativeTimeRange": {"from": 3600, "to": 0},
+                "datasourceUid": PROVISIONED_SOURCE,
+                "model": {"refId": "A", "query": rule.query},
+            },
+            {
+                "refId": "B",
+                "datasourceUid": "__expr__",
+                "model": {
+                    "refId": "B",
+                    "type": "threshold",
+                    "expression": "A",
+                    "conditions": [
+                        {"evaluator": {"type": "gt" if rule.above else "lt", "params": [rule.limit]}},
+                    ],
+                },
+            },
+        ],
+        "noDataState": "OK",
+        "execErrState": "Alerting" if rule.speaks_for_the_database else "KeepLast",
+        "for": rule.waits,
+        "keepFiringFor": rule.stays,
+        "labels": {"severity": rule.severity},
+        "annotations": {
+            "summary": rule.summary,
+            "description": rule.description,
+            **({"link": "{{ externalURL }}d/" + rule.link} if rule.link else {}),
+        },
+    }
+    if receiver is not None:
+        built["notification_settings"] = {
+            "receiver": receiver,
+            "group_wait": "1m",
+            "group_interval": "15m",
+            "repeat_interval": _REPEATED_AFTER[rule.severity],
+        }
+    return built
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as such, and in quotes what a newer YAML than ours takes for a number, as 1e5."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else None if value[:1].isalpha() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def as_yaml(built: Json) -> str:
+    """Grafana's YAML, written so that a change can be read."""
+    return yaml.dump(built, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def write_rules(folder: Path, names: Mapping[str, str], limits: Limits, receiver: str | None) -> None:
+    """Write the rules into a folder that exists, with the buckets of these names. Raises OSError."""
+    built = build(limits, receiver)
+    for group in built["groups"]:
+        for rule in group["rules"]:
+            model = rule["data"][0]["model"]
+            model["query"] = with_buckets(model["query"], names)
+    replace(folder / FILE_NAME, as_yaml(built))

@@ -1,0 +1,94 @@
+"""What the alert rules ask InfluxDB about the collector itself, by the reports that it writes every minute.
+
+As in `alert_queries`, rows are what is wrong: `instance` is the collector, `_value` the number.
+"""
+
+SET_ASIDE = """\
+from(bucket: "solar")
+  |> range(start: -24h)
+  |> filter(fn: (r) => r._measurement == "collector" and r._field == "records_set_aside")
+  |> toFloat()
+  |> difference(nonNegative: true)
+  |> sum()
+  |> filter(fn: (r) => r._value > 0.0)
+  |> keep(columns: ["instance", "_value"])
+  |> group()
+"""
+
+# Finds nothing, ever: whether it is answered is what counts.
+DATABASE = """\
+from(bucket: "solar")
+  |> range(start: -1m)
+  |> filter(fn: (r) => r._measurement == "collector" and r._field == "records_pending")
+  |> filter(fn: (r) => r._value < 0)
+  |> keep(columns: ["instance", "_value"])
+  |> group()
+"""
+
+COLLECTOR_SILENT = """\
+from(bucket: "solar")
+  |> range(start: -14d)
+  |> filter(fn: (r) => r._measurement == "collector" and r._field == "records_pending")
+  |> last()
+  |> map(fn: (r) => ({instance: r.instance, _value: float(v: int(v: now()) - int(v: r._time)) / 1000000000.0}))
+  |> filter(fn: (r) => r._value > 600.0)
+  |> group()
+"""
+
+BACKLOG = """\
+figure = (fn) => from(bucket: "solar")
+  |> range(start: -30m)
+  |> filter(fn: (r) => r._measurement == "collector" and r._field == "records_pending")
+  |> fn()
+
+union(tables: [
+  figure(fn: min) |> toFloat() |> set(key: "what", value: "least"),
+  figure(fn: count) |> toFloat() |> set(key: "what", value: "reports"),
+])
+  |> group()
+  |> pivot(rowKey: ["instance"], columnKey: ["what"], valueColumn: "_value")
+  |> filter(fn: (r) => r.reports >= 24.0 and r.least > 100.0)
+  |> map(fn: (r) => ({instance: r.instance, _value: r.least}))
+"""
+
+DISK_FULL = """\
+from(bucket: "solar")
+  |> range(start: -30m)
+  |> filter(fn: (r) => r._measurement == "collector" and r._field == "disk_free_bytes")
+  |> last()
+  |> toFloat()
+  |> filter(fn: (r) => r._value < 1000000000.0)
+  |> keep(columns: ["instance", "_value"])
+  |> group()
+"""
+
+# The hourly means of a week smooth what comes and goes; less than three days say nothing about a growth.
+DISK_FILLS = """\
+hours = from(bucket: "solar")
+  |> range(start: -7d)
+  |> filter(fn: (r) => r._measurement == "collector" and r._field == "disk_free_bytes")
+  |> aggregateWindow(every: 1h, fn: mean, createEmpty: false)
+  |> keep(columns: ["_time", "_value", "instance"])
+
+union(tables: [
+  hours |> first() |> set(key: "what", value: "then"),
+  hours |> last() |> set(key: "what", value: "since"),
+])
+  |> map(fn: (r) => ({r with day: float(v: int(v: r._time)) / 86400000000000.0}))
+  |> group(columns: ["instance"])
+  |> sort(columns: ["day"])
+  |> reduce(
+    identity: {first: 0.0, start: 0.0, rows: 0, free: 0.0, end: 0.0},
+    fn: (r, accumulator) => ({
+      first: if accumulator.rows == 0 then r._value else accumulator.first,
+      start: if accumulator.rows == 0 then r.day else accumulator.start,
+      rows: accumulator.rows + 1,
+      free: r._value,
+      end: r.day,
+    }),
+  )
+  |> filter(fn: (r) => r.end - r.start >= 3.0 and r.free < r.first)
+  |> map(fn: (r) => ({instance: r.instance, _value: r.free / (r.first - r.free) * (r.end - r.start)}))
+  |> filter(fn: (r) => r._value < 14.0)
+  |> group()
+"""

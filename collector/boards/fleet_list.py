@@ -1,0 +1,273 @@
+"""The list of the fleet: one row a gateway, with what is wrong with it.
+
+It is asked for in pieces, each one figure of every gateway and each summed up where it is stored; what then moves are a
+few numbers a gateway.
+"""
+
+from collector.boards.parts import (
+    CALM,
+    POWER,
+    TROUBLE,
+    WARNING,
+    Json,
+    gauge_cell,
+    mapped,
+    table,
+    thresholds,
+)
+from collector.boards.queries import SITE, series
+
+Span = tuple[str, str | None]
+KNOWN: Span = ("-90d", None)
+TODAY: Span = ("-24h", None)
+YESTERDAY: Span = ("-48h", "-24h")
+
+
+def of(measurement: str, field: str | tuple[str, ...], span: Span) -> str:
+    """Read over a span that is counted from now, whatever the range of the board."""
+    return series(measurement, field, SITE, start=span[0], stop=span[1])
+
+
+# The latest record's time in milliseconds, from the day's midnight and the seconds after it.
+SEEN = (
+    of("ecu_day", "last_s", KNOWN)
+    + """\
+  |> group(columns: ["ecu", "ecu_name"])
+  |> last()
+  |> group()
+  |> map(fn: (r) => ({r with _value: float(v: int(v: r._time)) / 1000000.0 + 1000.0 * float(v: r._value)}))
+"""
+)
+OLD = 'old = float(v: int(v: now())) / 1000000.0 - 3600000.0 * float(v: "${silent}")\n\n'
+
+# Each piece is one figure of every gateway. The yield needs the peak power of all panels, so a gateway with some that
+# are not configured has none.
+_PIECES = f"""\
+import "array"
+
+{OLD}low = float(v: "${{low}}") / 100.0
+complete = float(v: "${{complete}}") / 100.0
+
+figure = (name, tables=<-) => tables
+  |> group()
+  |> map(fn: (r) => ({{ecu: r.ecu, figure: name, _value: float(v: r._value)}}))
+
+seen = {SEEN}
+today = {of("ecu_day", "energy_wh", TODAY)}
+yesterday = {of("ecu_day", "energy_wh", YESTERDAY)}
+lifetime = {of("ecu_day", "lifetime_kwh", KNOWN)}\
+  |> group(columns: ["ecu"])
+  |> last()
+
+inverters = {of("ecu_day", "inverters", KNOWN)}\
+  |> group(columns: ["ecu"])
+  |> last()
+
+known = {of("ecu_day", "inverters", KNOWN)}\
+  |> group(columns: ["ecu"])
+  |> max()
+
+peak = {of("channel_day", "peak_w", ("-30d", None))}\
+  |> group(columns: ["ecu", "inverter", "channel"])
+  |> last()
+  |> group(columns: ["ecu"])
+  |> sum()
+
+peaks = {of("channel_day", "peak_w", YESTERDAY)}\
+  |> group(columns: ["ecu"])
+  |> count()
+
+panels = {of("channel_day", "energy_wh", YESTERDAY)}\
+  |> group(columns: ["ecu"])
+  |> count()
+
+records_today = {of("inverter_day", "records", TODAY)}\
+  |> group(columns: ["ecu"])
+  |> sum()
+
+rounds_today = {of("inverter_day", "rounds", TODAY)}\
+  |> group(columns: ["ecu"])
+  |> sum()
+
+records_yesterday = {of("inverter_day", "records", YESTERDAY)}\
+  |> group(columns: ["ecu"])
+  |> sum()
+
+rounds_yesterday = {of("inverter_day", "rounds", YESTERDAY)}\
+  |> group(columns: ["ecu"])
+  |> sum()
+
+"""
+
+_FIGURES = (
+    "seen",
+    "today",
+    "yesterday",
+    "lifetime",
+    "inverters",
+    "known",
+    "peak",
+    "peaks",
+    "panels",
+    "records_today",
+    "rounds_today",
+    "records_yesterday",
+    "rounds_yesterday",
+)
+
+
+def _of_each(template: str) -> str:
+    return "\n".join(template.format(name) for name in _FIGURES)
+
+
+# A gateway without a name that is dropped in the end, so that there is a column for what no gateway has.
+_COLUMNS = f"""\
+columns = array.from(
+  rows: [
+{_of_each('    {{ecu: "", figure: "{}", _value: 0.0}},')}
+  ],
+)
+
+figures = union(
+  tables: [
+    columns |> keep(columns: ["ecu", "figure", "_value"]),
+{_of_each('    {0} |> figure(name: "{0}"),')}
+  ],
+)
+"""
+
+# Medians and names come to every row by a sort and a fill: a join of thousands of rows takes minutes.
+_ROWS = """\
+  |> pivot(rowKey: ["ecu"], columnKey: ["figure"], valueColumn: "_value")
+  |> map(fn: (r) => {
+    peak = if exists r.panels and r.peaks == r.panels then r.peak else r.nothing
+
+    return {r with order: 2, yield_today: r.today / peak, yield_yesterday: r.yesterday / peak}
+  })
+
+middle_today = figures
+  |> filter(fn: (r) => r.ecu != "" and exists r.yield_today)
+  |> median(column: "yield_today", method: "exact_mean")
+  |> map(fn: (r) => ({order: 1, ecu: "", middle_today: r.yield_today}))
+
+middle_yesterday = figures
+  |> filter(fn: (r) => r.ecu != "" and exists r.yield_yesterday)
+  |> median(column: "yield_yesterday", method: "exact_mean")
+  |> map(fn: (r) => ({order: 1, ecu: "", middle_yesterday: r.yield_yesterday}))
+
+none = array.from(rows: [{order: 0, ecu: "", ecu_name: "", middle_today: 0.0, middle_yesterday: 0.0}])
+
+names = seen
+  |> map(fn: (r) => ({order: 1, ecu: r.ecu, ecu_name: r.ecu_name}))
+
+union(
+  tables: [
+    figures,
+    none |> keep(columns: ["order", "ecu", "ecu_name", "middle_today", "middle_yesterday"]),
+    middle_today |> keep(columns: ["order", "ecu", "middle_today"]),
+    middle_yesterday |> keep(columns: ["order", "ecu", "middle_yesterday"]),
+    names |> keep(columns: ["order", "ecu", "ecu_name"]),
+  ],
+)
+  |> sort(columns: ["ecu", "order"])
+  |> fill(column: "middle_today", usePrevious: true)
+  |> fill(column: "middle_yesterday", usePrevious: true)
+  |> fill(column: "ecu_name", usePrevious: true)
+  |> filter(fn: (r) => r.order == 2 and r.ecu != "")
+  |> map(fn: (r) => {
+    missing = r.known - r.inverters
+    ratio_yesterday = r.yield_yesterday / r.middle_yesterday
+    complete_yesterday = r.records_yesterday / r.rounds_yesterday
+
+    return {
+      ecu: r.ecu,
+      ecu_name: r.ecu_name,
+      seen: r.seen,
+      today: r.today,
+      yesterday: r.yesterday,
+      lifetime: r.lifetime,
+      inverters: r.inverters,
+      missing: missing,
+      yield_today: r.yield_today,
+      yield_yesterday: r.yield_yesterday,
+      ratio_today: r.yield_today / r.middle_today,
+      ratio_yesterday: ratio_yesterday,
+      complete_today: r.records_today / r.rounds_today,
+      complete_yesterday: complete_yesterday,
+      state:
+        if r.seen < old then 0
+        else if missing > 0.0 then 1
+        else if exists ratio_yesterday and ratio_yesterday < low then 2
+        else if exists complete_yesterday and complete_yesterday < complete then 3
+        else 4,
+    }
+  })
+  |> sort(columns: ["state", "ratio_yesterday", "complete_yesterday"])
+  |> limit(n: int(v: "${rows}"))
+"""
+
+
+def sites() -> Json:
+    """The table."""
+    query = _PIECES + _COLUMNS + _ROWS
+    to_site = {"title": "Now", "url": "/d/solar-now?var-site=${__data.fields.ecu}"}
+    to_panels = {"title": "Its panels", "url": "/d/solar-panels?var-site=${__data.fields.ecu}"}
+    to_quality = {"title": "Its data", "url": "/d/solar-quality?var-site=${__data.fields.ecu}"}
+    share = {"unit": "percentunit", "decimals": 0, "custom__width": 80}
+    energy = {"unit": "watth", "decimals": 1, "custom__width": 88}
+    yields = {"unit": "none", "decimals": 2, "custom__width": 75}
+    return table(
+        "Sites",
+        "The worst first: silent, inverters missing, yield of yesterday below the fleet's median, data incomplete; then"
+        " the others. kWh/kWp is there for sites whose panels all have their peak power configured; the median is that"
+        " of the chosen sites. Names and states lead to the site's boards.",
+        query,
+        no_value="-",
+        columns={
+            "ecu_name": {"displayName": "Site", "custom__minWidth": 120, "links": [to_site, to_panels]},
+            "state": {
+                "displayName": "State",
+                "custom__width": 130,
+                "custom__align": "left",
+                "custom__cellOptions": {"type": "color-text"},
+                "custom__filterable": True,
+                "links": [to_quality],
+                "mappings": mapped(
+                    ("0", "silent", TROUBLE),
+                    ("1", "inverters missing", TROUBLE),
+                    ("2", "low yield", WARNING),
+                    ("3", "incomplete", WARNING),
+                    ("4", "well", CALM),
+                ),
+            },
+            "seen": {"displayName": "Last record", "unit": "dateTimeFromNow", "custom__width": 110},
+            "today": {"displayName": "Today", **energy},
+            "yield_today": {"displayName": "kWh/kWp", **yields},
+            "ratio_today": {"displayName": "Of median", **share},
+            "yesterday": {"displayName": "Yesterday", **energy},
+            "yield_yesterday": {"displayName": "kWh/kWp ", **yields},
+            "ratio_yesterday": {
+                "displayName": "Of median ",
+                "unit": "percentunit",
+                "decimals": 0,
+                "max": 1.2,
+                "custom__width": 130,
+                **gauge_cell(by_value=True),
+                "color": {"mode": "thresholds"},
+                "thresholds": thresholds(TROUBLE, (0.5, WARNING), (0.8, POWER)),
+            },
+            "complete_today": {"displayName": "Data today", **share},
+            "complete_yesterday": {"displayName": "Yesterday ", **share},
+            "inverters": {"displayName": "Inverters", "unit": "none", "custom__width": 80},
+            "missing": {
+                "displayName": "Missing",
+                "unit": "none",
+                "custom__width": 70,
+                "custom__cellOptions": {"type": "color-text"},
+                "color": {"mode": "thresholds"},
+                "thresholds": thresholds(CALM, (1, TROUBLE)),
+            },
+            "lifetime": {"displayName": "Lifetime", "unit": "kwatth", "decimals": 1, "custom__width": 90},
+            "ecu": {"custom__hideFrom__viz": True},
+        },
+    )

@@ -1,0 +1,266 @@
+"""The board of all years: what each kilowatt of panels makes, and how the panels age."""
+
+from textwrap import indent
+
+from collector.boards.history_energies import AT_NOON, MONTHS, NARROW, WHOLE_YEAR_DAYS, windows
+from collector.boards.parts import Json, bar_chart, override, table
+from collector.boards.queries import ARRAY, SITE, local, series
+
+# So many of the best days of a year are sure to be cloudless, wherever the roof is.
+BEST_DAYS = 30
+
+# Colours by name would give two arrays of a roof the same one now and then.
+_DISTINCT = {"mode": "palette-classic"}
+
+# Grafana would lay the bars down on a phone, where years go from left to right all the same.
+_UPRIGHT = {"orientation": "vertical"}
+
+# With fewer whole years a slope is the weather's.
+FEWEST_YEARS = 3
+
+
+def _yields(every: str, start: str, stop: str | None = None) -> str:
+    """Goes on with `yields`: a row for each array and month or year, with `energy`, `peak` and `days` with records.
+
+    A panel counts with its peak on the days on which it has a record, and not at all if its peak is not known. Days
+    stand at their midnight here, which is quick: a gateway east of Grafana's zone gives a day to the month before.
+    """
+    return (
+        "energies =\n"
+        + indent(series("channel_day", "energy_wh", SITE, ARRAY, start=start, stop=stop), "  ")
+        + "peaks =\n"
+        + indent(series("channel_day", "peak_w", SITE, ARRAY, start=start, stop=stop), "  ")
+        + "\nof_panels = union(tables: [\n  energies\n"
+        + indent(windows(every, "sum"), "  ")
+        + '    |> set(key: "figure", value: "energy"),\n  peaks\n'
+        + indent(windows(every, "sum"), "  ")
+        + '    |> set(key: "figure", value: "peak_days"),\n  peaks\n'
+        + indent(windows(every, "count"), "  ")
+        + '    |> toFloat()\n    |> set(key: "figure", value: "days"),\n'
+        + """])
+  |> group()
+  |> pivot(rowKey: ["_time", "array", "ecu", "inverter", "channel"], columnKey: ["figure"], valueColumn: "_value")
+  |> filter(fn: (r) => exists r.energy and exists r.peak_days)
+
+yields = of_panels
+  |> group(columns: ["array", "_time"])
+  |> reduce(
+    identity: {energy: 0.0, peak_days: 0.0, days: 0.0},
+    fn: (r, accumulator) => ({
+      energy: accumulator.energy + r.energy,
+      peak_days: accumulator.peak_days + r.peak_days,
+      days: if r.days > accumulator.days then r.days else accumulator.days,
+    }),
+  )
+  |> group()
+  |> filter(fn: (r) => r.peak_days > 0.0)
+  |> map(fn: (r) => ({_time: r._time, array: r.array, days: r.days, _value: r.energy * r.days / r.peak_days}))
+
+"""
+    )
+
+
+def yield_of_years() -> Json:
+    query = (
+        local("date")
+        + _yields("1y", "0")
+        + f"""yields
+  |> filter(fn: (r) => r.days >= {WHOLE_YEAR_DAYS}.0 and r._time < date.truncate(t: now(), unit: 1y))
+  |> map(fn: (r) => ({{year: string(v: date.year(t: r._time)), array: r.array, _value: r._value}}))
+  |> sort(columns: ["array", "year"])
+  |> pivot(rowKey: ["year"], columnKey: ["array"], valueColumn: "_value")
+  |> sort(columns: ["year"])
+"""
+    )
+    return bar_chart(
+        "Yield by year",
+        "Energy of each array in a year for each kilowatt of its panels' peak power, which makes arrays of any size"
+        f" comparable. Only whole years with records on {WHOLE_YEAR_DAYS} days or more are shown; panels whose peak"
+        " power is not configured do not count, and others on the days of their records. An array that falls behind the"
+        " others from one year to the next has a fault or a new shadow.",
+        query,
+        x="year",
+        no_value="No whole year with peak powers yet",
+        unit="suffix: kWh/kWp",
+        decimals=0,
+        options=_UPRIGHT,
+        color=_DISTINCT,
+        overrides=[override("year", unit="string")],
+    )
+
+
+def yield_of_months() -> Json:
+    query = (
+        local("date")
+        + _yields("1mo", "date.truncate(t: v.timeRangeStart, unit: 1mo)", "v.timeRangeStop")
+        + f"""months = {MONTHS}
+
+yields
+  |> drop(columns: ["days"])
+  |> sort(columns: ["array", "_time"])
+  |> pivot(rowKey: ["_time"], columnKey: ["array"], valueColumn: "_value")
+  |> sort(columns: ["_time"])
+  |> map(fn: (r) => ({{r with month: months[date.month(t: r._time) - 1] + " " + string(v: date.year(t: r._time))}}))
+  |> drop(columns: ["_time"])
+"""
+    )
+    return bar_chart(
+        "Yield by month",
+        "Energy of each array in a month for each kilowatt of its panels' peak power, from the month on in which the"
+        " chosen time begins. The month in which it ends is unfinished. Panels whose peak power is not configured do"
+        " not count, and others on the days of their records. Arrays differ by direction, and more so in winter; one"
+        " that leaves its usual distance to the others has a fault or a new shadow.",
+        query,
+        x="month",
+        no_value="No panel with a peak power in this time",
+        unit="suffix: kWh/kWp",
+        decimals=0,
+        options=_UPRIGHT,
+        color=_DISTINCT,
+    )
+
+
+def _best_of_years() -> str:
+    """Goes on with `levels`: for each array and whole year how far its best days are from those of all years."""
+    return (
+        local("date", "join")
+        + "panels =\n"
+        + indent(series("channel_day", "energy_wh", SITE, ARRAY, start="0", stop=None) + AT_NOON, "  ")
+        + f"""
+this_year = date.truncate(t: now(), unit: 1y)
+
+// The mean of the panels that have records on the day, so that one more or less does not count.
+by_year = panels
+  |> group(columns: ["array"])
+  |> aggregateWindow(every: 1d, fn: mean, createEmpty: false, timeSrc: "_start")
+  |> filter(fn: (r) => r._time < this_year)
+  |> window(every: 1y)
+
+best = union(tables: [
+  by_year |> top(n: {BEST_DAYS}) |> mean() |> set(key: "figure", value: "energy"),
+  by_year |> count() |> toFloat() |> set(key: "figure", value: "days"),
+])
+  |> group()
+  |> pivot(rowKey: ["array", "_start"], columnKey: ["figure"], valueColumn: "_value")
+  |> filter(fn: (r) => r.days >= {WHOLE_YEAR_DAYS}.0)
+  |> map(fn: (r) => ({{array: r.array, year: date.year(t: r._start), energy: r.energy}}))
+
+middle = best
+  |> group(columns: ["array"])
+  |> mean(column: "energy")
+  |> group()
+
+levels = join.inner(
+  left: best,
+  right: middle,
+  on: (l, r) => l.array == r.array,
+  as: (l, r) => ({{year: l.year, array: l.array, _value: l.energy / r.energy - 1.0}}),
+)
+
+"""
+    )
+
+
+def ageing() -> Json:
+    query = (
+        _best_of_years()
+        + """levels
+  |> sort(columns: ["array", "year"])
+  |> pivot(rowKey: ["year"], columnKey: ["array"], valueColumn: "_value")
+  |> sort(columns: ["year"])
+  |> map(fn: (r) => ({r with year: string(v: r.year)}))
+"""
+    )
+    return bar_chart(
+        "Strength on the best days",
+        f"Mean energy of the panels of each array on the {BEST_DAYS} best days of each year, when the sky is clear in"
+        " any year, and how far it is from the mean of all years. Only whole years are shown, and only panels with"
+        " records that day count. Panels that age begin above zero and end below; a sudden step down is a fault, dirt"
+        " or a tree.",
+        query,
+        x="year",
+        no_value="No whole year yet",
+        unit="percentunit",
+        decimals=1,
+        min=None,
+        options=_UPRIGHT,
+        color=_DISTINCT,
+        overrides=[override("year", unit="string")],
+    )
+
+
+def losses() -> Json:
+    query = (
+        'import "math"\n'
+        + _best_of_years()
+        + f"""// Least squares around each array's own middle, so that arrays of different age can be put together.
+sums = levels
+  |> map(fn: (r) => ({{array: r.array, x: float(v: r.year), y: r._value}}))
+  |> group(columns: ["array"])
+  |> reduce(
+    identity: {{n: 0.0, x: 0.0, y: 0.0, xx: 0.0, xy: 0.0, yy: 0.0, first: 9999.0, last: 0.0}},
+    fn: (r, accumulator) => ({{
+      n: accumulator.n + 1.0,
+      x: accumulator.x + r.x,
+      y: accumulator.y + r.y,
+      xx: accumulator.xx + r.x * r.x,
+      xy: accumulator.xy + r.x * r.y,
+      yy: accumulator.yy + r.y * r.y,
+      first: if r.x < accumulator.first then r.x else accumulator.first,
+      last: if r.x > accumulator.last then r.x else accumulator.last,
+    }}),
+  )
+  |> filter(fn: (r) => r.n >= {FEWEST_YEARS}.0)
+  |> map(fn: (r) => ({{
+    array: r.array,
+    years: string(v: int(v: r.first)) + " to " + string(v: int(v: r.last)),
+    arrays: 1.0,
+    free: r.n - 1.0,
+    xx: r.xx - r.x * r.x / r.n,
+    xy: r.xy - r.x * r.y / r.n,
+    yy: r.yy - r.y * r.y / r.n,
+  }}))
+  |> group()
+
+all = sums
+  |> reduce(
+    identity: {{array: "All arrays", years: "", arrays: 0.0, free: 0.0, xx: 0.0, xy: 0.0, yy: 0.0}},
+    fn: (r, accumulator) => ({{
+      array: accumulator.array,
+      years: accumulator.years,
+      arrays: accumulator.arrays + 1.0,
+      free: accumulator.free + r.free,
+      xx: accumulator.xx + r.xx,
+      xy: accumulator.xy + r.xy,
+      yy: accumulator.yy + r.yy,
+    }}),
+  )
+  |> filter(fn: (r) => r.arrays > 1.0)
+
+// Arrays share their weather, so that several are no surer than one.
+union(tables: [sums, all])
+  |> map(fn: (r) => ({{
+    array: r.array,
+    years: if r.arrays > 1.0 then string(v: int(v: r.arrays)) + " arrays" else r.years,
+    change: r.xy / r.xx,
+    spread: math.sqrt(x: math.mMax(x: r.yy - r.xy * r.xy / r.xx, y: 0.0) / (r.free - 1.0) / (r.xx / r.arrays)),
+  }}))
+  |> sort(columns: ["change"])
+"""
+    )
+    return table(
+        "Change of strength in a year",
+        f"The slope of the bars beside it, for arrays with {FEWEST_YEARS} whole years or more, the worst first; two"
+        " thirds of the time the true slope lies within the figure after ±. Panels are said to lose about half a"
+        " percent a year; more than one percent, clearly outside of ±, is a reason to look for dirt, shadows or"
+        " faults.",
+        query,
+        no_value=f"Not {FEWEST_YEARS} whole years yet",
+        columns={
+            "array": {"displayName": "Array"},
+            "years": {"displayName": "Years"},
+            "change": {"displayName": "A year", "unit": "percentunit", "decimals": 2},
+            "spread": {"displayName": "±", "unit": "percentunit", "decimals": 2},
+        },
+        custom=NARROW,
+    )

@@ -1,0 +1,159 @@
+"""A panel against the others of its array, and the wide tables that heat maps are drawn from, as pieces of Flux.
+
+What a panel gives depends on the season and on the clouds; what it gives against the median of its array depends on the
+panel. The median is that of the whole array, whatever panels are chosen, and a dead panel does not pull it down. An
+array is one gateway's, so that two roofs may each have a South.
+
+Rejected: joining the medians to the values. Sorted together, with the median ahead of the values of its time, filling
+does the same in a fraction of the time.
+"""
+
+from collector.boards.parts import Json
+from collector.boards.queries import series
+
+# A cell for each day, in long ranges for each week and then for each month, since narrower ones are lost on a screen.
+# Weeks begin on Monday, which is three days before InfluxDB's own.
+BY_RANGE = """\
+span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)
+step = if span > int(v: 1500d) then 1mo else if span > int(v: 400d) then 1w else 1d
+early = if span > int(v: 400d) and span <= int(v: 1500d) then 3d else 0d
+begin = date.sub(d: early, from: date.truncate(t: date.add(d: early, to: v.timeRangeStart), unit: step))
+
+"""
+
+# Where the colours of shares end: shade and dirt take from a few hundredths to a half, and nobody gives much more than
+# the neighbours.
+LOWEST_SHARE, HIGHEST_SHARE = 0.6, 1.05
+
+# Over any longer time a healthy panel is within a few hundredths of its array's median.
+LOW_SHARE, FAIR_SHARE = 0.85, 0.95
+
+# Names in the order in which people count: South 2 before South 10.
+IN_NATURAL_ORDER: Json = {
+    "id": "organize",
+    "options": {
+        "excludeByName": {},
+        "indexByName": {},
+        "orderBy": [{"desc": False, "type": "name"}],
+        "orderByMode": "auto",
+        "renameByName": {},
+    },
+}
+
+
+def in_order(*columns: str) -> Json:
+    """Keeps columns in this order, since InfluxDB gives those of a `map` in any."""
+    order = {name: place for place, name in enumerate(columns)}
+    return {"id": "organize", "options": {"excludeByName": {}, "indexByName": order, "renameByName": {}}}
+
+
+_PIVOTED = """\
+union(tables: [ahead, cells])
+  |> pivot(rowKey: ["_time"], columnKey: ["row"], valueColumn: "_value")
+  |> sort(columns: ["_time"])
+"""
+
+# Grafana ends a cell at its time. The last second that belongs to it names the right day when the mouse is on it; a
+# shift by 24 hours would not, on the days when the clocks change.
+_ENDED = """\
+  |> map(fn: (r) => ({r with _time: date.sub(d: 1s, from: date.add(d: step, to: r._time))}))
+"""
+
+
+def compared(values: str) -> str:
+    """`own`, the values of all panels with their tags, and `compared`, where each has the `middle` of its array.
+
+    `values` is Flux that reads and aggregates them. It and this need `step`, and `early`, by which windows begin before
+    InfluxDB's own; the latter has to be 0s for windows that are no calendar's.
+    """
+    return (
+        "own = "
+        + values
+        + """\
+  |> keep(columns: ["_time", "_value", "ecu", "array", "inverter_name", "panel"])
+  |> group(columns: ["ecu", "array"])
+
+middle = own
+  |> aggregateWindow(
+    every: step,
+    offset: -early,
+    fn: (tables=<-, column) => tables |> median(column: column, method: "exact_mean"),
+    createEmpty: false,
+    timeSrc: "_start",
+  )
+  |> group(columns: ["ecu", "array"])
+  |> rename(columns: {_value: "middle"})
+  |> set(key: "panel", value: "")
+  |> keep(columns: ["_time", "middle", "ecu", "array", "panel"])
+
+compared = union(tables: [middle, own])
+  |> sort(columns: ["_time", "panel"])
+  |> fill(column: "middle", usePrevious: true)
+  |> filter(fn: (r) => r.panel != "" and r.middle > 0.0)
+
+"""
+    )
+
+
+def energies(*where: str) -> str:
+    """The energy of panels in each `step`; for `compared`, with `BY_RANGE` before it. `where` chooses whole arrays."""
+    return (
+        series("channel_day", "energy_wh", *where, start="begin")
+        + """\
+  |> aggregateWindow(every: step, offset: -early, fn: sum, createEmpty: false, timeSrc: "_start")
+"""
+    )
+
+
+def ratios(*where: str) -> str:
+    """From `compared`: `cells`, what the panels gave as shares of the median; `where` chooses among them."""
+    return (
+        "cells = compared\n"
+        + "".join(f"  |> filter(fn: (r) => {condition})\n" for condition in where)
+        + """\
+  |> map(fn: (r) => ({_time: r._time, row: r.panel, _value: r._value / r.middle}))
+  |> group()
+  |> sort(columns: ["_time"])
+
+"""
+    )
+
+
+def as_cells(*, ended: bool = False) -> str:
+    """The table of a heat map, from `cells`: sorted rows of `_time`, `row` and `_value`.
+
+    The time is where a cell begins, or where it ends if they are `ended`; the former needs the package `date`. Grafana
+    makes all cells as wide as the time between the first two rows of the table, so an empty one is put ahead.
+    """
+    return (
+        """\
+ahead = cells
+  |> limit(n: 1)
+  |> timeShift(duration: -step)
+  |> map(fn: (r) => ({_time: r._time, row: r.row, _value: float(v: "NaN")}))
+
+"""
+        + _PIVOTED
+        + ("  |> timeShift(duration: -1s)\n" if ended else _ENDED)
+    )
+
+
+def as_cells_of_all(*where: str) -> str:
+    """The same for panels and windows that are no calendar's, with a row for each panel of the month before, so that
+    one that is silent is missed.
+    """
+    return (
+        "known = "
+        + series("channel_day", "energy_wh", *where, start="date.sub(d: 30d, from: v.timeRangeStart)")
+        + """\
+  |> last()
+  |> group()
+  |> map(fn: (r) => ({_time: v.timeRangeStart, row: r.panel, _value: float(v: "NaN")}))
+  |> timeShift(duration: -step)
+
+ahead = union(tables: [known, known |> timeShift(duration: -step)])
+
+"""
+        + _PIVOTED
+        + _ENDED
+    )

@@ -1,0 +1,210 @@
+"""The board of all panels: how does each do against the others of its array?
+
+A year on the screen, since shade comes and goes with the height of the sun. What happens within a day is on the board
+`day`, what is to be said of a single panel on `one_panel`: the three differ in the time that they look at.
+"""
+
+from collector.boards.neighbours import (
+    BY_RANGE,
+    FAIR_SHARE,
+    HIGHEST_SHARE,
+    IN_NATURAL_ORDER,
+    LOW_SHARE,
+    LOWEST_SHARE,
+    as_cells,
+    compared,
+    energies,
+    ratios,
+)
+from collector.boards.parts import (
+    GOOD,
+    POWER,
+    SEAMLESS,
+    TROUBLE,
+    WARNING,
+    Json,
+    board,
+    by_thresholds,
+    fixed,
+    gauge_cell,
+    heat_map,
+    table,
+)
+from collector.boards.queries import (
+    ARRAY,
+    PANEL,
+    SITE,
+    array_variable,
+    event_annotations,
+    local,
+    panel_variable,
+    series,
+    site_variable,
+)
+
+_NOTHING = "No records in this time range"
+
+
+def build() -> Json:
+    """The board `solar-panels`."""
+    return board(
+        "solar-panels",
+        "Panels",
+        "How every panel does against the others of its array.",
+        [
+            (18, [(24, _shares())]),
+            (16, [(24, _table())]),
+        ],
+        variables=[site_variable(), array_variable(), panel_variable()],
+        annotations=event_annotations(),
+        time=("now-1y/d", "now/d"),
+        refresh="15m",
+    )
+
+
+def link_to_panel(name: str, time: str = "${__url_time_range}&") -> Json:
+    """A link to the board of one panel; `name` is what Grafana puts in for the panel's name. Without a `time` it is the
+    time range of that board.
+    """
+    return {
+        "title": "This panel",
+        "url": f"/d/solar-panel?{time}${{site:queryparam}}&var-one_panel=${{{name}:percentencode}}",
+    }
+
+
+def _shares() -> Json:
+    return heat_map(
+        "Each panel against its array",
+        "What every panel gave, against the median of all panels of its array: one cell a day, in ranges of more than"
+        " 400 days one a week, of more than four years one a month. Green is as good as its neighbours. A panel that"
+        " is always yellow is weak or dirty; one that turns red every winter stands in a shadow; a red stretch is a"
+        " fault, and a gap is a time without records. A click on a cell leads to the panel.",
+        local("date") + BY_RANGE + compared(energies(SITE, ARRAY)) + ratios(PANEL) + as_cells(),
+        no_value=_NOTHING,
+        unit="percentunit",
+        decimals=0,
+        scheme="RdYlGn",
+        reverse=True,
+        low=LOWEST_SHARE,
+        high=HIGHEST_SHARE,
+        value_name="Against its array",
+        gap=SEAMLESS,
+        transformations=[IN_NATURAL_ORDER],
+        links=[link_to_panel("__field.name")],
+    )
+
+
+def _table() -> Json:
+    energy = (
+        local("date")
+        + BY_RANGE
+        + series("channel_day", "energy_wh", SITE, ARRAY, PANEL, start="begin")
+        + """\
+  |> group(columns: ["ecu", "array", "panel"])
+  |> aggregateWindow(every: step, offset: -early, fn: sum, createEmpty: false, timeSrc: "_start")
+  |> keep(columns: ["_time", "_value", "ecu", "array", "panel"])
+"""
+    )
+    return table(
+        "Energy of each panel",
+        "The energy of every panel in the time range, by day, week or month as above. Behind is what it gave less than"
+        " the median of its array, in other words what there is to win; the yield is the energy for each kW of its peak"
+        " power, where that is configured, and compares panels of different size. A share in red is worth a look at"
+        " the roof. Every column sorts; a name leads to the panel.",
+        [energy, _totals()],
+        no_value=_NOTHING,
+        columns={
+            "panel": {
+                "displayName": "Panel",
+                "custom__minWidth": 110,
+                "links": [
+                    link_to_panel("__value.text"),
+                    {
+                        "title": "Only this one here",
+                        "url": "/d/solar-panels?${__url_time_range}&${site:queryparam}"
+                        "&var-panel=${__value.text:percentencode}",
+                    },
+                ],
+            },
+            "share": {
+                "displayName": "Against array",
+                "unit": "percentunit",
+                "decimals": 0,
+                "max": 1.2,
+                "custom__minWidth": 120,
+                **by_thresholds(TROUBLE, (LOW_SHARE, WARNING), (FAIR_SHARE, GOOD)),
+                **gauge_cell(by_value=True),
+            },
+            "Trend #A": {
+                "displayName": "Energy",
+                "unit": "watth",
+                "color": fixed(POWER),
+                "custom__minWidth": 180,
+                "custom__cellOptions": {
+                    "type": "sparkline",
+                    "drawStyle": "line",
+                    "fillOpacity": 25,
+                    "gradientMode": "none",
+                    "hideValue": False,
+                    "lineWidth": 1,
+                    "showPoints": "never",
+                    "spanNulls": True,
+                },
+            },
+            "behind_kwh": {"displayName": "Behind", "unit": "suffix: kWh", "decimals": 1},
+            "yield": {"displayName": "Yield", "unit": "suffix: kWh/kWp", "decimals": 1},
+            "array": {"displayName": "Array"},
+        },
+        sort_by=("Against array", False),
+        transformations=[
+            {"id": "timeSeriesTable", "options": {"A": {"stat": "sum"}}},
+            {"id": "merge", "options": {}},
+        ],
+    )
+
+
+def _totals() -> str:
+    return (
+        "energy = "
+        + series("channel_day", "energy_wh", SITE, ARRAY)
+        + """\
+  |> group(columns: ["ecu", "array", "panel"])
+  |> sum()
+  |> set(key: "what", value: "energy_wh")
+  |> group(columns: ["ecu", "array"])
+
+peak = """
+        + series("channel_day", "peak_w", SITE, ARRAY)
+        + """\
+  |> last()
+  |> set(key: "what", value: "peak_w")
+  |> keep(columns: ["_value", "ecu", "array", "panel", "what"])
+  |> group(columns: ["ecu", "array"])
+
+middle = energy
+  |> median(method: "exact_mean")
+  |> rename(columns: {_value: "middle_wh"})
+  |> set(key: "panel", value: "")
+
+panels = union(tables: [energy, peak])
+  |> pivot(rowKey: ["panel"], columnKey: ["what"], valueColumn: "_value")
+
+union(tables: [middle, panels])
+  |> sort(columns: ["panel"])
+  |> fill(column: "middle_wh", usePrevious: true)
+  |> filter(fn: (r) => r.panel != "" and exists r.energy_wh)
+"""
+        + f"  |> filter(fn: (r) => {PANEL})\n"
+        + """\
+  |> map(fn: (r) => ({
+    ecu: r.ecu,
+    array: r.array,
+    panel: r.panel,
+    share: r.energy_wh / r.middle_wh,
+    behind_kwh: if r.energy_wh < r.middle_wh then (r.middle_wh - r.energy_wh) / 1000.0 else 0.0,
+    yield: r.energy_wh / r.peak_w,
+  }))
+  |> group()
+  |> sort(columns: ["share"])
+"""
+    )

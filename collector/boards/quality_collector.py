@@ -1,0 +1,178 @@
+"""How the collector does, from its own report of every minute.
+
+Its counters begin at 0 with each start, so what is shown is always their growth; a start is no growth.
+"""
+
+from typing import Any
+
+from collector.boards.parts import (
+    CALM,
+    COMPARED,
+    TROUBLE,
+    Json,
+    by_thresholds,
+    choice,
+    fixed,
+    labelled,
+    stat,
+    time_series,
+)
+from collector.boards.queries import at_most, imports, series
+
+_COLLECTOR = "r.instance =~ /^${instance:regex}$/"
+_NO_REPORT = "No report of a collector in this time range"
+# Reports are a minute apart; more than an hour between two of them is a collector that was not there.
+_GAP_MS = 3600 * 1000
+
+
+def instance_variable() -> Json:
+    """The collectors that reported in the last month."""
+    query = (
+        series("collector", "records_pending", start="-30d", stop=None)
+        + '  |> last()\n  |> keep(columns: ["instance"])\n  |> group()\n  |> distinct(column: "instance")\n'
+    )
+    return choice("instance", "Collector", "Whose reports the last part of the board shows.", query)
+
+
+def waiting() -> Json:
+    query = (
+        series("collector", ("records_pending", "records_set_aside"), _COLLECTOR)
+        + """\
+  |> last()
+  |> group(columns: ["_field"])
+  |> sum()
+  |> group()
+  |> map(fn: (r) => ({name: if r._field == "records_pending" then "waiting" else "set aside", _value: r._value}))
+  |> sort(columns: ["name"], desc: true)
+"""
+    )
+    return stat(
+        "Records on their way",
+        "Records that wait for the database, and records that it refused or that could not be read at all. Waiting"
+        " should be near nothing within a minute; what is set aside stays until a `replay` after an update.",
+        query,
+        no_value="no report",
+        unit="short",
+        rows=True,
+        **by_thresholds(CALM, (100, TROUBLE)),
+    )
+
+
+def _curve(
+    title: str,
+    description: str,
+    fields: dict[str, str],
+    function: str,
+    growth: str = "",
+    **settings: Any,  # noqa: ANN401 - what time_series takes
+) -> Json:
+    """Fields of the report, each with its name on screen; `function` is for the width of a pixel."""
+    names = "".join(f'if r._field == "{field}" then "{name}" else ' for field, name in fields.items())
+    query = (
+        imports("date")
+        + at_most("366d")
+        + series("collector", tuple(fields), _COLLECTOR, start="start")
+        + f"  |> aggregateWindow(every: v.windowPeriod, fn: {function}, createEmpty: false)\n"
+        + growth
+        + "  |> map(fn: (r) => ({_time: r._time, _value: r._value, instance: r.instance,"
+        + f' name: {names}""}}))\n'
+        + '  |> map(fn: (r) => ({r with name: r.name + ", " + r.instance}))\n'
+        + '  |> group(columns: ["name"])\n'
+        + '  |> keep(columns: ["_time", "_value", "name"])\n'
+    )
+    return time_series(
+        title,
+        description,
+        query,
+        name=labelled("name"),
+        no_value=_NO_REPORT,
+        gap_ms=_GAP_MS,
+        min=0,
+        # A collector that is new has one point and no line yet.
+        custom={"showPoints": "auto"},
+        **settings,
+    )
+
+
+def throughput() -> Json:
+    """Records in, answers out."""
+    return _curve(
+        "Records by minute",
+        "Records that came, and records that were stored and acknowledged. The two lines lie on each other; where they"
+        " do not, records could not be stored and gateways got no answer: look at the disk.",
+        {"records_received": "received", "records_acknowledged": "acknowledged"},
+        "last",
+        unit="short",
+        growth="  |> derivative(unit: 1m, nonNegative: true)\n",
+        decimals=1,
+    )
+
+
+def backlog() -> Json:
+    """What waits, and what was given up."""
+    return _curve(
+        "Waiting for the database",
+        "Records that are stored and not yet in the database, and records that were set aside. A mountain is an outage"
+        " of the database that was made up for; a line that only climbs is one that goes on.",
+        {"records_pending": "waiting", "records_set_aside": "set aside"},
+        "max",
+        unit="short",
+        decimals=0,
+        fill=15,
+    )
+
+
+def errors() -> Json:
+    """Failed attempts to write."""
+    return _curve(
+        "Failed writes",
+        "Attempts to write to the database that failed; each is repeated until it works. A few at a restart of the"
+        " database are nothing.",
+        {"write_errors": "failed"},
+        "last",
+        unit="short",
+        growth="  |> difference(nonNegative: true)\n",
+        decimals=0,
+        bars=True,
+        fill=85,
+        color=fixed(TROUBLE),
+    )
+
+
+def disk() -> Json:
+    """Room for the journal."""
+    return _curve(
+        "Disk",
+        "The size of the journal, which keeps every record, and the room that is left beside it. When the room is used"
+        " up, gateways get no answers any more and keep their data until their own memory is full.",
+        {"journal_bytes": "journal", "disk_free_bytes": "free"},
+        "last",
+        unit="bytes",
+    )
+
+
+def sync() -> Json:
+    """How long it takes until a record is safe."""
+    return _curve(
+        "Time until a record is safe",
+        "How long the disk takes to store a record for good: the slowest of each moment. Some milliseconds are good,"
+        " tens are usual on a memory card; seconds are a disk that is failing or overloaded.",
+        {"fsync_ms": "slowest"},
+        "max",
+        unit="ms",
+        color=fixed(COMPARED),
+    )
+
+
+def connections() -> Json:
+    """Gateways that are talking."""
+    return _curve(
+        "Connections",
+        "Open connections at the moments of the reports, the most of each. A gateway opens one for every upload and"
+        " closes it: a number that stays high is something that connects and says nothing.",
+        {"connections": "open"},
+        "max",
+        unit="short",
+        decimals=0,
+        color=fixed(COMPARED),
+    )

@@ -1,0 +1,229 @@
+"""The pieces of Flux that several boards share, and the variables that go with them.
+
+Every query is complete Flux as it can be pasted into InfluxDB, but for what Grafana fills in: `v.timeRangeStart`,
+`v.timeRangeStop`, `v.windowPeriod`, the variables and the time zone. The buckets are called as the collector calls them
+by default; `write` puts other names in their place.
+"""
+
+from collections.abc import Sequence
+
+from collector.boards.parts import Json, annotation, choice, one_of
+
+RAW, DAILY = "solar", "solar_daily"
+
+# A variable's value goes in as a regular expression; "All" is `.*`, which costs nothing. A site is shown by its name
+# and asked for by its gateway's id, since that is what every measurement of a gateway has as a tag.
+SITE = "r.ecu =~ /^${site:regex}$/"
+ARRAY = "r.array =~ /^${array:regex}$/"
+PANEL = "r.panel =~ /^${panel:regex}$/"
+INVERTER = "r.inverter_name =~ /^${inverter:regex}$/"
+# On the board of a single panel.
+ONE_PANEL = "r.panel =~ /^${one_panel:regex}$/"
+ITS_ARRAY = "r.array =~ /^${its_array:regex}$/"
+
+
+def local(*packages: str) -> str:
+    """The beginning of a query with calendar windows: days, months and years are the site's, imports come first.
+
+    With it `max`, `min`, `first` and `last` in `aggregateWindow` become slow unless the window is given another
+    location.
+    """
+    imports = "".join(f'import "{package}"\n' for package in sorted({"timezone", *packages}))
+    return f'{imports}\noption location = timezone.location(name: "${{__timezone}}")\n\n'
+
+
+def imports(*packages: str) -> str:
+    """The beginning of a query without calendar windows that uses packages."""
+    return "".join(f'import "{package}"\n' for package in sorted(packages)) + "\n"
+
+
+def at_most(span: str) -> str:
+    """Define `start`: where the range begins, but no more than `span` before its end; needs the package `date`.
+
+    For what has to look at so many single readings that it would be slow over many years.
+    """
+    return f"""\
+earliest = date.sub(from: v.timeRangeStop, d: {span})
+start = if v.timeRangeStart < earliest then earliest else v.timeRangeStart
+
+"""
+
+
+def series(
+    measurement: str,
+    field: str | Sequence[str],
+    *where: str,
+    start: str = "v.timeRangeStart",
+    stop: str | None = "v.timeRangeStop",
+) -> str:
+    """Read one or several fields of a measurement, from the bucket it is in; `where` are further conditions.
+
+    The site's condition has to be among them, but for `collector`, which knows no gateway.
+    """
+    bucket = DAILY if measurement.endswith("_day") else RAW
+    fields = [field] if isinstance(field, str) else list(field)
+    named = " or ".join(f'r._field == "{name}"' for name in fields)
+    until = f", stop: {stop}" if stop else ""
+    conditions = [f'r._measurement == "{measurement}"', named if len(fields) == 1 else f"({named})"]
+    text = (
+        f'from(bucket: "{bucket}")\n'
+        f"  |> range(start: {start}{until})\n"
+        f"  |> filter(fn: (r) => {' and '.join(conditions)})\n"
+    )
+    return text + "".join(f"  |> filter(fn: (r) => {condition})\n" for condition in where)
+
+
+def _names(measurement: str, tag: str, *where: str) -> str:
+    # Values of data, since InfluxDB goes on listing the names of series that were deleted.
+    return (
+        series(measurement, "energy_wh", *where, start="0", stop=None)
+        + f'  |> last()\n  |> keep(columns: ["{tag}"])\n  |> group()\n  |> distinct(column: "{tag}")\n'
+    )
+
+
+def site_variable() -> Json:
+    """The gateways: by name on screen, by id in queries and links (`var-site=216000000001`)."""
+    query = (
+        series("ecu_day", "energy_wh", start="0", stop=None)
+        + "  |> last()\n"
+        + '  |> map(fn: (r) => ({_value: r.ecu_name + " | " + r.ecu}))\n'
+        + "  |> group()\n"
+        + "  |> distinct()\n"
+    )
+    # Grafana takes a value apart by the names of the groups.
+    built = choice("site", "Site", "The gateways to look at.", query)
+    return {**built, "regex": r"/^(?<text>.*) \| (?<value>.*)$/"}
+
+
+def array_variable() -> Json:
+    """The arrays of the chosen sites."""
+    return choice("array", "Array", "The arrays of the chosen sites.", _names("channel_day", "array", SITE))
+
+
+def panel_variable() -> Json:
+    """The panels of the chosen arrays."""
+    return choice("panel", "Panel", "The panels of the chosen arrays.", _names("channel_day", "panel", SITE, ARRAY))
+
+
+def one_panel_variable() -> Json:
+    """One panel of the chosen sites. Its name is not that of the choice of several, which links hand over, all of them
+    if need be.
+    """
+    return one_of("one_panel", "Panel", "The panel to look at.", _names("channel_day", "panel", SITE))
+
+
+def its_array_variable() -> Json:
+    """The array of the one panel, which nobody has to choose."""
+    names = _names("channel_day", "array", SITE, ONE_PANEL)
+    return {**one_of("its_array", "Array", "The array of the panel.", names), "hide": 2}
+
+
+def inverter_variable() -> Json:
+    """The inverters of the chosen sites."""
+    return choice(
+        "inverter", "Inverter", "The inverters of the chosen sites.", _names("inverter_day", "inverter_name", SITE)
+    )
+
+
+def inverter_of_panels_variable() -> Json:
+    """The inverters of the chosen panels; all of them are those and not every one there is."""
+    names = _names("channel_day", "inverter_name", SITE, ARRAY, PANEL)
+    built = choice("inverter", "Inverter", "The inverters of the chosen panels.", names)
+    del built["allValue"]
+    return built
+
+
+def events(*where: str) -> str:
+    """What happened in the time range, in columns `_time`, `ecu`, `ecu_name`, `kind`, `source` and `text`, of the
+    chosen sites.
+
+    An event has its gateway's id and no name, which is why the names come from elsewhere; a gateway that never sent a
+    record goes by its id. What has no readable id is shown with all sites only.
+    """
+    return (
+        "names = "
+        + series("ecu_day", "energy_wh", SITE, start="0", stop=None)
+        + """  |> last()
+  |> map(fn: (r) => ({r with _time: time(v: 0)}))
+  |> keep(columns: ["_time", "ecu", "ecu_name"])
+
+happened = """
+        + series("event", "text", SITE, *where)
+        + """  |> rename(columns: {_value: "text"})
+  |> keep(columns: ["_time", "ecu", "kind", "source", "text"])
+
+union(tables: [names, happened])
+  |> group(columns: ["ecu"])
+  |> sort(columns: ["_time"])
+  |> fill(column: "ecu_name", usePrevious: true)
+  |> filter(fn: (r) => exists r.text)
+  |> map(fn: (r) => ({r with ecu_name: if exists r.ecu_name then r.ecu_name else r.ecu}))
+  |> group()
+"""
+    )
+
+
+def within_a_day(gaps: str) -> str:
+    """Of gaps, those that are no night: longer than a day, or within one day of their gateway.
+
+    A gap has the columns `_time`, which is its end, `seconds` and `ecu`; others are kept.
+
+    Every gateway's own midnight is told by its roll-ups, so that gateways of all zones can be asked at once; the hour
+    of summer time does not matter by night.
+    """
+    return (
+        "midnights = "
+        + series("ecu_day", "records", SITE, start="0", stop=None)
+        + """\
+  |> last()
+  |> map(fn: (r) => ({r with midnight: int(v: r._time) % 86400000000000, _time: time(v: 0)}))
+  |> keep(columns: ["_time", "ecu", "midnight"])
+
+gaps = """
+        + gaps
+        + """
+day = (r, seconds) => (int(v: r._time) - seconds * 1000000000 - r.midnight) / 86400000000000
+
+union(tables: [midnights, gaps])
+  |> group(columns: ["ecu"])
+  |> sort(columns: ["_time"])
+  |> fill(column: "midnight", usePrevious: true)
+  |> filter(fn: (r) => exists r.seconds and exists r.midnight)
+  |> filter(fn: (r) => r.seconds > 86400 or day(r: r, seconds: r.seconds) == day(r: r, seconds: 0))
+  |> group()
+"""
+    )
+
+
+def event_annotations() -> list[Json]:
+    """What every board with a time axis can mark on it, of the chosen sites."""
+    return [
+        annotation("Firmware", "purple", _marks("firmware")),
+        annotation("New inverters", "blue", _marks("new_inverter")),
+        annotation("Refused commands", "red", _marks("refused_command")),
+    ]
+
+
+def _marks(kind: str) -> str:
+    # On the first day every inverter is new: one mark an hour tells that as well as forty.
+    return (
+        events(f'r.kind == "{kind}"')
+        + """  |> group(columns: ["ecu_name", "kind", "source"])
+  |> sort(columns: ["_time"])
+  |> window(every: 1h)
+  |> reduce(
+    identity: {count: 0, at: time(v: 0), text: ""},
+    fn: (r, accumulator) => ({
+      count: accumulator.count + 1,
+      at: if accumulator.count == 0 then r._time else accumulator.at,
+      text: if accumulator.count == 0 then r.text else accumulator.text,
+    }),
+  )
+  |> group()
+  |> map(fn: (r) => ({
+    _time: r.at,
+    tags: r.source,
+    text: r.ecu_name + ": " + r.text + (if r.count > 1 then ", and " + string(v: r.count - 1) + " more" else ""),
+  }))
+"""
+    )

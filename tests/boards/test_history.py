@@ -1,0 +1,355 @@
+"""The board of all years shows what really was: days, months and years of each gateway's own calendar."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from statistics import fmean
+
+import pytest
+
+from tests.boards.conftest import Site
+from tests.boards.figures import Sample
+from tests.boards.files import boards
+from tests.boards.screen import Look, Screen, numbers, when
+from tests.boards.sites import AMSTERDAM, BARN, NOW, ROOF, SHED, ZONES
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+TODAY = NOW.astimezone(AMSTERDAM).date()
+WHOLE_YEAR_DAYS, WHOLE_MONTH_DAYS, BEST_DAYS = 350, 25, 30
+
+Days = Mapping[date, float]
+
+
+def own_day(sample: Sample) -> date:
+    """The day that a roll-up is of: it stands at the midnight of its gateway."""
+    return sample.time.astimezone(ZONES[sample.tags["ecu"]]).date()
+
+
+def days_of(site: Site, *ecus: str) -> Days:
+    """The energy of each day, as these gateways count it, or all of them."""
+    found = site.figures.grouped("ecu_day", "energy_wh", own_day, ecu=ecus or tuple(ZONES))
+    return {day: wh for (day,), wh in found.items()}
+
+
+def summed(days: Days, digits: int) -> dict[str, float]:
+    """By year (4 digits) or month (7 digits)."""
+    sums: dict[str, float] = defaultdict(float)
+    for day, wh in days.items():
+        sums[day.isoformat()[:digits]] += wh
+    return sums
+
+
+def counted(days: Days, digits: int) -> dict[str, int]:
+    return {period: len([day for day in days if day.isoformat().startswith(period)]) for period in summed(days, digits)}
+
+
+@pytest.fixture(scope="module")
+def history(mixed: Site) -> Look:
+    return mixed.screen.look(boards()["solar-history"])
+
+
+# All years
+
+
+def test_years_are_those_of_each_gateway_and_only_whole_ones_are_called_so(mixed: Site, history: Look) -> None:
+    days = days_of(mixed)
+    rows = history.panel("Energy by year")
+    whole = {year for (year,) in numbers(rows, "year", value="Whole year")}
+    shown = numbers(rows, "year", value="Whole year") | numbers(rows, "year", value="Part of a year")
+    assert {year: wh for (year,), wh in shown.items()} == pytest.approx(summed(days, 4))
+    assert whole == {"2023", "2024", "2025"}
+    assert all(counted(days, 4)[year] >= WHOLE_YEAR_DAYS for year in whole)
+
+
+def test_a_year_of_few_months_is_no_whole_one(mixed: Site) -> None:
+    rows = mixed.screen.look(boards()["solar-history"], site=BARN).panel("Energy by year")
+    assert {year for (year,) in numbers(rows, "year", value="Whole year")} == {"2025"}
+    assert {year for (year,) in numbers(rows, "year", value="Part of a year")} == {"2024", "2026"}
+
+
+def test_months_stand_beside_the_same_months_of_last_year_and_the_mean_of_all_before(
+    mixed: Site, history: Look
+) -> None:
+    days = days_of(mixed)
+    sums, counts = summed(days, 7), counted(days, 7)
+    rows = history.panel("Months against those of earlier years")
+    assert [row["name"] for row in rows] == list(MONTHS)
+    for number, row in enumerate(rows, 1):
+        for year, kind in ((2026, "This year"), (2025, "Last year")):
+            known = sums.get(f"{year}-{number:02}")
+            assert (row[kind] == "") if known is None else (float(row[kind]) == pytest.approx(known))
+        earlier = [
+            wh
+            for period, wh in sums.items()
+            if period[:4] < "2026" and int(period[5:]) == number and counts[period] >= WHOLE_MONTH_DAYS
+        ]
+        assert float(row["Mean of earlier years"]) == pytest.approx(fmean(earlier))
+
+
+def test_each_month_of_each_year_has_its_cell_and_the_year_its_sum_and_days(mixed: Site, history: Look) -> None:
+    days = days_of(mixed)
+    rows = history.panel("Every month of every year, in kWh")
+    assert [row["year"] for row in rows] == ["2026", "2025", "2024", "2023"]
+    cells = {
+        f"{row['year']}-{number:02}": float(row[name]) * 1000
+        for row in rows
+        for number, name in enumerate(MONTHS, 1)
+        if row[name]
+    }
+    assert cells == pytest.approx(summed(days, 7))
+    assert {row["year"]: float(row["Sum"]) * 1000 for row in rows} == pytest.approx(summed(days, 4))
+    assert {row["year"]: int(float(row["Days"])) for row in rows} == counted(days, 4)
+
+
+def test_curves_of_years_grow_day_by_day_from_the_first_of_january(mixed: Site, history: Look) -> None:
+    days = days_of(mixed)
+    rows = history.panel("Each year as it grew")
+    names = {"2023": 2023, "2024": 2024, "2025, last year": 2025, "2026, this year": 2026}
+    begin = datetime(2026, 1, 1, tzinfo=AMSTERDAM)
+    for row in rows:
+        at = datetime.fromtimestamp(int(row["day"]) / 1000, AMSTERDAM)
+        number = (at.date() - begin.date()).days
+        for name, year in names.items():
+            day = date(year, 1, 1) + timedelta(days=number)
+            if day.year == year and day in days:
+                grown = math.fsum(wh for one, wh in days.items() if one.year == year and one <= day)
+                assert float(row[name]) == pytest.approx(grown)
+            else:
+                assert row[name] == ""
+    # A leap year has a day more, which stands at its end.
+    assert len(rows) == 366
+
+
+def test_the_best_days_are_the_ten_best_and_lead_to_themselves(mixed: Site, history: Look) -> None:
+    best = sorted(days_of(mixed).items(), key=lambda item: -item[1])[:10]
+    rows = history.panel("Best days")
+    assert [float(row["energy"]) for row in rows] == pytest.approx([wh for _, wh in best])
+    for row, (day, _) in zip(rows, best, strict=True):
+        begin = datetime(day.year, day.month, day.day, tzinfo=AMSTERDAM)
+        end = begin + timedelta(days=1)
+        assert when(row, "day") == begin
+        assert int(row["from"]) == begin.timestamp() * 1000
+        assert int(row["to"]) == end.timestamp() * 1000 - 1
+    (row,) = history.panel("Best day")
+    day, wh = best[0]
+    assert row["day"] == f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+    assert float(row["energy"]) == pytest.approx(wh)
+
+
+def test_lifetime_is_all_that_is_recorded_beside_the_gateways_own_counters(mixed: Site, history: Look) -> None:
+    shown = numbers(history.panel("Lifetime"), "name", value="energy")
+    counters = mixed.figures.grouped("ecu_day", "lifetime_kwh", "ecu", how=lambda values: values[-1])
+    assert shown == {
+        ("Recorded since Jan 2023",): pytest.approx(mixed.figures.total("ecu_day", "energy_wh")),
+        ("Counted by the gateway",): pytest.approx(sum(counters.values()) * 1000),
+    }
+
+
+def test_prices_are_for_all_that_is_used_and_all_that_is_sold_also_with_a_comma(mixed: Site) -> None:
+    look = mixed.screen.look(boards()["solar-history"], price="0,25", feed_in="0.1", co2="")
+    years = summed(days_of(mixed), 4)
+    rows = look.panel("What it is worth")
+    assert [row["year"] for row in rows] == ["All years", "2026", "2025", "2024", "2023"]
+    for row in rows:
+        kwh = (years[row["year"]] if row["year"] in years else sum(years.values())) / 1000
+        assert float(row["kwh"]) == pytest.approx(kwh)
+        assert float(row["used"]) == pytest.approx(kwh * 0.25)
+        assert float(row["sold"]) == pytest.approx(kwh * 0.1)
+        assert float(row["co2"]) == 0
+
+
+# Against the year before
+
+
+@pytest.mark.parametrize(
+    ("title", "begin"),
+    [
+        ("This month", datetime(2026, 4, 1, tzinfo=AMSTERDAM)),
+        ("This year", datetime(2026, 1, 1, tzinfo=AMSTERDAM)),
+        ("Last twelve months", NOW.astimezone(AMSTERDAM).replace(year=2025)),
+    ],
+)
+def test_a_figure_is_compared_with_the_year_before_until_the_same_hour(
+    mixed: Site, title: str, begin: datetime
+) -> None:
+    def energy(start: datetime, stop: datetime) -> float:
+        return mixed.figures.total("ecu", "energy_wh", start=start, stop=stop, ecu=ROOF)
+
+    (row,) = mixed.screen.look(boards()["solar-history"], site=ROOF).panel(title)
+    same = NOW.astimezone(AMSTERDAM)
+    lately, before = energy(begin, same), energy(begin.replace(year=begin.year - 1), same.replace(year=same.year - 1))
+    assert float(row["energy"]) == pytest.approx(lately)
+    percent = round(1000 * abs(lately / before - 1)) / 10
+    assert row["name"] == f"{percent:g} % {'less' if lately < before else 'more'} than a year before"
+
+
+def test_nothing_is_compared_with_a_year_without_records(mixed: Site) -> None:
+    look = mixed.screen.look(boards()["solar-history"], site=SHED)
+    for title in ("This month", "This year", "Last twelve months"):
+        (row,) = look.panel(title)
+        assert row["name"] == "No year before"
+
+
+# Arrays
+
+
+def test_with_an_array_chosen_its_panels_are_added_up(mixed: Site) -> None:
+    look = mixed.screen.look(boards()["solar-history"], array="Barn/North")
+    panels = mixed.figures.grouped("channel_day", "energy_wh", own_day, array="Barn/North")
+    rows = look.panel("Every month of every year, in kWh")
+    expected = summed({day: wh for (day,), wh in panels.items()}, 4)
+    assert {row["year"]: float(row["Sum"]) * 1000 for row in rows} == pytest.approx(expected)
+    (row,) = look.panel("This month")
+    begin = datetime(2026, 4, 1, tzinfo=AMSTERDAM)
+    raw = mixed.figures.total("channel", "energy_wh", start=begin, stop=NOW, array="Barn/North")
+    assert float(row["energy"]) == pytest.approx(raw)
+    assert [row["name"] for row in look.panel("Lifetime")] == ["Recorded since Jul 2024"]
+
+
+def expected_yields(mixed: Site, digits: int) -> dict[tuple[str, str], tuple[float, int]]:
+    """By array and period: energy for each watt of the panels whose peak is known, and the days with records."""
+
+    def period(sample: Sample) -> str:
+        return own_day(sample).isoformat()[:digits]
+
+    of_panel = ("array", period, "inverter", "channel")
+    energies = mixed.figures.grouped("channel_day", "energy_wh", *of_panel)
+    peaks = mixed.figures.grouped("channel_day", "peak_w", *of_panel, how=list)
+    found = {}
+    for array, name in {key[:2] for key in peaks}:
+        panels = [key for key in peaks if key[:2] == (array, name)]
+        days = max(len(peaks[key]) for key in panels)
+        watts = sum(sum(peaks[key]) for key in panels) / days
+        found[array, name] = (sum(energies[key] for key in panels) / watts, days)
+    return found
+
+
+def test_the_yield_of_a_year_is_that_of_the_panels_whose_peak_is_known(mixed: Site, history: Look) -> None:
+    shown = {
+        (array, row["year"]): float(row[array])
+        for row in history.panel("Yield by year")
+        for array in row
+        if array not in ("", "result", "table", "year") and row[array]
+    }
+    whole = {
+        key: wh
+        for key, (wh, count) in expected_yields(mixed, 4).items()
+        if count >= WHOLE_YEAR_DAYS and key[1] < str(TODAY.year)
+    }
+    assert shown == pytest.approx(whole)
+    assert {("South", "2024"), ("West", "2025"), ("Barn/North", "2025")} <= set(shown)
+
+
+def test_the_yield_of_months_begins_with_a_whole_month(mixed: Site, history: Look) -> None:
+    rows = history.panel("Yield by month")
+    assert [row["month"] for row in rows][:2] == ["Apr 2025", "May 2025"]
+    expected = expected_yields(mixed, 7)
+    for row in rows:
+        name, year = row["month"].split()
+        period = f"{year}-{MONTHS.index(name) + 1:02}"
+        for array in ("South", "West", "Barn/North"):
+            assert float(row[array]) == pytest.approx(expected[array, period][0])
+
+
+def strengths(mixed: Site) -> dict[str, dict[int, float]]:
+    """By array and whole year: the mean of the best days, a day being the mean of the panels."""
+    means = mixed.figures.grouped("channel_day", "energy_wh", "array", own_day, how=fmean)
+    by_year: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for (array, day), wh in means.items():
+        if day.year < TODAY.year:
+            by_year[array, day.year].append(wh)
+    found: dict[str, dict[int, float]] = defaultdict(dict)
+    for (array, year), days in by_year.items():
+        if len(days) >= WHOLE_YEAR_DAYS:
+            found[array][year] = fmean(sorted(days)[-BEST_DAYS:])
+    return found
+
+
+def test_strength_is_that_of_the_best_days_against_the_mean_of_all_whole_years(mixed: Site, history: Look) -> None:
+    shown = {
+        (array, int(row["year"])): float(row[array])
+        for row in history.panel("Strength on the best days")
+        for array in row
+        if array not in ("", "result", "table", "year") and row[array]
+    }
+    assert shown == {
+        (array, year): pytest.approx(wh / fmean(years.values()) - 1, abs=1e-9)
+        for array, years in strengths(mixed).items()
+        for year, wh in years.items()
+    }
+
+
+def test_the_slope_is_that_of_least_squares_and_needs_three_whole_years(mixed: Site, history: Look) -> None:
+    rows = {row["array"]: row for row in history.panel("Change of strength in a year")}
+    sums = []
+    for array, years in strengths(mixed).items():
+        if len(years) < 3:
+            assert array not in rows
+            continue
+        level = fmean(years.values())
+        points = [(year - fmean(years), wh / level - 1) for year, wh in years.items()]
+        xx, xy, yy = (math.fsum(p[i] * p[j] for p in points) for i, j in ((0, 0), (0, 1), (1, 1)))
+        sums.append((xx, xy, yy, len(points) - 1))
+        assert float(rows[array]["change"]) == pytest.approx(xy / xx, abs=1e-9)
+        spread = math.sqrt(max(yy - xy * xy / xx, 0) / (len(points) - 2) / xx)
+        assert float(rows[array]["spread"]) == pytest.approx(spread, abs=1e-6)
+        assert rows[array]["years"] == "2023 to 2025"
+        # The roof is made so that it loses a hundredth a year.
+        assert float(rows[array]["change"]) == pytest.approx(-0.01, abs=0.002)
+    assert set(rows) == {"South", "West", "All arrays"}
+    xx, xy = (math.fsum(row[i] for row in sums) for i in (0, 1))
+    assert float(rows["All arrays"]["change"]) == pytest.approx(xy / xx, abs=1e-9)
+
+
+# The chosen time
+
+
+def test_the_bars_of_days_stand_at_midnight_also_when_a_gateways_clock_is_another(mixed: Site) -> None:
+    for site in (ROOF, BARN, SHED):
+        look = mixed.screen.look(boards()["solar-history"], site=site)
+        shown = {when(row): float(row["_value"]) for row in look.panel("Energy by day")}
+        assert {instant.astimezone(AMSTERDAM).hour for instant in shown} == {0}
+        begin = look.start.astimezone(AMSTERDAM).date()
+        expected = {day: wh for day, wh in days_of(mixed, site).items() if day >= begin}
+        assert {instant.astimezone(AMSTERDAM).date(): wh for instant, wh in shown.items()} == pytest.approx(expected)
+
+
+def test_hours_are_those_of_the_clock_on_the_wall_also_when_it_changes(mixed: Site) -> None:
+    look = mixed.screen.look(boards()["solar-history"], site=ROOF)
+    shown = {
+        (when(row).astimezone(AMSTERDAM).date(), int(name[:2])): float(row[name])
+        for row in look.panel("Hours of the days")
+        for name in row
+        if name.endswith(":00") and row[name]
+    }
+    begin = look.start.astimezone(AMSTERDAM).replace(hour=0, minute=0, second=0, microsecond=0)
+    expected: dict[tuple[date, int], float] = defaultdict(float)
+    for sample in mixed.figures.samples("ecu", "energy_wh", start=begin, ecu=ROOF):
+        local = sample.time.astimezone(AMSTERDAM)
+        if sample.value > 0:
+            expected[local.date(), local.hour] += sample.value
+    # The hour that is there twice, in the night, shows its second half.
+    twice = datetime(2025, 10, 26, 2, tzinfo=AMSTERDAM, fold=1).astimezone(UTC)
+    expected[date(2025, 10, 26), 2] = mixed.figures.total(
+        "ecu", "energy_wh", start=twice, stop=twice + timedelta(hours=1), ecu=ROOF
+    )
+    assert shown == pytest.approx(expected)
+    assert {date(2025, 10, 26), date(2026, 3, 29)} <= {day for day, _ in shown}
+
+
+def test_a_click_on_a_day_opens_the_boards_of_a_day_and_of_now_on_it(history: Look) -> None:
+    (panel,) = (panel for panel in history.board["panels"] if panel["title"] == "Best days")
+    properties = {
+        entry["id"]: entry["value"]
+        for override in panel["fieldConfig"]["overrides"]
+        if override["matcher"]["options"] == "day"
+        for entry in override["properties"]
+    }
+    for link, uid in zip(properties["links"], ("solar-day", "solar-now"), strict=True):
+        assert link["url"].startswith(f"/d/{uid}?from=${{__data.fields.from}}&to=${{__data.fields.to}}&")
+
+
+def test_nothing_is_shown_of_nothing(empty_screen: Screen) -> None:
+    look = empty_screen.look(boards()["solar-history"])
+    assert [place for place, rows in look.everything() if rows and place != "panel 'What it is worth', query A"] == []

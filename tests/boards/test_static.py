@@ -1,0 +1,307 @@
+"""What can be held of Grafana's files without a database: rules for every board, every panel and every query."""
+
+import json
+import re
+import zoneinfo
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from collector.boards.parts import COLUMNS, PROVISIONED_SOURCE, SOURCE
+from collector.boards.write import as_text, bucket_names
+from collector.points import SCHEMA
+from tests.boards.files import (
+    DASHBOARDS,
+    PROVISIONING,
+    Json,
+    Question,
+    all_boards,
+    annotations,
+    asking,
+    boards,
+    panels,
+    queried_variables,
+    questions,
+    rule_questions,
+    rules,
+    variables,
+)
+from tests.boards.flux import calls, sources, strangers, without_comments
+
+BOARDS = all_boards()
+RULES = "alert rules"
+
+every_board = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+every_set = pytest.mark.parametrize("name", [*BOARDS, RULES])
+
+# Panels that show numbers in a unit of their own; in the others columns have theirs.
+_OF_ONE_UNIT = ("stat", "gauge", "bargauge", "timeseries", "barchart", "heatmap", "histogram", "trend", "xychart")
+_WITH_UNIT = re.compile(r".*_(w|wh|kwh|var|v|a|hz|c|s|ms|deg|bytes)")
+_WITH_TIMES = ("timeseries", "barchart", "heatmap", "table", "trend", "state-timeline")
+_BY_NAME = ("timeseries", "state-timeline", "status-history")
+
+_TAGS = {tag for measurement in SCHEMA.values() for tag in measurement.tags}
+_LABEL = re.compile(r"\$\{__field\.labels\.(\w+)\}")
+_LINK = re.compile(r"/d/([\w-]+)")
+_LINKED_VALUE = re.compile(r"[?&]var-(\w+)=")
+_USED = re.compile(r"\$\{(\w+)(?:[.:][^}]*)?\}")
+_DATE = re.compile(r"\b(19|20)\d\d-\d\d-\d\d")
+_CALENDAR = re.compile(r"\btoday\(\)|every: ?\d+(d|w|mo|y)\b|\bdate\.(hour|monthDay|month|year|yearDay|weekDay)\(")
+# These lose the storage's help in a window with a time zone.
+_SLOW = re.compile(r"\bfn: ?(max|min|first|last)\b")
+_ZONE = re.compile(r"[A-Z]\w+/[\w/+-]+")
+_ZONES = zoneinfo.available_timezones()
+
+
+def _questions(name: str) -> list[Question]:
+    return list(rule_questions() if name == RULES else questions(BOARDS[name]))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, str):
+        yield value
+
+
+def _settings(panel: Json, name: str) -> list[Any]:
+    """All values of a field setting in a panel, as default and for single fields."""
+    config = panel["fieldConfig"]
+    found = [config["defaults"][name]] if name in config["defaults"] else []
+    for override in config["overrides"]:
+        found += [setting["value"] for setting in override["properties"] if setting["id"] == name]
+    return found
+
+
+def test_there_are_boards() -> None:
+    assert "solar-now" in BOARDS
+
+
+def test_the_files_are_the_boards_that_are_written() -> None:
+    files = {file.stem: file.read_text(encoding="utf-8") for file in DASHBOARDS.glob("*.json")}
+    written = {uid: as_text(board, bucket_names("solar", "solar_daily")) for uid, board in boards().items()}
+    assert set(files) == set(written)
+    for uid, text in written.items():
+        assert files[uid] == text, f"{uid}.json: python -m collector.boards --builtin --dashboards grafana/dashboards"
+
+
+@every_board
+def test_a_board_is_told_apart_by_its_uid_and_its_panels_by_their_numbers(board: Json) -> None:
+    assert re.fullmatch(r"solar-[a-z]+", board["uid"])
+    assert "id" not in board
+    assert board["title"]
+    assert board["description"].endswith(".")
+    ids = [panel["id"] for panel in panels(board)]
+    assert sorted(ids) == list(range(1, len(ids) + 1))
+    titles = [panel["title"] for panel in asking(board)]
+    assert sorted(titles) == sorted(set(titles))
+
+
+def test_titles_and_uids_are_of_one_board_each() -> None:
+    assert len({board["title"] for board in BOARDS.values()}) == len(BOARDS)
+
+
+@every_board
+def test_a_board_is_among_the_others_that_it_links_to(board: Json) -> None:
+    assert "solar" in board["tags"]
+    assert [link["tags"] for link in board["links"] if link["type"] == "dashboards"] == [["solar"]]
+    assert all(link["keepTime"] and link["includeVars"] for link in board["links"] if link["type"] == "dashboards")
+
+
+@every_board
+def test_a_board_has_no_time_zone_and_no_date_of_its_own(board: Json) -> None:
+    assert (board["timezone"], board["weekStart"]) == ("", "monday")
+    assert all(end.startswith("now") for end in board["time"].values())
+    for text in _texts(board):
+        assert not _ZONES & set(_ZONE.findall(text)), text
+    for question in questions(board):
+        assert not _DATE.search(without_comments(question.query)), question.place
+
+
+@every_board
+def test_a_panel_says_what_it_shows_and_what_it_shows_when_there_is_nothing(board: Json) -> None:
+    for panel in asking(board):
+        assert panel["title"], panel["id"]
+        assert panel["description"].endswith("."), panel["title"]
+        no_value = panel["fieldConfig"]["defaults"].get("noValue")
+        # In a table it stands in every empty cell, where nothing may be the right word.
+        assert no_value or (panel["type"] == "table" and no_value == ""), f"{panel['title']}: noValue"
+
+
+@every_board
+def test_numbers_have_a_unit(board: Json) -> None:
+    for panel in asking(board):
+        if panel["type"] in _OF_ONE_UNIT:
+            assert _settings(panel, "unit"), f"{panel['title']}: unit"
+        if panel["type"] != "table":
+            continue
+        for override in panel["fieldConfig"]["overrides"]:
+            name, properties = override["matcher"]["options"], {one["id"] for one in override["properties"]}
+            if "custom.hidden" not in properties and _WITH_UNIT.fullmatch(str(name)):
+                assert properties & {"unit", "mappings"}, f"{panel['title']}: unit of {name}"
+
+
+@every_board
+def test_everything_asks_the_data_source_that_is_chosen(board: Json) -> None:
+    (source,) = (variable for variable in variables(board) if variable["type"] == "datasource")
+    assert source["current"]["value"] == PROVISIONED_SOURCE
+    for panel in asking(board):
+        assert [panel["datasource"], *(target["datasource"] for target in panel["targets"])] == [
+            SOURCE for _ in range(len(panel["targets"]) + 1)
+        ], panel["title"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]), panel["title"]
+    for asked in (*queried_variables(board), *annotations(board)):
+        assert asked["datasource"] == SOURCE, asked["name"]
+
+
+@every_board
+def test_a_series_is_called_by_a_tag_and_not_by_all_of_them(board: Json) -> None:
+    for panel in asking(board):
+        names = _settings(panel, "displayName")
+        if panel["type"] in _BY_NAME:
+            assert names, f"{panel['title']}: displayName"
+        for name in names:
+            assert "{{" not in name, panel["title"]
+            for label in _LABEL.findall(name):
+                assert label in _TAGS or any(
+                    re.search(rf"\b{label}\b", target["query"]) for target in panel["targets"]
+                ), f"{panel['title']}: nothing is called {label}"
+
+
+@every_board
+def test_no_two_panels_are_in_one_place_and_none_is_outside(board: Json) -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] >= 0, panel["title"]
+        assert place["x"] + place["w"] <= COLUMNS, panel["title"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                assert (x, y) not in taken, f"{panel['title']!r} is on {taken[x, y]!r}"
+                taken[x, y] = panel["title"]
+
+
+@every_board
+def test_what_is_chosen_on_a_board_is_used_and_what_is_used_can_be_chosen(board: Json) -> None:
+    names = {variable["name"] for variable in variables(board)}
+    used = {name for text in _texts(board) for name in _USED.findall(text) if not name.startswith("__")}
+    # In Flux, `"${r.panel}"` is a column in a text.
+    assert used - names <= {"r"}
+    assert names - used == set()
+
+
+@every_board
+def test_a_link_leads_to_a_board_and_hands_over_what_can_be_chosen_there(board: Json) -> None:
+    links = [text for text in _texts(board) if _LINK.search(text)]
+    for link in links:
+        for uid in _LINK.findall(link):
+            assert uid in BOARDS, link
+            there = {variable["name"] for variable in variables(BOARDS[uid])}
+            handed = set(_LINKED_VALUE.findall(link))
+            assert handed <= there, f"{uid} has no variable {handed - there}: {link}"
+
+
+@every_board
+def test_a_choice_of_sites_is_one_for_every_query(board: Json) -> None:
+    if "site" not in {variable["name"] for variable in variables(board)}:
+        return
+    for question in questions(board):
+        if question.place == "variable 'site'":
+            continue
+        for source in sources(question.query):
+            if any("ecu" in SCHEMA[name].tags for name in source.measurements if name in SCHEMA):
+                assert "site" in _USED.findall(question.query), f"{question.place} is of all sites"
+
+
+@every_set
+def test_a_query_asks_for_what_there_is(name: str) -> None:
+    found = {question.place: strangers(question.query) for question in _questions(name)}
+    assert {place: text for place, text in found.items() if text} == {}
+
+
+@every_set
+def test_a_query_counts_days_in_grafanas_time_zone(name: str) -> None:
+    for question in _questions(name):
+        query = without_comments(question.query)
+        assert re.findall(r'timezone\.location\(name: "(.*?)"\)', query) in ([], ["${__timezone}"]), question.place
+        if name != RULES and _CALENDAR.search(query):
+            assert "option location" in query, f"{question.place} has days of Greenwich"
+
+
+@every_set
+def test_no_query_is_of_a_kind_that_influxdb_is_slow_at(name: str) -> None:
+    for question in _questions(name):
+        query = without_comments(question.query)
+        assert "contains(" not in query, question.place
+        assert "{{" not in query, question.place
+        for source in sources(query):
+            assert "_measurement" in source.columns, f"{question.place} reads all measurements"
+            assert "_field" in source.columns, f"{question.place} reads all fields"
+        if "option location" in query:
+            for window in calls(query, "aggregateWindow"):
+                assert not _SLOW.search(window) or "location:" in window, f"{question.place}: {window}"
+
+
+@every_board
+def test_bars_stand_where_their_time_begins(board: Json) -> None:
+    for panel in asking(board):
+        for window in (window for target in panel["targets"] for window in calls(target["query"], "aggregateWindow")):
+            if panel["type"] in _WITH_TIMES and _CALENDAR.search(window):
+                assert "timeSrc:" in window, f"{panel['title']}: {window}"
+
+
+@every_set
+def test_weeks_begin_on_monday(name: str) -> None:
+    for question in _questions(name):
+        for window in (window for call in ("aggregateWindow", "window") for window in calls(question.query, call)):
+            if re.search(r"every: ?\d+w\b", window):
+                assert "offset: -3d" in window, f"{question.place}: without it weeks begin on Thursday"
+
+
+def test_rules_are_told_apart_and_say_what_happened_and_what_to_do() -> None:
+    found = rules()
+    assert len({rule["uid"] for rule in found}) == len(found)
+    assert len({rule["title"] for rule in found}) == len(found)
+    for rule in found:
+        assert {"summary", "description"} <= set(rule["annotations"]), rule["title"]
+        assert rule["labels"].get("severity"), rule["title"]
+        assert {step["datasourceUid"] for step in rule["data"]} <= {PROVISIONED_SOURCE, "__expr__"}, rule["title"]
+        assert rule["condition"] in {step["refId"] for step in rule["data"]}, rule["title"]
+        for board in [rule["annotations"]["__dashboardUid__"]] if "__dashboardUid__" in rule["annotations"] else []:
+            assert board in BOARDS, rule["title"]
+            numbers = {str(panel["id"]) for panel in panels(BOARDS[board])}
+            assert rule["annotations"].get("__panelId__") in {None, *numbers}, rule["title"]
+
+
+def test_the_data_source_is_the_boards_and_its_token_is_in_no_file_of_ours() -> None:
+    (file,) = (PROVISIONING / "datasources").iterdir()
+    (source,) = yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]
+    assert (source["uid"], source["type"]) == (PROVISIONED_SOURCE, SOURCE["type"])
+    assert source["editable"] is False
+    assert source["jsonData"]["version"] == "Flux"
+    assert source["secureJsonData"] == {"token": "$__file{/run/secrets/influxdb_token}"}
+
+
+def test_boards_that_are_gone_go_and_none_can_be_changed_on_screen() -> None:
+    for file in (PROVISIONING / "dashboards").iterdir():
+        for provider in yaml.safe_load(file.read_text(encoding="utf-8"))["providers"]:
+            assert provider["disableDeletion"] is False
+            assert provider["allowUiUpdates"] is False
+
+
+def test_files_are_written_so_that_a_change_can_be_read() -> None:
+    for file in DASHBOARDS.glob("*.json"):
+        text = file.read_text(encoding="utf-8")
+        assert text == json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n", file.name
+
+
+@every_board
+def test_no_panel_is_shifted_in_time(board: Json) -> None:
+    for panel in asking(board):
+        assert not panel.get("timeShift"), panel["title"]
