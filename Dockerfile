@@ -24,11 +24,12 @@ FROM python:3.13-slim-trixie
 LABEL org.opencontainers.image.title="apsystems-collector" \
       org.opencontainers.image.licenses="MIT"
 
-# A new volume takes owner and mode of the folder that it covers: so the user can write to /data and to /secrets in
-# their volumes without ever having been root.
+# A new volume takes owner and mode of the folder that it covers: so the user can write to its journal, its boards and
+# its secrets without ever having been root. Boards and secrets are for other users to read.
 RUN groupadd --gid 10001 collector \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/collector --shell /usr/sbin/nologin collector \
     && install -d -o 10001 -g 10001 -m 0750 /var/lib/collector /var/lib/collector/data \
+    && install -d -o 10001 -g 10001 -m 0755 /var/lib/collector/alerting /var/lib/collector/boards \
     && install -d -o 10001 -g 10001 -m 0755 /secrets /secrets/collector /secrets/grafana /secrets/influxdb
 
 COPY --from=build /opt/collector /opt/collector

@@ -20,6 +20,7 @@ import trio
 from collector import __version__
 from collector.admission import Admission
 from collector.backlog import Backlog
+from collector.boards.write import configured_names, write_roof
 from collector.clock import NS, Skew
 from collector.config import Config, InfluxDB
 from collector.errors import JournalError, StartError
@@ -30,6 +31,8 @@ from collector.metrics import Endpoint, Health
 from collector.names import Names
 from collector.points import clock_event
 from collector.report import Figures, Place, disk_free_bytes, report_point
+from collector.rollup import Buckets, Rollups
+from collector.rollup_loop import RollupLoop, ServiceLedger, ThreadedRollups
 from collector.server import Server
 from collector.watch import ClockWatch
 from collector.writer import Writer
@@ -40,6 +43,9 @@ GRACE_S = 3.0
 HEARTBEAT_S = 10.0
 REPORT_S = 60.0
 PURGE_S = 3600.0
+# A query over all days of a gateway takes seconds on a small machine; an end waits for one that is under way.
+ROLLUP_TIMEOUT_S = 25.0
+ROLLUP_PATIENCE_S = 2.0
 DAY_NS = 24 * 3600 * NS
 
 
@@ -79,7 +85,13 @@ class Service:
         self._backlog = Backlog(self._journal, self._limiter)
         self._admission = Admission(config.listen.max_connections, config.listen.max_connections_per_address)
         self._sink = _ThreadedSink(config.influxdb) if config.influxdb else None
-        self._writer = Writer(self._backlog, self._sink, self._names) if self._sink else None
+        self._rollups = self._threaded_rollups(config.influxdb) if config.influxdb else None
+        self._rollup_loop = RollupLoop(self._backlog, self._rollups, self._names) if self._rollups else None
+        self._writer = (
+            Writer(self._backlog, self._sink, self._names, on_delivered=self._rollup_loop.wake)
+            if self._sink and self._rollup_loop
+            else None
+        )
         self._clocks = ClockWatch(self._names, self._warn_of_clock)
         self._metrics_listeners: list[trio.SocketListener] = []
         self._stopping = trio.Event()
@@ -110,7 +122,25 @@ class Service:
                     await self._backlog.close()
                 if self._sink:
                     self._sink.close()
+                if self._rollups:
+                    self._rollups.close()
         _log.info("stopped")
+
+    def _threaded_rollups(self, settings: InfluxDB) -> ThreadedRollups:
+        token = settings.token.get_secret_value()
+        sink = InfluxSink(
+            settings.url, settings.org, token, settings.bucket, settings.rollup_bucket, timeout_s=ROLLUP_TIMEOUT_S
+        )
+        ledger = ServiceLedger(self._backlog)
+        rollups = Rollups(
+            sink,
+            self._names,
+            Buckets(settings.bucket, settings.rollup_bucket),
+            self._config.journal.path,
+            ledger.rollup_zones,
+            patience_s=ROLLUP_PATIENCE_S,
+        )
+        return ThreadedRollups(sink, rollups, ledger)
 
     def _ports(self) -> list[tuple[int, str]]:
         listen = self._config.listen
@@ -127,6 +157,7 @@ class Service:
             server = Server(intake, self._backlog, self._admission, on_stored=self._on_stored)
             background.start_soon(_stop_on_signal, signals, self._stopping)
             background.start_soon(self._beat, intake, server)
+            background.start_soon(partial(trio.to_thread.run_sync, self._write_roof, abandon_on_cancel=True))
             if self._metrics_listeners:
                 endpoint = Endpoint(partial(self._figures, self._writer, server), partial(self._health, intake))
                 background.start_soon(trio.serve_listeners, endpoint.handle, self._metrics_listeners)
@@ -134,6 +165,8 @@ class Service:
                 background.start_soon(self._writer.run)
                 background.start_soon(self._report, self._writer, server)
                 background.start_soon(self._purge)
+            if self._rollup_loop:
+                background.start_soon(self._rollup_loop.run)
             async with trio.open_nursery() as connections:
                 async with trio.open_nursery() as accepting:
                     accepting.start_soon(
@@ -167,6 +200,20 @@ class Service:
                 "names of gateways, inverters or panels changed: run `collector replay --all` to rename the past"
             )
 
+    def _write_roof(self) -> None:
+        folder = self._config.grafana.boards
+        if folder is None:
+            return
+        try:
+            write_roof(folder, self._config.inverter, configured_names(self._config))
+        except OSError as exc:
+            _log.warning(
+                "the board of the roof was not written folder=%s reason=%s: [grafana] boards wants a folder that this"
+                " user can write to",
+                folder,
+                exc.strerror or exc,
+            )
+
     async def _beat(self, intake: Intake, server: Server) -> None:
         while True:
             await self._put_run_state(self._run_state(intake, server))
@@ -188,6 +235,7 @@ class Service:
             "unanswered": intake.health.unanswered,
             "influxdb_error": sink.error if sink else None,
             "influxdb_error_since": sink.since if sink else 0,
+            "rollup_error": self._rollup_loop.error if self._rollup_loop else None,
             "fsync_s": self._journal.fsync_s,
         }
 

@@ -10,6 +10,8 @@ The environment has the last word on the database, so that one file serves a bar
 - `INFLUXDB_URL`, `INFLUXDB_ORG` and `INFLUXDB_TOKEN` or `INFLUXDB_TOKEN_FILE` replace the file's values. They count
   when the file has an `[influxdb]` section or `INFLUXDB_URL` is set, which stands for the section.
 - `TZ` is the site's zone when the file names none and `TZ` names an IANA zone.
+- `COLLECTOR_BOARDS` and `GRAFANA_URL` replace `grafana.boards` and `grafana.url`, since where a folder or another
+  service is depends on the container and not on the roof.
 - A variable that is set to nothing counts as not set.
 
 tomli on every Python: its errors know their line, which tomllib's do not before 3.14.
@@ -97,6 +99,20 @@ class InfluxDB(_Section):
     rollup_bucket: Bucket = "solar_daily"
 
 
+class Grafana(_Section):
+    """The folder for the board that is made from `row` and `column`, which Grafana reads; without it none is made.
+
+    The rest is for a look at whether Grafana works: its address, and a token or a user with a password, each in a file
+    that is read when it is needed.
+    """
+
+    boards: FilePath | None = None
+    url: Url | None = None
+    token_file: FilePath | None = None
+    user: Name = "admin"
+    password_file: FilePath | None = None
+
+
 class Metrics(_Section):
     """Where to serve `/metrics` and `/health`: nowhere without a port, and for this machine only by default."""
 
@@ -139,6 +155,7 @@ class Config(_Section):
     collector: Annotated[Collector, Field(validate_default=True)] = Collector()
     journal: Journal = Journal()
     influxdb: InfluxDB | None = None
+    grafana: Grafana = Grafana()
     metrics: Metrics = Metrics()
     ecu: Annotated[tuple[Ecu, ...], List] = ()
     inverter: Annotated[tuple[Inverter, ...], List] = ()
@@ -207,17 +224,26 @@ def _merge_environment(document: dict[str, Any], environ: Mapping[str, str]) -> 
     if isinstance(site, dict) and is_zone(zone):
         site.setdefault("timezone", zone)
 
+    given: dict[_Location, str] = {}
+    grafana = document.setdefault("grafana", {})
+    if isinstance(grafana, dict) and (boards := environ.get("COLLECTOR_BOARDS")):
+        grafana["boards"] = boards
+        given["grafana", "boards"] = "COLLECTOR_BOARDS"
+    if isinstance(grafana, dict) and (url := environ.get("GRAFANA_URL")):
+        grafana["url"] = url
+        given["grafana", "url"] = "GRAFANA_URL"
+
     values = {key: environ[variable] for key, variable in _VARIABLES.items() if environ.get(variable)}
     if "url" in values:
         document.setdefault("influxdb", {})
     section = document.get("influxdb")
     if not isinstance(section, dict):
-        return {}
+        return given
     if "token" in values or "token_file" in values:
         section.pop("token", None)
         section.pop("token_file", None)
     section.update(values)
-    return {("influxdb", key): _VARIABLES[key] for key in values}
+    return given | {("influxdb", key): _VARIABLES[key] for key in values}
 
 
 def _resolve_token(document: dict[str, Any], given: Mapping[_Location, str]) -> Iterator[str]:
@@ -251,6 +277,7 @@ _MODELS: Mapping[tuple[str, ...], type[_Section]] = {
     ("collector",): Collector,
     ("journal",): Journal,
     ("influxdb",): InfluxDB,
+    ("grafana",): Grafana,
     ("metrics",): Metrics,
     ("ecu",): Ecu,
     ("inverter",): Inverter,
@@ -284,7 +311,8 @@ def _fault(error: ErrorDetails, given: Mapping[_Location, str]) -> str:
     if error["type"] == "missing":
         variable = _VARIABLES.get(str(location[-1])) if location[0] == "influxdb" else None
         return f"{where}: missing" + (f" (or set {variable})" if variable else "")
-    secret = location[0] == "influxdb" and (location[-1] in ("influxdb", "token") or "@" in str(value))
+    section, key = location[0], location[-1]
+    secret = section in ("influxdb", "grafana") and (key in ("influxdb", "token") or "@" in str(value))
     return f"{where}: expected {_wanted(error)}" + ("" if secret else f", got {_shown(value)}")
 
 
@@ -349,6 +377,17 @@ def _conflicts(document: Mapping[str, Any]) -> Iterator[str]:
         for place, panel in _tables(f"{where}.panels", inverter.get("panels")):
             if ("row" in panel) != ("column" in panel):
                 yield f"{place}: row and column are wanted together or not at all"
+    yield from _places_taken(document.get("inverter"))
+
+
+def _places_taken(inverters: object) -> Iterator[str]:
+    """Panels of one array on one place. Each array may be numbered for itself; those without a name may be several."""
+    first: dict[tuple[object, ...], str] = {}
+    for where, inverter in _tables("inverter", inverters):
+        for place, panel in _tables(f"{where}.panels", inverter.get("panels")):
+            spot = tuple(panel.get(key) for key in ("array", "row", "column"))
+            if tuple(map(type, spot)) == (str, int, int) and first.setdefault(spot, place) != place:
+                yield f"{place}: row {spot[1]}, column {spot[2]} of {_shown(spot[0])} is already that of {first[spot]}"
 
 
 def _repeated(where: str, key: str, values: object) -> Iterator[str]:

@@ -252,6 +252,37 @@ async def test_changed_names_are_warned_of_until_they_are_replayed(
     assert "names of gateways, inverters or panels changed: run `collector replay --all`" in caplog.text
 
 
+PLACED = '[[inverter]]\nid = "408000000001"\npanels = [{ channel = 1, name = "South 1", row = 1, column = 1 }]\n'
+
+
+async def test_the_board_of_the_roof_is_written_at_the_start(tmp_path: Path, influx: FakeInflux) -> None:
+    boards = f'[grafana]\nboards = "{tmp_path}"\n'
+    file = tmp_path / "solar-roof.json"
+    async with running(configured(tmp_path, with_influxdb(influx) + 'bucket = "other"\n' + boards + PLACED)):
+        await until(file.exists)
+    text = await trio.Path(file).read_text(encoding="utf-8")
+    assert "South 1" in text
+    assert 'bucket: \\"other\\"' in text
+
+
+async def test_without_a_folder_no_board_is_written(tmp_path: Path) -> None:
+    async with running(configured(tmp_path, PLACED)):
+        pass
+    assert not await trio.Path(tmp_path / "solar-roof.json").exists()
+
+
+async def test_a_folder_that_cannot_be_written_costs_a_warning_and_no_record(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = configured(tmp_path, f'[grafana]\nboards = "{tmp_path}/missing"\n{PLACED}')
+    async with running(config) as ports:
+        assert await ask(ports[0], RECORD) == ACKNOWLEDGED
+        await until(lambda: "the board of the roof" in caplog.text)
+    (line,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert line.startswith(f"the board of the roof was not written folder={tmp_path}/missing reason=No such file")
+    assert "[grafana] boards" in line
+
+
 @pytest.mark.parametrize(("days", "left"), [(0, 3), (30, 2)])
 async def test_old_delivered_records_are_purged_when_the_owner_wants_it(
     tmp_path: Path, influx: FakeInflux, days: int, left: int
@@ -306,6 +337,8 @@ async def test_records_under_way_are_not_marked_in_a_journal_that_took_the_place
         await backlog.mark_delivered([under_way.id], 1, [])
     with pytest.raises(JournalError, match="was replaced while records were under way"):
         await backlog.set_aside(under_way.id, "a reason")
+    with pytest.raises(JournalError, match="was replaced while records were under way"):
+        await backlog.clear_days([1])
     (other,) = await backlog.pending(10)
     assert (other.id, other.time) == (under_way.id, "20260101120000")
     await backlog.mark_delivered([other.id], 1, [])

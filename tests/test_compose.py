@@ -13,6 +13,7 @@ import yaml
 
 import collector
 from collector import provision
+from collector.boards import alerts, contacts
 from collector.config import Config, load
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +21,7 @@ COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
-ONCE = {"secrets", "accounts", "demo-secrets", "demo-accounts", "demo-boards"}
+ONCE = {"secrets", "accounts", "alerting", "demo-secrets", "demo-accounts", "demo-boards"}
 DEMO = {name for name, service in SERVICES.items() if service.get("profiles") == ["demo"]}
 
 # Tells nobody of its health: it has no work that anything waits for.
@@ -108,8 +109,9 @@ def test_each_waits_for_what_it_needs() -> None:
         "secrets": {},
         "influxdb": {"secrets": done},
         "accounts": {"influxdb": healthy},
+        "alerting": {},
         "collector": {"accounts": done},
-        "grafana": {"accounts": done},
+        "grafana": {"accounts": done, "alerting": done},
         "demo-secrets": {},
         "demo-accounts": {"influxdb": healthy},
         "demo-boards": {},
@@ -123,6 +125,9 @@ def test_each_waits_for_what_it_needs() -> None:
 def test_no_secret_is_in_the_file_and_none_has_a_default(name: str) -> None:
     for key, value in SERVICES[name].get("environment", {}).items():
         if re.search("PASSWORD|TOKEN|SECRET|_KEY(_|$)", key) and "PUBLIC_KEY" not in key:
+            # The owner's own, for alerts, come from where the file is used, or not at all.
+            if value in (f"${{{key}:-}}", ""):
+                continue
             assert key.endswith("_FILE"), key
             assert re.match("/(run/)?secrets/", value), key
 
@@ -136,6 +141,7 @@ def test_a_secret_is_seen_by_those_who_need_it() -> None:
         "secrets": {"secrets-influxdb": False, "secrets-grafana": False},
         "influxdb": {"secrets-influxdb": True},
         "accounts": {"secrets-influxdb": True, "secrets-grafana": False, "secrets-collector": False},
+        "alerting": {},
         "collector": {"secrets-collector": True},
         "grafana": {"secrets-grafana": True},
         "demo-secrets": {"demo-secrets-grafana": False},
@@ -204,6 +210,38 @@ def test_the_settings_at_the_top_are_those_there_are() -> None:
     assert explained == dict(re.findall(r"\$\{(\w+):-(\w+)\}", text))
 
 
+def test_a_setting_without_a_default_is_explained_at_the_top() -> None:
+    text = COMPOSE.read_text()
+    explained = set(re.findall(r"^#   ([A-Z_]+)\b(?!.*\(\w+\)$)", text, flags=re.MULTILINE))
+    assert explained == set(re.findall(r"\$\{(\w+):-\}", text))
+
+
+def test_where_alerts_are_sent_is_seen_by_grafana_alone() -> None:
+    seen = {name: dict(mounts(name).values()) for name in SERVICES}
+    sees = {name: "alerting" in volumes for name, volumes in seen.items()}
+    assert {name for name in sees if sees[name]} == {"alerting", "grafana"}
+    assert seen["alerting"]["alerting"] is False
+    assert seen["grafana"]["alerting"] is True
+
+
+@pytest.mark.parametrize(("step", "grafana"), [("alerting", "grafana"), ("demo-boards", "demo-grafana")])
+def test_grafana_reads_the_alerts_that_a_step_writes(step: str, grafana: str) -> None:
+    command = SERVICES[step]["command"]
+    volume, read_only = mounts(step)[command[command.index("--alerting") + 1]]
+    assert not read_only
+    assert mounts(grafana)["/etc/grafana/provisioning/alerting"] == (volume, True)
+
+
+def test_the_step_of_the_alerts_gets_every_setting_that_it_knows() -> None:
+    given = {name for name in SERVICES["alerting"]["environment"] if name.startswith("SOLAR_")}
+    assert given == {*contacts.VARIABLES, *alerts.VARIABLES}
+
+
+def test_the_demonstration_sends_nothing() -> None:
+    assert not [name for name in SERVICES["demo-boards"]["environment"] if name.startswith("SOLAR_")]
+    assert SERVICES["demo-grafana"]["environment"]["GF_SMTP_ENABLED"] == "false"
+
+
 def test_grafana_lets_nobody_in_unasked_and_calls_nobody() -> None:
     environment = SERVICES["grafana"]["environment"]
     for key in (
@@ -231,14 +269,40 @@ def test_what_is_mounted_from_here_is_here_and_cannot_be_changed() -> None:
         assert read_only, source
 
 
+def providers() -> dict[str, str]:
+    """Where Grafana looks for boards, by the provider's name."""
+    (file,) = (ROOT / "grafana" / "provisioning" / "dashboards").iterdir()
+    return {entry["name"]: entry["options"]["path"] for entry in yaml.safe_load(file.read_text())["providers"]}
+
+
 def test_grafana_finds_its_boards_where_they_are_mounted() -> None:
-    (provider,) = (ROOT / "grafana" / "provisioning" / "dashboards").iterdir()
-    (boards,) = (entry["options"]["path"] for entry in yaml.safe_load(provider.read_text())["providers"])
+    boards = providers()["solar"]
     source, _ = mounts("grafana")[boards]
     home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     folder, _, file = home.rpartition("/")
     assert folder == boards
     assert (ROOT / source / file).exists()
+
+
+@pytest.mark.parametrize("prefix", ["", "demo-"])
+def test_grafana_reads_the_roof_where_the_collector_writes_it(prefix: str) -> None:
+    written = SERVICES[f"{prefix}collector"]["environment"]["COLLECTOR_BOARDS"]
+    assert mounts(f"{prefix}collector")[written] == (f"{prefix}roof", False)
+    assert mounts(f"{prefix}grafana")[providers()["solar-roof"]] == (f"{prefix}roof", True)
+
+
+def test_the_folder_of_the_boards_is_one_that_other_users_read() -> None:
+    (created,) = (rest for word, rest in instructions(1) if word == "RUN")
+    for name in ("collector", "demo-collector", "demo-boards"):
+        (folder,) = (target for target in mounts(name) if target.endswith("/boards"))
+        assert re.search(rf"-m 0755 ([^&]+ )?{folder}( |$)", created)
+
+
+def test_the_demonstrations_boards_are_written_into_the_volume_that_its_grafana_reads() -> None:
+    command = SERVICES["demo-boards"]["command"]
+    source, read_only = mounts("demo-boards")[command[command.index("--dashboards") + 1]]
+    assert not read_only
+    assert mounts("demo-grafana")[providers()["solar"]] == (source, True)
 
 
 def test_the_journal_is_in_a_volume_by_default() -> None:

@@ -15,6 +15,7 @@ from collector.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a-token-that-nobody-may-see"
+SECTIONS = "site, listen, collector, journal, influxdb, grafana, metrics, ecu, inverter"
 INFLUXDB = f'[influxdb]\nurl = "http://influxdb:8086"\norg = "home"\ntoken = "{SECRET}"\n'
 
 
@@ -53,6 +54,7 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path, monkeypatch: 
     assert config.collector.instance == "Home"
     assert (config.journal.path, config.journal.retain_days) == (Path("data/journal.db"), 0)
     assert (config.influxdb, config.ecu, config.inverter) == (None, (), ())
+    assert config.grafana.boards is None
 
 
 def test_an_empty_file_says_what_no_file_says(write: Write) -> None:
@@ -74,7 +76,14 @@ def test_the_shipped_file_shows_every_key_with_its_default_or_a_sound_example(wr
     assert (config.listen, config.journal) == (Config().listen.model_copy(), Config().journal)
     assert config.influxdb is not None
     assert (config.influxdb.bucket, config.influxdb.rollup_bucket) == ("solar", "solar_daily")
-    for section in (config.site, config.listen, config.collector, config.journal, config.influxdb):
+    for section in (
+        config.site,
+        config.listen,
+        config.collector,
+        config.journal,
+        config.grafana,
+        config.influxdb,
+    ):
         assert section.model_fields_set == set(type(section).model_fields), type(section).__name__
     assert config.ecu[0].model_fields_set == set(Ecu.model_fields)
     assert config.inverter[0].model_fields_set == set(Inverter.model_fields)
@@ -181,9 +190,12 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
     [
         (
             "nonsense = 1",
-            "nonsense: unknown key (known here: site, listen, collector, journal, influxdb, metrics, ecu, inverter)",
+            f"nonsense: unknown key (known here: {SECTIONS})",
         ),
-        ('"a\\nb" = 1', r"'a\nb': unknown key (known here: site, listen, collector, journal, influxdb, metrics, ecu, inverter)"),
+        (
+            '"a\\nb" = 1',
+            rf"'a\nb': unknown key (known here: {SECTIONS})",
+        ),
         ("[sight]", "sight: unknown key (did you mean 'site'?)"),
         ("[site]\ntimezon = 'UTC'", "site.timezon: unknown key (did you mean 'timezone'?)"),
         ("site = 'Home'", "site: expected a table of keys and values, got 'Home'"),
@@ -226,6 +238,11 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
         (
             "[[inverter]]\nid = '408000000001'\npanels = [{channel = 1, row = 1}]",
             "inverter[0].panels[0]: row and column are wanted together or not at all",
+        ),
+        (
+            "[[inverter]]\nid = '408000000001'\npanels = [{channel = 1, array = 'South', row = 1, column = 2},"
+            "{channel = 2, array = 'South', row = 1, column = 2}]",
+            "inverter[0].panels[1]: row 1, column 2 of 'South' is already that of inverter[0].panels[0]",
         ),
         (
             "[[inverter]]\nid = '408000000001'\npanels = [{channel = 1}, {channel = 1}]",
@@ -322,6 +339,24 @@ def test_tz_counts_where_the_file_names_no_zone(write: Write, tz: str, zone: str
 
 
 ENVIRONMENT = {"INFLUXDB_URL": "http://db:8086", "INFLUXDB_ORG": "house", "INFLUXDB_TOKEN": SECRET}
+
+
+def test_arrays_may_be_numbered_each_for_itself_and_panels_without_one_may_be_of_several_gateways(write: Write) -> None:
+    place = "row = 1, column = 1"
+    panels = f"panels = [{{channel = 1, array = '%s', {place}}}, {{channel = 2, {place}}}]"
+    text = "".join(
+        f"[[inverter]]\nid = '{number}'\n{panels % array}\n"
+        for number, array in (("408000000001", "South"), ("408000000002", "West"))
+    )
+    assert len(load(write(text), {}).inverter) == 2
+
+
+def test_the_folder_of_the_boards_comes_from_the_environment_before_the_file(write: Write) -> None:
+    path = write("[grafana]\nboards = 'boards'")
+    assert load(path, {}).grafana.boards == Path("boards")
+    assert load(path, {"COLLECTOR_BOARDS": ""}).grafana.boards == Path("boards")
+    assert load(path, {"COLLECTOR_BOARDS": "/srv/boards"}).grafana.boards == Path("/srv/boards")
+    assert load(write(""), {"COLLECTOR_BOARDS": "/srv/boards"}).grafana.boards == Path("/srv/boards")
 
 
 def test_the_environment_alone_switches_influxdb_on(write: Write) -> None:
