@@ -15,7 +15,8 @@ from pathlib import Path
 import yaml
 
 from collector.boards import alert_queries, collector_queries
-from collector.boards.parts import PROVISIONED_SOURCE, Json
+from collector.boards.board import PROVISIONED_SOURCE
+from collector.boards.parts import Json
 from collector.boards.write import replace, with_buckets
 from collector.errors import ConfigError
 

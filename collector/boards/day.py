@@ -4,6 +4,8 @@ Power and shade of all panels as heat maps, then what the chosen inverters measu
 for a year there is the board `panels`.
 """
 
+from collector.boards.board import board, heading
+from collector.boards.charts import SEAMLESS, heat_map, time_series
 from collector.boards.neighbours import (
     HIGHEST_SHARE,
     IN_NATURAL_ORDER,
@@ -13,7 +15,7 @@ from collector.boards.neighbours import (
     ratios,
 )
 from collector.boards.panels import link_to_panel
-from collector.boards.parts import SEAMLESS, Json, board, heading, heat_map, labelled, time_series
+from collector.boards.parts import Json, labelled
 from collector.boards.queries import (
     ARRAY,
     INVERTER,

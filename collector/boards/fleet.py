@@ -5,20 +5,10 @@ thousands of gateways are a few points each. Each gateway's day is its own: what
 midnight is today, so sites of all time zones stand in one list. The list is cut to its worst rows.
 """
 
+from collector.boards.board import board, number
+from collector.boards.charts import alert_list, stat, time_series
 from collector.boards.fleet_list import KNOWN, OLD, SEEN, TODAY, YESTERDAY, of, sites
-from collector.boards.parts import (
-    CALM,
-    COMPARED,
-    POWER,
-    Json,
-    alert_list,
-    board,
-    fixed,
-    labelled,
-    number,
-    stat,
-    time_series,
-)
+from collector.boards.parts import CALM, COMPARED, POWER, Json, fixed, labelled
 from collector.boards.queries import SITE, local, series, site_variable
 
 _NO_SITE = "No gateway reported in the last 90 days"

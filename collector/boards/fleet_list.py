@@ -4,17 +4,8 @@ It is asked for in pieces, each one figure of every gateway and each summed up w
 few numbers a gateway.
 """
 
-from collector.boards.parts import (
-    CALM,
-    POWER,
-    TROUBLE,
-    WARNING,
-    Json,
-    gauge_cell,
-    mapped,
-    table,
-    thresholds,
-)
+from collector.boards.charts import table
+from collector.boards.parts import CALM, POWER, TROUBLE, WARNING, Json, gauge_cell, mapped, thresholds
 from collector.boards.queries import SITE, series
 
 Span = tuple[str, str | None]
@@ -213,9 +204,9 @@ def sites() -> Json:
     to_site = {"title": "Now", "url": "/d/solar-now?var-site=${__data.fields.ecu}"}
     to_panels = {"title": "Its panels", "url": "/d/solar-panels?var-site=${__data.fields.ecu}"}
     to_quality = {"title": "Its data", "url": "/d/solar-quality?var-site=${__data.fields.ecu}"}
-    share = {"unit": "percentunit", "decimals": 0, "custom__width": 80}
+    share = {"unit": "percentunit", "decimals": 0, "custom__width": 96}
     energy = {"unit": "watth", "decimals": 1, "custom__width": 88}
-    yields = {"unit": "none", "decimals": 2, "custom__width": 75}
+    yields = {"unit": "none", "decimals": 2, "custom__width": 84}
     return table(
         "Sites",
         "The worst first: silent, inverters missing, yield of yesterday below the fleet's median, data incomplete; then"
@@ -224,7 +215,7 @@ def sites() -> Json:
         query,
         no_value="-",
         columns={
-            "ecu_name": {"displayName": "Site", "custom__minWidth": 120, "links": [to_site, to_panels]},
+            "ecu_name": {"displayName": "Site", "custom__minWidth": 100, "links": [to_site, to_panels]},
             "state": {
                 "displayName": "State",
                 "custom__width": 130,

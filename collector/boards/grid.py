@@ -7,6 +7,7 @@ Curves follow the board's range back for a year, figures that need every single 
 daily extremes for ever: each panel says so.
 """
 
+from collector.boards.board import board, number
 from collector.boards.grid_curves import extremes, frequency, outside_by_day, percentiles, phases, voltage
 from collector.boards.grid_episodes import episodes, faults, interruptions
 from collector.boards.grid_figures import (
@@ -17,7 +18,7 @@ from collector.boards.grid_figures import (
     outside_figures,
     voltage_figures,
 )
-from collector.boards.parts import Json, board, number
+from collector.boards.parts import Json
 from collector.boards.queries import event_annotations, inverter_variable, site_variable
 
 

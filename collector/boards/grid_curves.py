@@ -1,5 +1,6 @@
 """The grid over time: its voltage and frequency between their limits."""
 
+from collector.boards.charts import time_series
 from collector.boards.grid_readings import (
     FEW_MONTHS,
     FREQUENCY,
@@ -10,14 +11,18 @@ from collector.boards.grid_readings import (
     VOLTAGE,
     VOLTAGE_LIMITS,
 )
-from collector.boards.parts import CALM, COMPARED, TROUBLE, Json, fixed, labelled, override, time_series
+from collector.boards.parts import CALM, COMPARED, TROUBLE, Json, fixed, labelled, override
 from collector.boards.queries import INVERTER, SITE, at_most, imports, local, series
+
+# One table of all inverters; without their tags it is twice as quick as by `group`.
+_TOGETHER = '  |> keep(columns: ["_time", "_value"])\n'
 
 # Lines over points that are a day apart.
 _DAYS_MS = 25 * 3600 * 1000
 
 
 def outside_by_day() -> Json:
+    """Minutes beyond the limits on each day."""
     query = (
         local("date")
         + at_most("92d")
@@ -29,7 +34,7 @@ outside
 """
     )
     return time_series(
-        "Outside the limits by day",
+        "Outside the limits by day (3 months at most)",
         "Minutes of each day in which at least one inverter measured a value beyond the limits. Bars that grow from"
         f" summer to summer show a grid that fills up. {FEW_MONTHS}",
         query,
@@ -57,8 +62,7 @@ def _band(field: str) -> str:
         imports("date")
         + at_most("366d")
         + "\n".join(
-            f"{name} = {field}{window.format(fn)}  |> group()\n{window.format(fn)}"
-            f'  |> set(key: "name", value: "{name}")\n'
+            f'{name} = {field}{window.format(fn)}{_TOGETHER}{window.format(fn)}  |> set(key: "name", value: "{name}")\n'
             for name, fn in curves
         )
         + """
@@ -92,6 +96,7 @@ _BAND_LOOK = [
 
 
 def voltage() -> Json:
+    """The voltage between its limits."""
     return time_series(
         "Grid voltage",
         "Between the highest and the lowest of the chosen inverters, and their mean; dashed are the limits. A voltage"
@@ -109,6 +114,7 @@ def voltage() -> Json:
 
 
 def frequency() -> Json:
+    """The frequency between its limits."""
     return time_series(
         "Grid frequency",
         "Between the highest and the lowest of the chosen inverters; dashed are the limits. A band that is wide while"
@@ -126,13 +132,14 @@ def frequency() -> Json:
 
 
 def percentiles() -> Json:
+    """What most readings of each day stay below."""
     query = (
         local("date")
         + at_most("31d")
         + "day = "
         + VOLTAGE
         + """\
-  |> group()
+  |> keep(columns: ["_time", "_value"])
   |> window(every: 1d)
 
 part = (name, q) => day
@@ -146,7 +153,7 @@ union(tables: [part(name: "50 %", q: 0.5), part(name: "95 %", q: 0.95), part(nam
 """
     )
     return time_series(
-        "Voltage by day: half, 95 % and 99 % of the readings are below",
+        "Voltage by day: 50, 95 and 99 % of the readings are below (31 days at most)",
         "The line of 95 % is what standards look at: above the upper limit, the grid is outside its own promise on that"
         " day. For the last 31 days of the range.",
         query,
@@ -170,7 +177,7 @@ def extremes() -> Json:
     query = (
         "\n".join(
             f"{name} = {series('inverter_day', field, SITE, INVERTER)}{window.format(fn)}"
-            f'  |> group()\n{window.format(fn)}  |> set(key: "name", value: "{name}")\n'
+            f'{_TOGETHER}{window.format(fn)}  |> set(key: "name", value: "{name}")\n'
             for name, field, fn in curves
         )
         + """
@@ -213,7 +220,7 @@ def phases() -> Json:
         "Voltage by phase",
         "The highest voltage of each phase at the chosen three-phase inverters. One phase that is well above the others"
         f" carries more of the street's panels: a case for the grid's operator, who can spread them. {MEASURED}",
-        [query, imports("array", "date") + at_most("366d") + VOLTAGE_LIMITS + _LIMITS],
+        query,
         name=labelled("name"),
         no_value="None of the chosen inverters has three phases",
         unit="volt",
@@ -221,7 +228,5 @@ def phases() -> Json:
             override("Phase 1", color=fixed("blue")),
             override("Phase 2", color=fixed("purple")),
             override("Phase 3", color=fixed("#8AB8B8")),
-            override("upper limit", **_DASHED),
-            override("lower limit", **_DASHED),
         ],
     )

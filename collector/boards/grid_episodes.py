@@ -1,7 +1,8 @@
 """What the grid did to the inverters, one by one: as a list for whoever runs the grid."""
 
+from collector.boards.charts import table
 from collector.boards.grid_readings import TO_INVERTER, VOLTAGE, VOLTAGE_LIMITS
-from collector.boards.parts import GAP_MS, TROUBLE, Json, gauge_cell, table
+from collector.boards.parts import GAP_MS, TROUBLE, Json, gauge_cell
 from collector.boards.queries import INVERTER, SITE, at_most, imports, series, within_a_day
 
 _GAP_S = GAP_MS // 1000
@@ -55,7 +56,7 @@ def episodes() -> Json:
 """
     )
     return table(
-        "Voltage too high: the longest episodes",
+        "Voltage too high: the longest episodes (3 months at most)",
         "Times in which at least one inverter measured more than the upper limit, without a pause of half an hour; the"
         " highest reading and its inverter. Sort by a column with a click; this is the list to send to the grid's"
         " operator. From the last three months of the range.",
@@ -76,6 +77,7 @@ def interruptions() -> Json:
     gaps = (
         series("inverter", "energy_wh", SITE, INVERTER, "r._value > 0.0", start="start")
         + f"""\
+  |> keep(columns: ["_time", "_value", "ecu", "inverter_name"])
   |> duplicate(column: "_value", as: "rise")
   |> difference(columns: ["rise"], keepFirst: true)
   |> elapsed(unit: 1s, columnName: "seconds")
@@ -102,7 +104,7 @@ def interruptions() -> Json:
 """
     )
     return table(
-        "Interruptions",
+        "Interruptions (31 days at most)",
         "Times of more than 25 minutes in which an inverter gave nothing, though it had before and did again on that"
         " day; what it cost is estimated from its power before and after. One inverter alone: its cable or its radio."
         " All at once while the voltage is high: the grid. All at once otherwise: the gateway, or records on their way."
@@ -111,9 +113,9 @@ def interruptions() -> Json:
         no_value="No inverter stopped during the day in this time",
         columns={
             "start": {"displayName": "From", **_TIME},
-            "minutes": {"displayName": "For", "unit": "m", "decimals": 0},
-            "inverter": {"displayName": "Inverter", "links": TO_INVERTER},
-            "power": {"displayName": "Power before", "unit": "watt", "decimals": 0},
+            "minutes": {"displayName": "For", "unit": "m", "decimals": 0, "custom__width": 75},
+            "inverter": {"displayName": "Inverter", "custom__minWidth": 100, "links": TO_INVERTER},
+            "power": {"displayName": "Before", "unit": "watt", "decimals": 0, "custom__width": 80},
             "lost": {"displayName": "Lost", "unit": "watth", "decimals": 0, **gauge_cell()},
             "ecu": _HIDDEN,
         },

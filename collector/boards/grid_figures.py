@@ -1,5 +1,6 @@
 """The grid in figures: how high, how often, at which inverter, and at which power."""
 
+from collector.boards.charts import bar_chart, stat, table, xy_chart
 from collector.boards.grid_readings import (
     FEW_MONTHS,
     FREQUENCY,
@@ -10,7 +11,7 @@ from collector.boards.grid_readings import (
     VOLTAGE,
     VOLTAGE_LIMITS,
 )
-from collector.boards.parts import CALM, COMPARED, TROUBLE, Json, bar_chart, fixed, override, stat, table, xy_chart
+from collector.boards.parts import CALM, COMPARED, TROUBLE, Json, fixed, override
 from collector.boards.queries import SITE, at_most, imports, series
 
 _FIGURE = """\
@@ -23,6 +24,7 @@ figure = (place, name, tables=<-) => tables
 
 
 def voltage_figures() -> Json:
+    """How high the voltage was."""
     query = (
         imports("date")
         + at_most("366d")
@@ -30,7 +32,7 @@ def voltage_figures() -> Json:
         + "voltage = "
         + VOLTAGE
         + """\
-  |> group()
+  |> keep(columns: ["_time", "_value"])
 
 union(
   tables: [
@@ -54,13 +56,14 @@ union(
         no_value=NO_READINGS,
         unit="volt",
         rows=True,
-        size=24,
+        size=20,
         decimals=1,
         color=fixed(CALM),
     )
 
 
 def frequency_figures() -> Json:
+    """How far the frequency went."""
     query = (
         imports("date")
         + at_most("366d")
@@ -68,7 +71,7 @@ def frequency_figures() -> Json:
         + "frequency = "
         + FREQUENCY
         + """\
-  |> group()
+  |> keep(columns: ["_time", "_value"])
 
 union(
   tables: [
@@ -97,6 +100,7 @@ union(
 
 
 def outside_figures() -> Json:
+    """For how long something was beyond its limit."""
     query = (
         imports("array", "date")
         + at_most("92d")
@@ -118,7 +122,7 @@ union(tables: [outside, none])
 """
     )
     return stat(
-        "Outside the limits",
+        "Outside the limits (3 months at most)",
         "How long at least one inverter measured a value beyond the limits above. Minutes of voltage too high in summer"
         f" at noon are what inverters switch off for. {FEW_MONTHS}",
         query,
@@ -141,7 +145,7 @@ def histogram() -> Json:
         + "voltage = "
         + VOLTAGE
         + """\
-  |> group()
+  |> keep(columns: ["_time", "_value"])
 
 bottom = voltage |> min() |> findRecord(fn: (key) => true, idx: 0)
 top = voltage |> max() |> findRecord(fn: (key) => true, idx: 0)
@@ -269,8 +273,8 @@ union(
         columns={
             "inverter_name": {"displayName": "Inverter", "links": TO_INVERTER},
             "lowest": {"displayName": "Lowest", **volts},
-            "half": {"displayName": "Half below", **volts},
-            "most": {"displayName": "95 % below", **volts},
+            "half": {"displayName": "50 %", **volts},
+            "most": {"displayName": "95 %", **volts},
             "highest": {"displayName": "Highest", **volts},
             "minutes": {"displayName": "Too high", "unit": "m", "noValue": "never", "custom__width": 92},
             "ecu": {"custom__hideFrom__viz": True},

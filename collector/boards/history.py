@@ -6,22 +6,12 @@ time. A comparison is only made where there are records to compare with.
 
 from textwrap import indent
 
+from collector.boards.board import board, heading, number
+from collector.boards.charts import heat_map, stat, time_series
 from collector.boards.history_ageing import ageing, losses, yield_of_months, yield_of_years
 from collector.boards.history_energies import MONTHS, NO_RECORDS, by_day, chosen
 from collector.boards.history_years import best_days, cumulative, matrix, months, worth, years
-from collector.boards.parts import (
-    COMPARED,
-    POWER,
-    Json,
-    board,
-    fixed,
-    heading,
-    heat_map,
-    number,
-    override_frame,
-    stat,
-    time_series,
-)
+from collector.boards.parts import COMPARED, POWER, Json, fixed, override_frame
 from collector.boards.queries import SITE, array_variable, event_annotations, local, series, site_variable
 
 

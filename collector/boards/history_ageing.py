@@ -2,8 +2,9 @@
 
 from textwrap import indent
 
+from collector.boards.charts import bar_chart, table
 from collector.boards.history_energies import AT_NOON, MONTHS, NARROW, WHOLE_YEAR_DAYS, windows
-from collector.boards.parts import Json, bar_chart, override, table
+from collector.boards.parts import Json, override
 from collector.boards.queries import ARRAY, SITE, local, series
 
 # So many of the best days of a year are sure to be cloudless, wherever the roof is.

@@ -3,6 +3,7 @@
 All of it shows whatever there is, independent of the time that is chosen.
 """
 
+from collector.boards.charts import bar_chart, table, trend
 from collector.boards.history_energies import (
     MONTHS,
     NARROW,
@@ -12,17 +13,7 @@ from collector.boards.history_energies import (
     by_day,
     sums_and_days,
 )
-from collector.boards.parts import (
-    COMPARED,
-    POWER,
-    Json,
-    bar_chart,
-    fixed,
-    override,
-    override_like,
-    table,
-    trend,
-)
+from collector.boards.parts import COMPARED, POWER, Json, fixed, override, override_like
 
 _PALE, _EARLIER = "#f0b78a", "#8e99a8"
 

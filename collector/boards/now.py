@@ -5,20 +5,10 @@ went; then whether all that should report does; then every panel. By night it sh
 is wrong.
 """
 
+from collector.boards.board import board
+from collector.boards.charts import alert_list, bar_chart, stat, time_series
 from collector.boards.now_lists import FRESH, gateways, panels, silent
-from collector.boards.parts import (
-    COMPARED,
-    POWER,
-    Json,
-    alert_list,
-    bar_chart,
-    board,
-    fixed,
-    labelled,
-    override_frame,
-    stat,
-    time_series,
-)
+from collector.boards.parts import COMPARED, POWER, Json, fixed, labelled, override_frame
 from collector.boards.queries import SITE, event_annotations, local, series, site_variable
 
 

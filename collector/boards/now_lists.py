@@ -1,15 +1,7 @@
 """The lists of the home board: who reported when, who is silent, and what every panel gives."""
 
-from collector.boards.parts import (
-    CALM,
-    GOOD,
-    TROUBLE,
-    Json,
-    fixed,
-    gauge_cell,
-    mapped,
-    table,
-)
+from collector.boards.charts import table
+from collector.boards.parts import CALM, GOOD, TROUBLE, Json, fixed, gauge_cell, mapped
 from collector.boards.queries import SITE, local, series
 
 # A reading counts as the present one for four of the gateway's rounds.

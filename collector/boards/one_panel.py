@@ -4,6 +4,8 @@ A year on the screen, like the board of all panels that leads here. The array is
 follows from the panel.
 """
 
+from collector.boards.board import board
+from collector.boards.charts import SEAMLESS, heat_map, stat, time_series
 from collector.boards.neighbours import (
     BY_RANGE,
     HIGHEST_SHARE,
@@ -15,19 +17,7 @@ from collector.boards.neighbours import (
     energies,
     in_order,
 )
-from collector.boards.parts import (
-    COMPARED,
-    POWER,
-    SEAMLESS,
-    Json,
-    board,
-    fixed,
-    heat_map,
-    override,
-    stat,
-    thresholds,
-    time_series,
-)
+from collector.boards.parts import COMPARED, POWER, Json, fixed, override, thresholds
 from collector.boards.queries import (
     ITS_ARRAY,
     ONE_PANEL,

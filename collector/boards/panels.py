@@ -4,6 +4,8 @@ A year on the screen, since shade comes and goes with the height of the sun. Wha
 `day`, what is to be said of a single panel on `one_panel`: the three differ in the time that they look at.
 """
 
+from collector.boards.board import board
+from collector.boards.charts import SEAMLESS, heat_map, table
 from collector.boards.neighbours import (
     BY_RANGE,
     FAIR_SHARE,
@@ -16,20 +18,7 @@ from collector.boards.neighbours import (
     energies,
     ratios,
 )
-from collector.boards.parts import (
-    GOOD,
-    POWER,
-    SEAMLESS,
-    TROUBLE,
-    WARNING,
-    Json,
-    board,
-    by_thresholds,
-    fixed,
-    gauge_cell,
-    heat_map,
-    table,
-)
+from collector.boards.parts import GOOD, POWER, TROUBLE, WARNING, Json, by_thresholds, fixed, gauge_cell
 from collector.boards.queries import (
     ARRAY,
     PANEL,

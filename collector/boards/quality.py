@@ -4,6 +4,8 @@ From top to bottom: what is missing, what came late or with a wrong clock, what 
 Whole days come from the roll-ups and reach back for ever; what is counted from single records reaches back a year.
 """
 
+from collector.boards.board import board, heading
+from collector.boards.charts import heat_map, stat, table, time_series
 from collector.boards.parts import (
     CALM,
     COMPARED,
@@ -11,17 +13,11 @@ from collector.boards.parts import (
     TROUBLE,
     WARNING,
     Json,
-    board,
     by_thresholds,
     gauge_cell,
-    heading,
-    heat_map,
     labelled,
     mapped,
-    stat,
-    table,
     thresholds,
-    time_series,
 )
 from collector.boards.quality_collector import (
     backlog,
@@ -96,7 +92,7 @@ def _complete() -> Json:
         no_value="No days in this time range",
         unit="percentunit",
         decimals=1,
-        **by_thresholds(TROUBLE, (0.9, WARNING), (0.95, CALM)),
+        **by_thresholds(CALM, (0, TROUBLE), (0.9, WARNING), (0.95, CALM)),
     )
 
 

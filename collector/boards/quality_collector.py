@@ -5,18 +5,9 @@ Its counters begin at 0 with each start, so what is shown is always their growth
 
 from typing import Any
 
-from collector.boards.parts import (
-    CALM,
-    COMPARED,
-    TROUBLE,
-    Json,
-    by_thresholds,
-    choice,
-    fixed,
-    labelled,
-    stat,
-    time_series,
-)
+from collector.boards.board import choice
+from collector.boards.charts import stat, time_series
+from collector.boards.parts import CALM, COMPARED, TROUBLE, Json, by_thresholds, fixed, labelled
 from collector.boards.queries import at_most, imports, series
 
 _COLLECTOR = "r.instance =~ /^${instance:regex}$/"
@@ -165,14 +156,15 @@ def sync() -> Json:
 
 
 def connections() -> Json:
-    """Gateways that are talking."""
+    """How often gateways call."""
     return _curve(
-        "Connections",
-        "Open connections at the moments of the reports, the most of each. A gateway opens one for every upload and"
-        " closes it: a number that stays high is something that connects and says nothing.",
-        {"connections": "open"},
-        "max",
+        "New connections by minute",
+        "A gateway opens a connection for every upload, about once in five minutes, and one for every question to the"
+        " control port. Many more are something else in the network; none are gateways that don't find their way.",
+        {"connections": "accepted"},
+        "last",
+        growth="  |> derivative(unit: 1m, nonNegative: true)\n",
         unit="short",
-        decimals=0,
+        decimals=1,
         color=fixed(COMPARED),
     )

@@ -7,7 +7,8 @@ by default; `write` puts other names in their place.
 
 from collections.abc import Sequence
 
-from collector.boards.parts import Json, annotation, choice, one_of
+from collector.boards.board import annotation, choice, one_of
+from collector.boards.parts import Json
 
 RAW, DAILY = "solar", "solar_daily"
 

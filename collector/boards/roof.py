@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from math import ceil
 from urllib.parse import quote
 
-from collector.boards.parts import Json, board, mapped, panel, text
+from collector.boards.board import board, text
+from collector.boards.parts import Json, mapped, panel
 from collector.boards.queries import local, series
 from collector.boards.roof_picture import Box, Cell, Picture, arrange
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from collector.boards.parts import COLUMNS, PROVISIONED_SOURCE, SOURCE
+from collector.boards.board import COLUMNS, PROVISIONED_SOURCE
+from collector.boards.parts import SOURCE
 from collector.boards.write import as_text, bucket_names
 from collector.points import SCHEMA
 from tests.boards.files import (

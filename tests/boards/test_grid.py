@@ -1,0 +1,223 @@
+"""The board of the grid shows what the inverters measured, and finds what the grid did to them."""
+
+import statistics
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from tests.boards.conftest import Site
+from tests.boards.figures import Sample, day
+from tests.boards.files import boards
+from tests.boards.screen import Look, numbers, when
+from tests.boards.sites import AMSTERDAM, BARN, BARN_1, BARN_3, NOW, ROOF, ROOF_2, ROOF_3, SHED, ZONES
+
+HIGH, LOW = 253, 207
+MINUTES = timedelta(minutes=1)
+PAUSE = timedelta(minutes=25)
+
+
+@pytest.fixture(scope="module")
+def grid(mixed: Site) -> Look:
+    return mixed.screen.look(boards()["solar-grid"])
+
+
+def volts(mixed: Site, look: Look, **tags: str) -> list[Sample]:
+    return mixed.figures.samples("inverter", "grid_voltage_v", start=look.start, stop=look.stop, **tags)
+
+
+def below(values: list[float], share: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[share - 1]
+
+
+def test_voltages_are_those_of_all_readings(mixed: Site, grid: Look) -> None:
+    values = [sample.value for sample in volts(mixed, grid)]
+    shown = numbers(grid.panel("Voltage"), "name")
+    assert list(shown) == [("lowest",), ("half below",), ("95 % below",), ("99 % below",), ("highest",)]
+    assert list(shown.values()) == pytest.approx(
+        [min(values), *(below(values, share) for share in (50, 95, 99)), max(values)]
+    )
+
+
+def test_frequencies_are_those_of_all_readings(mixed: Site, grid: Look) -> None:
+    samples = mixed.figures.samples("inverter", "grid_frequency_hz", start=grid.start, stop=grid.stop)
+    values = [sample.value for sample in samples]
+    shown = numbers(grid.panel("Frequency"), "name")
+    assert list(shown.values()) == pytest.approx([min(values), statistics.fmean(values), max(values)])
+
+
+def test_what_several_inverters_see_at_one_time_counts_once(mixed: Site) -> None:
+    look = mixed.screen.look(boards()["solar-grid"], voltage_high="230")
+    moments = {(sample.tags["ecu"], sample.time) for sample in volts(mixed, look) if sample.value > 230}
+    readings = [sample for sample in volts(mixed, look) if sample.value > 230]
+    assert len(readings) > len(moments)
+    assert numbers(look.panel("Outside the limits (3 months at most)"), "name")["Too high",] == 5 * len(moments)
+
+
+def test_minutes_outside_the_limits_stand_on_their_day(mixed: Site, grid: Look) -> None:
+    local = day(AMSTERDAM)
+    high = {sample.time: local(sample) for sample in volts(mixed, grid) if sample.value > HIGH}
+    off = {
+        sample.time: local(sample)
+        for sample in mixed.figures.samples("inverter", "grid_frequency_hz", start=grid.start, stop=grid.stop)
+        if not 49.8 <= sample.value <= 50.2
+    }
+    expected = {
+        (name, date): 5 * list(times.values()).count(date)
+        for name, times in (("Too high", high), ("Frequency off", off))
+        for date in times.values()
+    }
+    assert {name for name, _ in expected} == {"Too high", "Frequency off"}
+    shown = {
+        (row["name"], when(row).astimezone(AMSTERDAM).date()): float(row["_value"])
+        for row in grid.panel("Outside the limits by day (3 months at most)")
+    }
+    assert shown == expected
+    total = numbers(grid.panel("Outside the limits (3 months at most)"), "name")
+    assert total == {
+        ("Too low",): 0,
+        ("Too high",): 5 * len(high),
+        ("Frequency off",): 5 * len(off),
+    }
+
+
+def test_the_band_is_between_the_highest_and_the_lowest(mixed: Site, grid: Look) -> None:
+    rows = grid.panel("Grid voltage")
+    values = [sample.value for sample in volts(mixed, grid)]
+    shown = {name: [float(row["_value"]) for row in rows if row["name"] == name] for name in ("highest", "lowest")}
+    assert max(shown["highest"]) == max(values)
+    assert min(shown["lowest"]) == min(values)
+    assert all(high >= low for high, low in zip(shown["highest"], shown["lowest"], strict=True))
+
+
+def test_the_limits_are_drawn_from_end_to_end(grid: Look) -> None:
+    rows = grid.panel("Grid voltage", "B")
+    assert {(row["name"], float(row["_value"])) for row in rows} == {("upper limit", HIGH), ("lower limit", LOW)}
+    assert {when(row) for row in rows} == {grid.start, grid.stop}
+
+
+def test_a_range_of_many_years_shows_its_last_of_single_readings(mixed: Site) -> None:
+    look = mixed.screen.look(boards()["solar-grid"], start=NOW - timedelta(days=3000), stop=NOW)
+    assert min(when(row) for row in look.panel("Grid voltage")) > NOW - timedelta(days=367)
+    assert min(when(row) for row in look.panel("Highest and lowest voltage by day")) < NOW - timedelta(days=700)
+
+
+def test_percentiles_are_those_of_a_local_day(mixed: Site, grid: Look) -> None:
+    local = day(AMSTERDAM)
+    days: dict[object, list[float]] = {}
+    for sample in volts(mixed, grid):
+        days.setdefault(local(sample), []).append(sample.value)
+    shown = grid.panel("Voltage by day: 50, 95 and 99 % of the readings are below (31 days at most)")
+    assert {(row["name"], when(row).astimezone(AMSTERDAM).date()) for row in shown} == {
+        (f"{share} %", date) for share in (50, 95, 99) for date in days
+    }
+    whole = {date: values for date, values in days.items() if date not in (local_start(grid), NOW.date())}
+    for row in shown:
+        date = when(row).astimezone(AMSTERDAM).date()
+        if date in whole:
+            assert float(row["_value"]) == pytest.approx(below(whole[date], int(row["name"].split()[0])))
+
+
+def local_start(look: Look) -> object:
+    return look.start.astimezone(AMSTERDAM).date()
+
+
+def test_extremes_of_a_day_are_those_of_its_roll_ups(mixed: Site, grid: Look) -> None:
+    rows = grid.panel("Highest and lowest voltage by day")
+    for name, field, how in (("highest", "grid_voltage_max_v", max), ("lowest", "grid_voltage_min_v", min)):
+        days = mixed.figures.samples("inverter_day", field, start=grid.start, stop=grid.stop)
+        shown = [float(row["_value"]) for row in rows if row["name"] == name]
+        assert how(shown) == how(sample.value for sample in days)
+
+
+def test_every_reading_is_in_one_bar_and_red_is_beyond_the_limits(mixed: Site, grid: Look) -> None:
+    values = [sample.value for sample in volts(mixed, grid)]
+    rows = grid.panel("How often each voltage occurred")
+    inside, outside = (sum(float(row[name]) for row in rows) for name in ("inside", "outside"))
+    assert inside + outside == pytest.approx(1)
+    assert outside == pytest.approx(sum(value > HIGH for value in values) / len(values))
+
+
+def test_each_site_has_its_own_cloud(grid: Look) -> None:
+    rows = grid.panel("Voltage against power")
+    # The third site's inverter is an optimizer, which measures no grid.
+    assert {name for name in rows[0] if name not in ("", "result", "table")} == {"power", "Barn (A/B)", "Roof"}
+    assert all(row["Roof"] or row["Barn (A/B)"] for row in rows)
+    assert {bool(row["Roof"]) for row in rows} == {bool(row["Barn (A/B)"]) for row in rows} == {True, False}
+
+
+def test_an_inverter_is_told_by_its_own_readings(mixed: Site, grid: Look) -> None:
+    (row,) = (row for row in grid.panel("Voltage by inverter") if row["inverter"] == ROOF_3)
+    values = [sample.value for sample in volts(mixed, grid, inverter=ROOF_3)]
+    assert (row["inverter_name"], row["ecu"]) == ("Roof 3", ROOF)
+    shown = [float(row[name]) for name in ("lowest", "half", "most", "highest", "minutes")]
+    high = sum(value > HIGH for value in values)
+    assert shown == pytest.approx([min(values), below(values, 50), below(values, 95), max(values), 5 * high])
+
+
+def test_an_episode_ends_where_no_reading_was_too_high_for_a_while(mixed: Site, grid: Look) -> None:
+    times = sorted({sample.time for sample in volts(mixed, grid) if sample.value > HIGH})
+    parts = [[times[0]]]
+    for before, after in pairwise(times):
+        if after - before > PAUSE:
+            parts.append([])
+        parts[-1].append(after)
+    shown = [
+        (when(row, "start"), float(row["minutes"]), float(row["highest"]), row["inverter"], row["ecu"])
+        for row in grid.panel("Voltage too high: the longest episodes (3 months at most)")
+    ]
+    expected = [(part[0], (part[-1] - part[0]) / MINUTES + 5, 254, "Roof 3", ROOF) for part in parts]
+    assert sorted(shown) == expected
+
+
+def test_readings_without_a_pause_are_one_episode(mixed: Site) -> None:
+    # On these two days gateways report every five minutes; 231 V is exceeded around noon.
+    look = mixed.screen.look(boards()["solar-grid"], site=ROOF, voltage_high="225", start=NOW - timedelta(days=1))
+    rows = look.panel("Voltage too high: the longest episodes (3 months at most)")
+    by_day = [sample.time for sample in volts(mixed, look, ecu=ROOF) if sample.value > 225]
+    assert len(rows) < len(set(by_day)) / 10
+    assert sum(float(row["minutes"]) for row in rows) >= 5 * len(set(by_day))
+
+
+def test_an_inverter_that_stops_and_starts_again_on_one_day_was_interrupted(mixed: Site) -> None:
+    midnight = datetime(2026, 4, 3, tzinfo=ZONES[BARN])
+    look = mixed.screen.look(boards()["solar-grid"], site=BARN, start=midnight.astimezone(UTC), stop=NOW)
+    (row,) = look.panel("Interruptions (31 days at most)")
+    before, after = (
+        mixed.figures.samples("inverter", "energy_wh", inverter=BARN_3, start=at, stop=at + MINUTES)[0].value
+        for at in (midnight.replace(hour=11, minute=55), midnight.replace(hour=13))
+    )
+    assert (when(row, "start"), row["inverter"], row["ecu"]) == (midnight.replace(hour=11, minute=55), "Barn 3", BARN)
+    assert float(row["minutes"]) == 60
+    assert float(row["power"]) == pytest.approx(12 * before)
+    assert float(row["lost"]) == pytest.approx((before + after) / 2 * 12)
+
+
+def test_neither_a_night_nor_a_silence_that_goes_on_is_an_interruption(mixed: Site) -> None:
+    for choice in ({"site": SHED}, {"inverter": "Barn 1"}):
+        look = mixed.screen.look(boards()["solar-grid"], choice, start=NOW - timedelta(hours=34), stop=NOW)
+        assert look.panel("Interruptions (31 days at most)") == []
+
+    silent = mixed.figures.samples("inverter", "energy_wh", inverter=ROOF_2)[-1].time
+    assert silent < NOW - timedelta(hours=2)
+    look = mixed.screen.look(boards()["solar-grid"], inverter="Roof 2", start=NOW - timedelta(hours=5), stop=NOW)
+    assert look.panel("Interruptions (31 days at most)") == []
+
+
+def test_flags_are_told_in_words(grid: Look) -> None:
+    (row,) = grid.panel("Faults that inverters reported")
+    assert row["fault"] == "frequency too low, grid voltage too high"
+    assert (row["inverter_name"], row["ecu"], float(row["minutes"])) == ("Barn 3", BARN, 60)
+    noon = datetime(2026, 4, 3, 12, tzinfo=AMSTERDAM) + timedelta(hours=1)
+    assert (when(row, "last") - when(row, "first")) / MINUTES == 55
+    assert when(row, "first") == noon
+
+
+def test_phases_are_those_of_three_phase_inverters(mixed: Site, grid: Look) -> None:
+    rows = grid.panel("Voltage by phase")
+    highest = mixed.figures.grouped(
+        "phase", "grid_voltage_v", "phase", how=max, inverter=BARN_1, start=grid.start, stop=grid.stop
+    )
+    for (phase,), value in highest.items():
+        assert max(float(row["_value"]) for row in rows if row["name"] == f"Phase {phase}") == value
+    assert len(highest) == 3
