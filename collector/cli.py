@@ -18,7 +18,8 @@ from pathlib import Path
 
 import trio
 
-from collector import __version__
+from collector import __version__, export_command
+from collector.backup import command as backup_command
 from collector.config import Config, find, load
 from collector.doctor import command as doctor_command
 from collector.errors import CollectorError, ConfigError
@@ -123,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_span(rollup)
     rollup.set_defaults(command=_rollup, usage_error=rollup.error)
+    export_command.add_parser(commands, configured, _day)
+    backup_command.add_parser(commands, configured)
     simulate_command.add_parser(commands, configured)
     verify_command.add_parser(commands, configured)
     return parser

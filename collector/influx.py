@@ -22,8 +22,10 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import mktime_tz, parsedate_tz
+from enum import StrEnum
 
 from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.flux_csv_parser import (
@@ -60,7 +62,8 @@ _DELIVERED = 204
 _REJECTED = frozenset({400, 413, 422})
 _REJECTED_BY_ANYONE = 413
 _MISSING = 404
-_NOT_ALLOWED = frozenset({401, 403})
+_FORBIDDEN = 403
+_NOT_ALLOWED = frozenset({401, _FORBIDDEN})
 _CONFLICT = 422
 
 _REMEDIES = {
@@ -78,6 +81,30 @@ _SHOWN_CHARACTERS = 300
 
 # A wait asked for by mistake, as by a date in the wrong year, must not silence the writer for longer.
 _LONGEST_RETRY_AFTER_S = 3600.0
+
+
+class Access(StrEnum):
+    """What a token may do with a bucket; one that it may not read looks missing to it when it asks for points."""
+
+    GRANTED = "granted"
+    DENIED = "denied"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What InfluxDB says of itself; `at` is its clock, in whole seconds, None if it does not tell."""
+
+    version: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRules:
+    """For how long a bucket keeps points, 0 for ever, and what its shard groups span; both in seconds."""
+
+    retention_s: int
+    shard_group_s: int
 
 
 class InfluxSink:
@@ -143,6 +170,52 @@ class InfluxSink:
             except (FluxCsvParserException, IndexError, ValueError):
                 raise self._stranger("a query with a broken table") from None
 
+    def greet(self) -> Greeting:
+        """Ask who answers; raises SinkUnavailable unless it is an InfluxDB that says it is healthy."""
+        with self._translated(nothing_sent=True):
+            version, date = self._check_health()
+        return Greeting(self._plain(version), date)
+
+    def may_write(self, bucket: str) -> Access:
+        """Whether lines for a bucket would be taken; writes none and creates nothing."""
+        with self._translated(nothing_sent=True):
+            try:
+                self._send(bucket, b"\n")
+            except ApiException as exc:
+                if exc.status not in (_FORBIDDEN, _MISSING):
+                    raise
+                return Access.DENIED if exc.status == _FORBIDDEN else Access.MISSING
+        return Access.GRANTED
+
+    def may_read(self, bucket: str) -> Access:
+        """Whether a bucket's points can be asked for."""
+        name = bucket.replace("\\", "\\\\").replace("${", "\\${")
+        with self._translated(nothing_sent=True):
+            try:
+                flux = f'from(bucket: "{name}") |> range(start: -1s) |> limit(n: 1)'
+                self._client.query_api().query_raw(flux).close()
+            except ApiException as exc:
+                if exc.status not in (_FORBIDDEN, _MISSING):
+                    raise
+                return Access.DENIED if exc.status == _FORBIDDEN else Access.MISSING
+        return Access.GRANTED
+
+    def rules(self, bucket: str) -> BucketRules | None:
+        """How a bucket was made; None where there is none that the token may read."""
+        with self._translated(nothing_sent=True):
+            try:
+                found = self._client.buckets_api().find_buckets(name=bucket, org=self._org).buckets or []
+            except ApiException as exc:
+                if exc.status != _MISSING:
+                    raise
+                found = []
+        if not found:
+            return None
+        # A bucket that keeps everything may come without a rule.
+        rules = [rule for rule in found[0].retention_rules or [] if rule.type == "expire"]
+        seconds = [(rule.every_seconds or 0, rule.shard_group_duration_seconds or 0) for rule in rules]
+        return BucketRules(*(seconds[0] if seconds else (0, 0)))
+
     def close(self) -> None:
         """Close the connections; no call may follow."""
         # The client merely forgets its pools, whose connections then stay open until the garbage is collected.
@@ -151,14 +224,17 @@ class InfluxSink:
             pools[key].close()
         self._client.close()
 
-    def _check_health(self) -> None:
-        health, _, _ = self._client.api_client.call_api(
+    def _check_health(self) -> tuple[object, datetime | None]:
+        """The version it tells, and its clock."""
+        health, _, headers = self._client.api_client.call_api(
             "/health", "GET", response_type="object", _return_http_data_only=False
         )
         if not isinstance(health, dict) or health.get("name") != "influxdb":
             raise self._stranger("what should be its health")
         if health.get("status") != "pass":
             raise SinkUnavailable(f"InfluxDB at {self._url} says of itself: {self._plain(health.get('message'))}")
+        said = parsedate_tz(headers.get("Date"))
+        return health.get("version", "unknown"), datetime.fromtimestamp(mktime_tz(said), UTC) if said else None
 
     def _ensure_bucket(self, bucket: str, shard_group_s: int) -> None:
         """Probe with a write of no lines, which InfluxDB answers as it would answer lines, by any token's rights."""

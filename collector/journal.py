@@ -40,6 +40,9 @@ _log = logging.getLogger(__name__)
 # written with.
 RUN_STATE, NAMES_STATE = "run", "names"
 
+# The spans of time of which a restored journal has no records, though InfluxDB may.
+GAPS_STATE = "gaps"
+
 # Junk is kept for a look, not for ever: a scanner on the network must not fill the disk.
 REFUSED_KEPT = 1000
 REFUSED_BYTES = 8192

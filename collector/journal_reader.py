@@ -1,4 +1,4 @@
-"""The reading side of the journal, for delivery, `status` and `replay`: another connection that can't change anything.
+"""The reading side of the journal, for delivery and all commands: another connection that can't change anything.
 
 Readers and the writer don't wait for each other (WAL), also across processes. A query sees the file as it was when it
 began.
@@ -7,13 +7,13 @@ began.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from collector.errors import JournalError
-from collector.journal import STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored
+from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored
 from collector.journal_schema import SCHEMA_VERSION, schema_version
 from collector.protocol.messages import Kind
 
@@ -245,18 +245,50 @@ class JournalReader:
         and those with late data are always among them. Holds a snapshot while it runs, which keeps the log from
         shrinking.
         """
-        with journal_errors(self.path):
-            cursor = self._db.execute(
-                f"select {STORED_COLUMNS} from record"  # noqa: S608 (a constant)
-                " where ecu = :ecu and time >= :first and time < :end and time != ''"
-                f" union select {STORED_COLUMNS} from record where ecu = :ecu and late"
-                f" union select {STORED_COLUMNS} from record"
-                " where ecu = :ecu and time = '' and received_at >= :since and received_at < :until"
-                " order by time, id",
-                {"ecu": ecu, "first": times[0], "end": times[1], "since": received[0], "until": received[1]},
-            )
-            while rows := cursor.fetchmany(_RECORDS_AT_ONCE):
-                yield from map(stored, rows)
+        yield from self._streamed(
+            f"select {STORED_COLUMNS} from record"  # noqa: S608 (a constant)
+            " where ecu = :ecu and time >= :first and time < :end and time != ''"
+            f" union select {STORED_COLUMNS} from record where ecu = :ecu and late"
+            f" union select {STORED_COLUMNS} from record"
+            " where ecu = :ecu and time = '' and received_at >= :since and received_at < :until"
+            " order by time, id",
+            {"ecu": ecu, "first": times[0], "end": times[1], "since": received[0], "until": received[1]},
+        )
+
+    def last_id(self) -> int:
+        """The number of the record that came last, 0 when there is none."""
+        return int(self._value("select coalesce(max(id), 0) from record"))
+
+    def hours(self, ecu: str) -> list[str]:
+        """The hours that an ECU has records of, as the first ten digits of their time stamps, in order."""
+        rows = self._rows(
+            "select distinct substr(time, 1, 10) from record where ecu = ? and time != '' order by 1", ecu
+        )
+        return [row[0] for row in rows]
+
+    def scattered(self, ecu: str, until: int) -> Iterator[Stored]:
+        """The records up to number `until` that may have points at other times than their own: those with late data
+        or without a time of their own, and what came on the control port. By number.
+        """
+        yield from self._streamed(
+            f"select {STORED_COLUMNS} from record where ecu = :ecu and late and id <= :until"  # noqa: S608 (a constant)
+            f" union select {STORED_COLUMNS} from record where ecu = :ecu and command != '' and id <= :until"
+            f" union select {STORED_COLUMNS} from record where ecu = :ecu and time = '' and id <= :until"
+            " order by id",
+            {"ecu": ecu, "until": until},
+        )
+
+    def for_export(self, ecu: str, times: tuple[str, str], also: Sequence[int], until: int) -> Iterator[Stored]:
+        """The upload records up to number `until` with `times[0]` <= T < `times[1]`, compared as digits, but of the
+        `scattered` ones those whose numbers are in `also`. By time stamp and then by order of arrival.
+        """
+        yield from self._streamed(
+            f"select {STORED_COLUMNS} from record"  # noqa: S608 (a constant)
+            " where ecu = :ecu and time >= :first and time < :end and command = '' and not late and id <= :until"
+            f" union all select {STORED_COLUMNS} from record where id in (select value from json_each(:also))"
+            " order by time, id",
+            {"ecu": ecu, "first": times[0], "end": times[1], "also": json.dumps(list(also)), "until": until},
+        )
 
     def stale_days(self, limit: int = -1) -> list[StaleDay]:
         """The days that wait for a new roll-up, the latest first."""
@@ -279,6 +311,10 @@ class JournalReader:
         value = json.loads(rows[0][0]) if rows else {}
         return value if isinstance(value, dict) else {}
 
+    def gaps(self) -> list[tuple[int, int]]:
+        """From when to when (ns) records may be missing, because the journal was restored from a backup."""
+        return [(int(begin), int(end)) for begin, end in self.state(GAPS_STATE).get("gaps", [])]
+
     def file_bytes(self) -> int:
         """Size of the journal with its write-ahead log."""
         log = log_path(self.path)
@@ -289,6 +325,12 @@ class JournalReader:
         rows = self._rows(f"select {STORED_COLUMNS} from record {where}", *values)  # noqa: S608 (constants)
         with journal_errors(self.path):
             return [stored(row) for row in rows]
+
+    def _streamed(self, query: str, values: Mapping[str, object]) -> Iterator[Stored]:
+        with journal_errors(self.path):
+            cursor = self._db.execute(query, values)
+            while rows := cursor.fetchmany(_RECORDS_AT_ONCE):
+                yield from map(stored, rows)
 
     def _value(self, query: str, *values: object) -> Any:  # noqa: ANN401 (SQLite's own type)
         return self._rows(query, *values)[0][0]

@@ -31,6 +31,11 @@ class Kind(StrEnum):
 QUESTIONS = (Kind.RECORD_QUERY, Kind.POLL, Kind.STATUS_QUERY, Kind.GATEWAY_QUERY)
 
 
+# No gateway has this id: a poll that bears it asks whether a collector answers. It is stored and answered as any other,
+# so that the answer proves as much, but it makes no gateway known and may be asked often.
+PROBE_ECU = "0" * 12
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A frame and what was read of it at once.

@@ -1,0 +1,128 @@
+"""Whether the clocks are right: this machine's, and each gateway's against it.
+
+A gateway's clock is judged by the records that came live, as the service itself does.
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable
+
+from collector.clock import NS, TOLERATED_S
+from collector.doctor.facts import MOST_ECUS, EcuFacts
+from collector.doctor.findings import Finding, failure, listed, ok, skipped, told_time, warning
+from collector.doctor.look import Look
+from collector.status import SILENT_ECU_NS
+
+CHECK = "clock"
+GATEWAYS = "gateways"
+_NOT_SYNCHRONISED = 5
+# More than the kernel's structure has on any machine.
+_TIMEX_BYTES = 512
+_BACK_NS = 60 * NS
+
+
+async def check(look: Look) -> list[Finding]:
+    """This machine first: by its clock the others are judged."""
+    return [*machine(look), *gateways(look)]
+
+
+def is_synchronised() -> bool | None:
+    """Whether the kernel says that a time service keeps the clock; None where it can't be asked."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        adjust: Callable[[object], int] = ctypes.CDLL(None).adjtimex
+        state = adjust(ctypes.create_string_buffer(_TIMEX_BYTES))
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 else state != _NOT_SYNCHRONISED
+
+
+def machine(look: Look) -> list[Finding]:
+    """A clock that goes back, or that nothing keeps right."""
+    last = look.facts.received_last_at
+    if look.now < last - _BACK_NS:
+        return [
+            failure(
+                CHECK,
+                f"this machine's clock says {told_time(look.now)}, which is before the last record came,"
+                f" {told_time(last)}",
+                "it is wrong now or was wrong then; gateways' clocks are judged by it",
+                "set it: `timedatectl`; a machine without a battery needs a time service before the collector starts",
+            )
+        ]
+    synchronised = is_synchronised()
+    if synchronised is None:
+        return [skipped(CHECK, "whether a time service keeps this machine's clock can't be told here")]
+    if synchronised:
+        return [ok(CHECK, "a time service keeps this machine's clock")]
+    return [
+        warning(
+            CHECK,
+            "no time service is known to keep this machine's clock",
+            "it drifts, and gateways' clocks are judged by it",
+            "`timedatectl set-ntp true`; in a virtual machine whose host keeps the clock all may be well",
+        )
+    ]
+
+
+def gateways(look: Look) -> list[Finding]:
+    """When each was last heard, and how its clock goes."""
+    facts = look.facts
+    if facts.error is not None:
+        return []
+    if not facts.ecus:
+        return [
+            warning(
+                GATEWAYS,
+                "no gateway was ever heard",
+                "there is nothing to show yet",
+                "lead the gateway here (docs/dns.md); it polls every quarter of an hour, by night as well",
+            )
+        ]
+    findings = [finding for ecu in facts.ecus for finding in _gateway(look, ecu)]
+    if facts.gateways > MOST_ECUS:
+        findings.append(skipped(GATEWAYS, f"{facts.gateways - MOST_ECUS} more, which were not heard as lately"))
+    return findings
+
+
+def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
+    name = f"ECU {ecu.names.name}"
+    heard = told_time(ecu.gateway.last_seen_at)
+    findings = []
+    if look.now - ecu.gateway.last_seen_at > SILENT_ECU_NS:
+        findings.append(
+            warning(
+                GATEWAYS,
+                f"{name} was last heard {heard}",
+                "it is off, has no network, or goes to the vendor's cloud again; it keeps its records for a while",
+                "is it on, and does it ask this DNS server? Forbid it the internet but NTP: docs/dns.md, section 9",
+            )
+        )
+    if ecu.skew is not None:
+        findings.append(_wrong_clock(name, ecu))
+    if findings:
+        return findings
+    skew = "; too little came live of late to judge its clock"
+    if ecu.skew_s is not None and abs(ecu.skew_s) <= TOLERATED_S:
+        skew = f"; its clock is right ({ecu.skew_s:.0f} s from record to receipt)"
+    return [ok(GATEWAYS, f"{name} was last heard {heard}{skew}")]
+
+
+def _wrong_clock(name: str, ecu: EcuFacts) -> Finding:
+    assert ecu.skew is not None  # noqa: S101
+    zone = ecu.skew.zone
+    side = "behind" if ecu.skew.seconds > 0 else "ahead of"
+    minutes = round(abs(ecu.skew.seconds) / 60)
+    found = f"{name}: its clock is {minutes // 60} h {minutes % 60} min {side} ours, read as {listed([ecu.names.zone])}"
+    meaning = "every record of it is put at the wrong time, and some in the wrong day"
+    if zone is None:
+        remedy = (
+            "set the ECU's clock: it needs NTP (UDP 123), docs/dns.md, section 9. No whole number of hours explains it"
+        )
+        return failure(GATEWAYS, found, meaning, remedy)
+    remedy = (
+        f'set timezone = "{zone}" under an [[ecu]] with id = "{ecu.gateway.ecu}", restart the collector, then'
+        f" `collector replay --ecu {ecu.gateway.ecu}`"
+    )
+    return failure(GATEWAYS, found, meaning, remedy)

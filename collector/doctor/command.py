@@ -1,0 +1,145 @@
+"""`collector doctor`: arguments in, findings out. Exit code 1 with a failure, 2 for a configuration with faults."""
+
+import argparse
+import ipaddress
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import trio
+
+from collector.config import Config, Listen, load
+from collector.doctor.findings import Finding, as_json, failure, is_healthy
+from collector.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_FINE, _FINDING, _USAGE = 0, 1, 2
+_DNS_PORT = 53
+_MOST_PORT = 65535
+
+
+def add_parser(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", configured: argparse.ArgumentParser
+) -> None:
+    """Add the command to the collector's own."""
+    doctor = commands.add_parser(
+        "doctor", parents=[configured], help="check the whole installation and say what to do; changes nothing"
+    )
+    doctor.add_argument("--json", action="store_true", help="for machines")
+    doctor.add_argument(
+        "--dns",
+        metavar="SERVER",
+        type=_dns_server,
+        help="the DNS server that the gateways ask, as 192.168.1.53 (default: this machine's own)",
+    )
+    doctor.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        type=_address,
+        action="append",
+        default=[],
+        help="where gateways reach the collector, for a container or behind a balancer (default: this machine's own)",
+    )
+    doctor.add_argument("--thorough", action="store_true", help="read all of the journal, however large it is")
+    doctor.add_argument(
+        "--from-outside",
+        metavar="HOST",
+        help="check another machine's collector over the network, as a gateway sees it; nothing else is looked at",
+    )
+    doctor.set_defaults(command=_doctor)
+
+
+def _dns_server(text: str) -> tuple[str, int]:
+    """An address, or one with a port: 192.0.2.1:5353, [2001:db8::1]:5353."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (":" in host and not text.startswith("[")):
+        host, port = text, str(_DNS_PORT)
+    try:
+        address = str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; expected one as 192.168.1.53") from None
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) <= _MOST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} has no port that there is")
+    return address, int(port)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; expected one as 192.168.1.10") from None
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    try:
+        config = load(arguments.config)
+    except ConfigError as exc:
+        _say([_faulty(fault) for fault in exc.faults], as_one_object=arguments.json)
+        return _USAGE
+    if arguments.from_outside:
+        findings = _from_outside(arguments.from_outside, config.listen)
+    else:
+        findings = _examined(config, arguments)
+    _say(findings, as_one_object=arguments.json)
+    return _FINE if is_healthy(findings) else _FINDING
+
+
+def _faulty(fault: str) -> Finding:
+    from collector.doctor import settings
+
+    meaning = "the collector does not start with it, and nothing else can be looked at"
+    return failure(settings.CHECK, fault, meaning, "correct it; `collector check-config` names all faults")
+
+
+def _from_outside(host: str, listen: Listen) -> list[Finding]:
+    from collector.doctor import ports
+
+    asked = [port for port in (*listen.data_ports, listen.control_port) if port]
+    return trio.run(ports.from_outside, host, asked)
+
+
+def _examined(config: Config, arguments: argparse.Namespace) -> list[Finding]:
+    from collector.doctor.examine import CHECKS, examine, read_facts
+    from collector.doctor.look import Look, in_container, own_addresses
+
+    async def run() -> list[Finding]:
+        now = time.time_ns()
+        look = Look(
+            config,
+            await read_facts(config, now),
+            os.environ,
+            now,
+            own_addresses(),
+            given=tuple(arguments.address),
+            dns=arguments.dns,
+            in_container=in_container(),
+            thorough=arguments.thorough,
+        )
+        with _bar() as progress:
+            task = progress.add_task("looking", total=CHECKS)
+            return await examine(look, lambda: progress.advance(task))
+
+    return trio.run(run)
+
+
+def _bar() -> "Progress":
+    """On a terminal, and nothing elsewhere; it goes when the findings come."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+
+
+def _say(findings: Sequence[Finding], *, as_one_object: bool) -> None:
+    from collector.doctor import view
+
+    if as_one_object:
+        sys.stdout.write(f"{json.dumps(as_json(findings), indent=2)}\n")
+    else:
+        view.show(findings)

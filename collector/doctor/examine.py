@@ -1,0 +1,69 @@
+"""Runs the checks side by side, each with its own limit of time, and puts their findings in order.
+
+A check that hangs costs itself: after CHECK_S the others' findings are shown and its own says so. The whole takes less
+than fifteen seconds whatever hangs, unless a thorough look at the journal was asked for.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final
+
+import trio
+
+from collector.config import Config
+from collector.doctor import clocks, grafana, influxdb, journal, names, ports, records, settings
+from collector.doctor.facts import Facts, gather
+from collector.doctor.findings import Finding, failure
+from collector.doctor.look import Look
+
+FACTS_S = 4.0
+CHECK_S = 9.0
+# A look at each page of the largest journal on the slowest disk.
+THOROUGH_S = 3600.0
+
+_Check = Callable[[Look], Awaitable[list[Finding]]]
+_CHECKS: Final[Sequence[tuple[str, _Check]]] = (
+    (settings.CHECK, settings.check),
+    (records.SERVICE, records.check),
+    (names.CHECK, names.check),
+    (ports.CHECK, ports.check),
+    (journal.CHECK, journal.check),
+    (clocks.CHECK, clocks.check),
+    (influxdb.CHECK, influxdb.check),
+    (grafana.CHECK, grafana.check),
+)
+CHECKS: Final = len(_CHECKS)
+
+
+async def read_facts(config: Config, now: int) -> Facts:
+    """The journal's facts; a disk that does not answer is an error in them."""
+    with trio.move_on_after(FACTS_S):
+        return await trio.to_thread.run_sync(partial(gather, config, now), abandon_on_cancel=True)
+    path = config.journal.path
+    return Facts(path, exists=True, error=f"{path} could not be read within {FACTS_S:g} s: is its disk well?")
+
+
+async def examine(look: Look, done: Callable[[], None] = lambda: None) -> list[Finding]:
+    """All findings in a fixed order, whichever check ends first; `done` is called after each."""
+    findings: dict[str, list[Finding]] = {}
+
+    async def run(name: str, check: _Check) -> None:
+        limit_s = THOROUGH_S if look.thorough and name == journal.CHECK else CHECK_S
+        findings[name] = [_hanging(name, limit_s)]
+        with trio.move_on_after(limit_s):
+            findings[name] = await check(look)
+        done()
+
+    async with trio.open_nursery() as nursery:
+        for name, check in _CHECKS:
+            nursery.start_soon(run, name, check)
+    return [finding for name, _ in _CHECKS for finding in findings[name]]
+
+
+def _hanging(name: str, limit_s: float) -> Finding:
+    return failure(
+        name,
+        f"the check did not end within {limit_s:g} s",
+        "what it looks at hangs, or this machine is very busy",
+        "try again; if it stays, look at that part by hand",
+    )

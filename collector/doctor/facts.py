@@ -1,0 +1,133 @@
+"""What the journal says, read once for all checks and at one moment.
+
+Never raises: a journal that is missing or can't be read leaves `error`, and nothing but defaults beside it. A look at
+the gateways' latest day is part of it, at MOST_ECUS of them, the last heard first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collector import clock
+from collector.clock import NS, Skew
+from collector.config import Config
+from collector.errors import JournalError
+from collector.journal import NAMES_STATE, RUN_STATE
+from collector.journal_reader import Gateway, JournalReader, SetAside
+from collector.names import EcuNames, Names
+from collector.protocol import upload
+from collector.status import SILENT_RUN_NS, skew
+
+MOST_ECUS = 100
+WEEK_NS = 7 * 24 * 3600 * NS
+_MOST_REASONS = 5
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """A part of stored messages that was not understood: how many have it, and one of them by its number."""
+
+    reason: str
+    count: int
+    record: int
+
+
+@dataclass(frozen=True, slots=True)
+class EcuFacts:
+    """One gateway. Instants are ns since 1970, of its oldest and newest upload record; None where there is none."""
+
+    gateway: Gateway
+    names: EcuNames
+    oldest_at: int | None
+    newest_at: int | None
+    skew_s: float | None
+    skew: Skew | None
+
+
+@dataclass(slots=True)
+class Facts:
+    """`error` says why there is nothing else. `records_a_week` counts what was live, `span_ns` what that week had."""
+
+    path: Path
+    exists: bool = False
+    error: str | None = None
+    is_damaged: bool = False
+    run: Mapping[str, object] = field(default_factory=dict)
+    names_fingerprint: object = None
+    file_bytes: int = 0
+    records: int = 0
+    records_a_week: int = 0
+    span_ns: int = 0
+    received_last_at: int = 0
+    pending: int = 0
+    stale_days: int = 0
+    stale_since: int = 0
+    set_aside: list[SetAside] = field(default_factory=list)
+    set_aside_count: int = 0
+    gateways: int = 0
+    ecus: list[EcuFacts] = field(default_factory=list)
+    puzzles: list[Puzzle] = field(default_factory=list)
+
+    def is_running(self, now: int) -> bool:
+        """Whether the service wrote its sign of life lately."""
+        beat_at = self.run.get("beat_at")
+        return "stopped_at" not in self.run and isinstance(beat_at, int) and now - beat_at <= SILENT_RUN_NS
+
+
+def gather(config: Config, now: int) -> Facts:
+    """Read everything."""
+    facts = Facts(config.journal.path)
+    try:
+        facts.exists = facts.path.exists()
+        with JournalReader(facts.path) as reader:
+            _read(facts, reader, Names(config), now)
+    except (JournalError, OSError) as exc:
+        facts.error = str(exc)
+        facts.is_damaged = str(getattr(exc.__cause__, "sqlite_errorname", "")).startswith(_DAMAGED)
+    return facts
+
+
+def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
+    facts.run = reader.state(RUN_STATE)
+    facts.names_fingerprint = reader.state(NAMES_STATE).get("fingerprint")
+    facts.file_bytes = reader.file_bytes()
+    facts.records = reader.total_count()
+    first_at, facts.received_last_at = reader.received_span()
+    facts.span_ns = min(WEEK_NS, max(0, now - first_at)) if first_at else 0
+    facts.records_a_week = reader.live_count_since(now - WEEK_NS)
+    facts.pending = reader.pending_count()
+    facts.set_aside_count = reader.set_aside_count()
+    facts.set_aside = reader.set_aside_examples(_MOST_REASONS)
+    facts.stale_days = reader.stale_days_count()
+    facts.stale_since = min((day.first_marked_at for day in reader.stale_days()), default=0)
+    gateways = sorted(reader.gateways(), key=lambda gateway: -gateway.last_seen_at)
+    facts.gateways = len(gateways)
+    puzzles: dict[str, Puzzle] = {}
+    for gateway in gateways[:MOST_ECUS]:
+        facts.ecus.append(_ecu(gateway, reader, names, now))
+        _puzzle_over(gateway, reader, puzzles)
+    facts.puzzles = sorted(puzzles.values(), key=lambda puzzle: -puzzle.count)
+
+
+def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int) -> EcuFacts:
+    own = names.ecu(gateway.ecu)
+    skew_s, judged = skew(reader, gateway, names, now)
+    oldest_at, newest_at = (_instant(time, own) for time in (reader.first_time(gateway.ecu), gateway.newest_time))
+    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged)
+
+
+def _instant(time: str | None, own: EcuNames) -> int | None:
+    try:
+        return clock.to_ns(clock.to_utc(time or "", own.zone))
+    except ValueError:
+        return None
+
+
+def _puzzle_over(gateway: Gateway, reader: JournalReader, puzzles: dict[str, Puzzle]) -> None:
+    """Decode the gateway's latest day once more: what was not understood in part is delivered, and not marked."""
+    day = gateway.newest_time[:8]
+    for record in reader.records_between(gateway.ecu, day, f"{day}~") if day else ():
+        for reason in upload.decode(record.raw.decode("latin-1")).problems:
+            before = puzzles.get(reason)
+            puzzles[reason] = Puzzle(reason, before.count + 1 if before else 1, record.id)

@@ -1,0 +1,251 @@
+"""Whether InfluxDB can be reached, written and read, keeps what it gets, and has what the journal has.
+
+Nothing is written or created: whether lines would be taken is asked with none.
+"""
+
+import math
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import trio
+
+from collector import clock
+from collector.clock import NS
+from collector.config import InfluxDB
+from collector.doctor.facts import EcuFacts
+from collector.doctor.findings import Finding, failure, ok, skipped, told_time, warning
+from collector.doctor.look import Look
+from collector.errors import SinkRejected, SinkUnavailable
+from collector.influx import Access, InfluxSink
+
+CHECK = "influxdb"
+TIMEOUT_S = 4.0
+DAY_S = 24 * 3600
+# The database's own default, which a bucket has that nobody thought about.
+SMALL_SHARD_GROUP_S = 7 * DAY_S
+# Delivery takes moments; a record that is not there after this is not on its way.
+LATE_NS = 15 * 60 * NS
+# Records without points of their own may stand at either end of what the journal has.
+_MISSING_PAST_NS = 2 * DAY_S * NS
+_MOST_COMPARED = 20
+CLOCK_OFF_S = 60
+_PROVISION = "with Docker `docker compose up -d` runs the step `accounts`, which makes it anew"
+
+
+async def check(look: Look) -> list[Finding]:
+    """One question after the other; a server that does not answer the first is not asked the next."""
+    settings = look.config.influxdb
+    if settings is None:
+        return [
+            skipped(
+                CHECK,
+                "none is configured: records are kept in the journal alone",
+                "add an [influxdb] section when there is one; it then gets everything since the first record",
+            )
+        ]
+    return await trio.to_thread.run_sync(partial(_check, look, settings), abandon_on_cancel=True)
+
+
+def _check(look: Look, settings: InfluxDB) -> list[Finding]:
+    findings: list[Finding] = []
+    token = settings.token.get_secret_value()
+    sink = InfluxSink(settings.url, settings.org, token, settings.bucket, settings.rollup_bucket, TIMEOUT_S)
+    with closing(sink):
+        try:
+            greeting = sink.greet()
+            findings.append(ok(CHECK, f"version {greeting.version} answers at {settings.url}"))
+            findings += _clock(look, greeting.at)
+            for bucket in (settings.bucket, settings.rollup_bucket):
+                findings += _bucket(sink, settings, bucket)
+            if sink.may_read(settings.bucket) is Access.GRANTED:
+                findings += _contents(look, sink, settings.bucket)
+        except (SinkUnavailable, SinkRejected) as exc:
+            findings.append(_unusable(exc, settings))
+    if look.facts.run.get("influxdb_error") and all(finding.remedy == "" for finding in findings):
+        findings.append(
+            warning(
+                CHECK,
+                f"the service could not use it: {look.facts.run['influxdb_error']}",
+                "it tries again within a minute; what waits then drains by itself",
+                "if this stays, compare the configuration of the service with this one, and restart it",
+            )
+        )
+    return findings
+
+
+def _unusable(exc: SinkUnavailable | SinkRejected, settings: InfluxDB) -> Finding:
+    return failure(
+        CHECK,
+        exc.reason,
+        "nothing reaches the boards; every record waits in the journal, and drains by itself afterwards",
+        f"mend what it names; is that the right place, {settings.url}? With Docker: `docker compose ps influxdb` and"
+        " `docker compose logs influxdb`",
+    )
+
+
+def _clock(look: Look, at: datetime | None) -> list[Finding]:
+    if at is None:
+        return []
+    ahead_s = look.now / NS - at.timestamp()
+    if abs(ahead_s) < CLOCK_OFF_S:
+        return []
+    return [
+        failure(
+            "clock",
+            f"this machine's clock is {abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} InfluxDB's",
+            "one of the two is wrong: boards that ask for the last hours then miss points or show an empty end",
+            "let a time service set the clocks of both machines: `timedatectl set-ntp true`",
+        )
+    ]
+
+
+def _bucket(sink: InfluxSink, settings: InfluxDB, bucket: str) -> list[Finding]:
+    """The token's rights and the bucket's rules."""
+    writing = sink.may_write(bucket)
+    if writing is Access.MISSING:
+        return [
+            failure(
+                CHECK,
+                f"there is no bucket '{bucket}' in the organisation '{settings.org}', or no such organisation",
+                "points have nowhere to go; every record waits in the journal",
+                "check influxdb.org and the names of the buckets; the service creates a missing one at its next attempt"
+                " if the token may. A bucket that was lost gets its past by `collector replay --all`",
+            )
+        ]
+    findings = []
+    if writing is Access.DENIED:
+        findings.append(
+            failure(
+                CHECK,
+                f"the token may not write the bucket '{bucket}'",
+                "nothing new reaches the boards; every record waits in the journal",
+                f"give the service a token that reads and writes both buckets; {_PROVISION}",
+            )
+        )
+    if sink.may_read(bucket) is not Access.GRANTED:
+        findings.append(
+            failure(
+                CHECK,
+                f"the token may not read the bucket '{bucket}'",
+                "roll-ups can't be computed, nor anything compared here",
+                f"give the service a token that reads and writes both buckets; {_PROVISION}",
+            )
+        )
+        return findings
+    return findings + _rules(sink, bucket) + ([] if findings else [ok(CHECK, f"bucket '{bucket}': written and read")])
+
+
+def _rules(sink: InfluxSink, bucket: str) -> list[Finding]:
+    rules = sink.rules(bucket)
+    if rules is None:
+        return []
+    findings = []
+    if rules.retention_s:
+        findings.append(
+            warning(
+                CHECK,
+                f"the bucket '{bucket}' drops points after {rules.retention_s / DAY_S:g} days",
+                "the boards forget; the journal still has the records",
+                f"`influx bucket update --id ID --retention 0` (ID from `influx bucket list --name {bucket}`), then"
+                " `collector replay --all`",
+            )
+        )
+    if 0 < rules.shard_group_s <= SMALL_SHARD_GROUP_S:
+        findings.append(
+            warning(
+                CHECK,
+                f"the bucket '{bucket}' has shard groups of {rules.shard_group_s / DAY_S:g} days",
+                "ten years are some 520 shards, each with files and memory of its own: slow boards, and gigabytes when"
+                " much is written at once",
+                "a wider one counts for what is written from then on: stop the collector, delete the bucket, start it"
+                " (it makes the bucket anew, with 12 weeks), then `collector replay --all`",
+            )
+        )
+    return findings
+
+
+def _contents(look: Look, sink: InfluxSink, bucket: str) -> list[Finding]:
+    """The journal's oldest and newest record of each gateway against InfluxDB's points."""
+    compared = [ecu for ecu in look.facts.ecus if ecu.newest_at is not None and ecu.gateway.ecu][:_MOST_COMPARED]
+    if not compared:
+        return []
+    held = _held(sink, bucket, compared)
+    behind = [ecu for ecu in compared if _newest_is_missing(held.get(ecu.gateway.ecu), ecu)]
+    short = [ecu for ecu in compared if ecu not in behind and _past_is_missing(held.get(ecu.gateway.ecu), ecu)]
+    findings = [_behind(look, held.get(ecu.gateway.ecu), ecu) for ecu in behind]
+    findings += [_without_its_past(held[ecu.gateway.ecu], ecu) for ecu in short]
+    if not findings:
+        newest = max(span.last_at for span in held.values())
+        findings.append(ok(CHECK, f"it has the journal's newest record, of {told_time(newest)}, and its oldest"))
+    return findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    first_at: int
+    last_at: int
+
+
+def _held(sink: InfluxSink, bucket: str, ecus: list[EcuFacts]) -> dict[str, _Span]:
+    """First and last `ecu` point of each gateway, in ns since 1970."""
+    oldest = min(ecu.oldest_at or ecu.newest_at or 0 for ecu in ecus)
+    start = datetime.fromtimestamp(max(math.floor(oldest / NS) - DAY_S, 0), UTC)
+    chosen = " or ".join(f'r.ecu == "{ecu.gateway.ecu}"' for ecu in ecus)
+    name = bucket.replace("\\", "\\\\").replace("${", "\\${")
+    points = (
+        f'from(bucket: "{name}") |> range(start: {start:%Y-%m-%dT%H:%M:%SZ}, stop: 2262-01-01T00:00:00Z)'
+        f' |> filter(fn: (r) => r._measurement == "ecu" and r._field == "energy_wh" and ({chosen}))'
+    )
+    ends: dict[tuple[str, str], int] = {}
+    for name in ("first", "last"):
+        rows = sink.query(f'{points} |> {name}() |> keep(columns: ["ecu", "_time"])')
+        pick = min if name == "first" else max
+        for row in rows:
+            if isinstance(at := row["_time"], datetime):
+                key = (str(row["ecu"]), name)
+                ends[key] = pick(ends.get(key, clock.to_ns(at)), clock.to_ns(at))
+    return {
+        ecu: _Span(at, ends[ecu, "last"]) for (ecu, end), at in ends.items() if end == "first" and (ecu, "last") in ends
+    }
+
+
+def _newest_is_missing(held: _Span | None, ecu: EcuFacts) -> bool:
+    return held is None or (ecu.newest_at or 0) - held.last_at > LATE_NS
+
+
+def _past_is_missing(held: _Span | None, ecu: EcuFacts) -> bool:
+    return held is not None and ecu.oldest_at is not None and held.first_at - ecu.oldest_at > _MISSING_PAST_NS
+
+
+def _without_its_past(held: _Span, ecu: EcuFacts) -> Finding:
+    return warning(
+        CHECK,
+        f"of ECU {ecu.names.name} it has nothing before {told_time(held.first_at)}, and the journal begins"
+        f" {told_time(ecu.oldest_at or 0)}",
+        "the bucket was made anew or dropped points, or older records still wait",
+        "wait while `collector status` shows records waiting; then: collector replay --all",
+    )
+
+
+def _behind(look: Look, held: _Span | None, ecu: EcuFacts) -> Finding:
+    has = (
+        f"its newest point of ECU {ecu.names.name} is of {told_time(held.last_at)}"
+        if held
+        else (f"it has nothing of ECU {ecu.names.name}")
+    )
+    found = f"{has}, and the journal's newest record of {told_time(ecu.newest_at or 0)}"
+    if look.facts.pending:
+        return warning(
+            CHECK,
+            f"{found}; {look.facts.pending} records wait",
+            "the boards are behind",
+            "wait a minute and look again: if it stays, `collector status` and the service's log say why",
+        )
+    return failure(
+        CHECK,
+        f"{found}, though nothing waits for delivery",
+        "the bucket was lost, or is another one than that which the service wrote to",
+        "check influxdb.url and influxdb.bucket, then: collector replay --all",
+    )

@@ -1,0 +1,205 @@
+"""Whether the journal can take records, is whole, is fast enough, and for how long there is room.
+
+Nothing is written to the journal itself: its folder gets a scratch file for a moment, which is synced as the journal
+is. So a look by another user than the service's leaves nothing behind that the service could not use.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from collector.clock import NS
+from collector.doctor.facts import Facts
+from collector.doctor.findings import Finding, failure, ok, skipped, warning
+from collector.doctor.look import Look
+from collector.errors import JournalError
+from collector.journal_reader import JournalReader
+from collector.report import disk_free_bytes
+from collector.status import LEAST_FREE_BYTES
+
+CHECK = "journal"
+# A file that takes longer is looked at by --thorough.
+WITHIN_S = 5.0
+SYNCS = 60
+SYNCING_S = 1.5
+SLOW_SYNC_S = 0.5
+_PAGE = b"\xa5" * 4096
+_PAGES = 8
+LEAST_DAYS = 60
+_DAY_NS = 24 * 3600 * NS
+# From less than this nothing can be said of how a year will be.
+_LEAST_SPAN_NS = _DAY_NS
+_MIB = 1024 * 1024
+_RESTORE = (
+    "stop the collector, restore the file from a backup or move it away, always with the -wal and -shm beside it, and"
+    " start it: a new one is made, and gateways send what they kept"
+)
+
+
+async def check(look: Look) -> list[Finding]:
+    """The file, its folder and its disk, one after the other in a thread."""
+    run = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
+    return [
+        *await run(_file, look),
+        *_service_says(look.facts),
+        *await run(_folder, look),
+        *await run(_room, look.facts),
+    ]
+
+
+def _file(look: Look) -> list[Finding]:
+    facts, thorough = look.facts, look.thorough
+    if not facts.exists and facts.error is not None:
+        return [
+            warning(
+                CHECK,
+                facts.error,
+                "nothing was stored here yet",
+                "start the collector; if it runs, look whether journal.path and the working directory are the same",
+            )
+        ]
+    if facts.error is not None:
+        remedy = _RESTORE if facts.is_damaged else "mend what it names, and what is said of its folder and disk below"
+        return [failure(CHECK, facts.error, "gateways get no answer while the journal can't be used", remedy)]
+    try:
+        with JournalReader(facts.path) as reader:
+            faults = reader.faults(thorough=thorough, within_s=None if thorough else WITHIN_S)
+    except JournalError as exc:
+        return [_damaged(str(exc))]
+    size = f"{facts.path}, {facts.file_bytes / _MIB:.1f} MiB with {facts.records} records"
+    if faults is None:
+        return [
+            skipped(CHECK, f"{size}: too large to be read as a whole in {WITHIN_S:g} s", "collector doctor --thorough")
+        ]
+    if faults:
+        return [_damaged(f"{facts.path} is damaged: {'; '.join(faults)}")]
+    findings = [ok(CHECK, f"{size}, is whole{' with all its indexes' if thorough else ''}")]
+    if not os.access(facts.path, os.W_OK):
+        remedy = f"give the file to the service's user: `chown USER {facts.path}*`, or mount its disk for writing"
+        findings.append(_forbidden(look, f"{facts.path} is read-only for this user", remedy))
+    return findings
+
+
+def _damaged(found: str) -> Finding:
+    return failure(CHECK, found, "what is behind the damage can't be read, and storing may fail at any time", _RESTORE)
+
+
+def _service_says(facts: Facts) -> list[Finding]:
+    if not facts.run.get("journal_error"):
+        return []
+    return [
+        failure(
+            CHECK,
+            f"the service can't store records: {facts.run['journal_error']}",
+            f"gateways get no answer ({facts.run.get('unanswered')} times so far), and keep their records",
+            "mend what it names: the service goes on by itself",
+        )
+    ]
+
+
+def _folder(look: Look) -> list[Finding]:
+    folder = look.facts.path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        times_s = _sync_times(folder)
+    except OSError as exc:
+        return [_unwritable(look, folder, exc)]
+    p50_s, p99_s = times_s[len(times_s) // 2], times_s[len(times_s) * 99 // 100]
+    told = (
+        f"{folder} takes writes; a sync takes {p50_s * 1000:.2f} ms, the slowest of a hundred {p99_s * 1000:.2f} ms"
+        f" (p50 and p99 of {len(times_s)})"
+    )
+    if p50_s > SLOW_SYNC_S:
+        return [
+            warning(
+                CHECK,
+                told,
+                "every answer to a gateway waits for a sync; many gateways share one, but each waits this long",
+                "put the journal on another disk (journal.path): an SSD, or a better memory card",
+            )
+        ]
+    return [ok(CHECK, told)]
+
+
+def _sync_times(folder: Path) -> list[float]:
+    """Sorted. Pages are written anew in one small file, as a journal's log is, each followed by a sync."""
+    times_s: list[float] = []
+    began = time.perf_counter()
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as scratch:
+        scratch.write(_PAGE * _PAGES)
+        os.fsync(scratch.fileno())
+        while len(times_s) < SYNCS and (not times_s or time.perf_counter() - began < SYNCING_S):
+            scratch.seek(len(times_s) % _PAGES * len(_PAGE))
+            scratch.write(_PAGE)
+            before = time.perf_counter()
+            os.fdatasync(scratch.fileno())
+            times_s.append(time.perf_counter() - before)
+    return sorted(times_s)
+
+
+def _forbidden(look: Look, found: str, remedy: str) -> Finding:
+    """What this user may not do, which says little while the service does it."""
+    if look.facts.is_running(look.now) and not look.facts.run.get("journal_error"):
+        return skipped(CHECK, f"{found}, and the service, which runs as another, can", "run this as the service's user")
+    return failure(CHECK, found, "nothing can be stored: gateways get no answer and keep their records", remedy)
+
+
+def _unwritable(look: Look, folder: Path, exc: OSError) -> Finding:
+    meaning = "nothing can be stored: gateways get no answer and keep their records"
+    match exc.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return failure(
+                CHECK,
+                f"the disk with {folder} is full",
+                meaning,
+                "make room, or move the journal (journal.path): the service goes on without a restart",
+            )
+        case errno.EROFS:
+            return failure(CHECK, f"the disk with {folder} is mounted read-only", meaning, "mount it for writing")
+        case errno.EACCES | errno.EPERM:
+            remedy = f"run this as the service's user, or give it the folder: `chown -R USER {folder}`"
+            return _forbidden(look, f"this user may not write to {folder}", remedy)
+        case _:
+            return failure(CHECK, f"{folder} can't be written to: {exc.strerror}", meaning, "check the disk")
+
+
+def _room(facts: Facts) -> list[Finding]:
+    try:
+        free = disk_free_bytes(facts.path)
+        total = shutil.disk_usage(_existing(facts.path)).total
+    except OSError as exc:
+        return [failure(CHECK, f"the disk of {facts.path} can't be asked: {exc.strerror}", "", "check the disk")]
+    told = f"{free / 1024**3:.1f} of {total / 1024**3:.1f} GiB are free beside the journal"
+    room = "make room, move the journal to a larger disk (journal.path), or set journal.retain_days"
+    if free < LEAST_FREE_BYTES:
+        return [failure(CHECK, told, "when it is full, gateways get no answer and keep their records", room)]
+    if facts.span_ns < _LEAST_SPAN_NS or not facts.records_a_week:
+        return [ok(CHECK, f"{told}; too little came of late to tell how long that lasts")]
+    days = free / _bytes_a_day(facts)
+    told += f", enough for {_long(days)} of records as in the last week ({_bytes_a_day(facts) / _MIB:.2f} MiB a day)"
+    if days < LEAST_DAYS:
+        return [warning(CHECK, told, "when it is full, gateways get no answer and keep their records", room)]
+    return [ok(CHECK, told)]
+
+
+def _bytes_a_day(facts: Facts) -> float:
+    return facts.file_bytes / max(facts.records, 1) * facts.records_a_week / (facts.span_ns / _DAY_NS)
+
+
+def _long(days: float) -> str:
+    if days > 200 * 365:
+        return "centuries"
+    return f"{days / 365:.0f} years" if days > 2 * 365 else f"{days:.0f} days"
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path

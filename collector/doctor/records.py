@@ -1,0 +1,126 @@
+"""Whether the service runs, and whether what it stored is understood, delivered, and under the names it has now."""
+
+from collector import __version__
+from collector.clock import NS
+from collector.doctor.findings import Finding, failure, ok, told_time, warning
+from collector.doctor.look import Look
+from collector.names import Names
+
+SERVICE, RECORDS = "service", "records"
+# Roll-ups follow delivery within seconds, and today's come every two minutes.
+LATE_ROLLUP_NS = 15 * 60 * NS
+_PUZZLES_SHOWN = 5
+
+
+async def check(look: Look) -> list[Finding]:
+    """From the journal's facts alone."""
+    if look.facts.error is not None:
+        return []
+    return [*_service(look), *_not_understood(look), *_names(look), *_rollups(look)]
+
+
+def _service(look: Look) -> list[Finding]:
+    facts = look.facts
+    start = "start it: `collector run`, or `docker compose up -d`"
+    consequence = "gateways get no answer and keep their records"
+    if not facts.run:
+        return [warning(SERVICE, "the service was never started with this journal", consequence, start)]
+    if isinstance(stopped_at := facts.run.get("stopped_at"), int):
+        return [failure(SERVICE, f"the service was stopped {told_time(stopped_at)}", consequence, start)]
+    if not facts.is_running(look.now):
+        beat_at = facts.run.get("beat_at")
+        since = f" since {told_time(beat_at)}" if isinstance(beat_at, int) else ""
+        return [
+            failure(
+                SERVICE,
+                f"the service gave no sign of life{since}",
+                f"it ended without a word, or can't write its journal; {consequence}",
+                f"look at its log; {start}",
+            )
+        ]
+    version = facts.run.get("version")
+    if version != __version__:
+        return [
+            warning(
+                SERVICE,
+                f"the service that runs is version {version}, and this is {__version__}",
+                "it was not restarted since the program was changed",
+                "restart it",
+            )
+        ]
+    started_at = facts.run.get("started_at")
+    since = f" since {told_time(started_at)}" if isinstance(started_at, int) else ""
+    return [ok(SERVICE, f"version {__version__} runs{since}")]
+
+
+def _not_understood(look: Look) -> list[Finding]:
+    facts = look.facts
+    findings = [
+        _puzzle(
+            aside.record,
+            f"{aside.count} set aside, as number {aside.record}: {aside.reason}",
+            "their bytes are kept, but nothing of them is in InfluxDB",
+        )
+        for aside in facts.set_aside
+    ]
+    findings += [
+        _puzzle(
+            puzzle.record,
+            f"{puzzle.count} understood in part, as number {puzzle.record}: {puzzle.reason}",
+            "the rest of the record is in InfluxDB, that part is not",
+        )
+        for puzzle in facts.puzzles[:_PUZZLES_SHOWN]
+    ]
+    if not findings and facts.records:
+        findings.append(ok(RECORDS, "none is set aside, and the gateways' latest day is understood in full"))
+    return findings
+
+
+def _puzzle(record: int, found: str, meaning: str) -> Finding:
+    return warning(
+        RECORDS,
+        found,
+        meaning,
+        f"report it with what `collector decode --record {record}` prints; what a later version understands comes in by"
+        " `collector replay --all`",
+    )
+
+
+def _names(look: Look) -> list[Finding]:
+    known = look.facts.names_fingerprint
+    if look.config.influxdb is None or known in (None, Names(look.config).fingerprint()):
+        return []
+    return [
+        warning(
+            RECORDS,
+            "names of gateways, inverters or panels were changed since InfluxDB was last written anew",
+            "in InfluxDB the past stands under the former names, and every panel has two histories",
+            "collector replay --all",
+        )
+    ]
+
+
+def _rollups(look: Look) -> list[Finding]:
+    facts = look.facts
+    if look.config.influxdb is None or not facts.run:
+        return []
+    waiting = facts.stale_days and look.now - facts.stale_since > LATE_ROLLUP_NS
+    if error := facts.run.get("rollup_error"):
+        return [
+            failure(
+                RECORDS,
+                f"{facts.stale_days} days wait for their roll-up: {error}",
+                "boards over months and years lack these days, or show them as they were",
+                "mend what it names: the service goes on by itself. Or by hand: collector rollup",
+            )
+        ]
+    if waiting:
+        return [
+            warning(
+                RECORDS,
+                f"{facts.stale_days} days wait for their roll-up since {told_time(facts.stale_since)}",
+                "boards over months and years lack these days, or show them as they were",
+                "after a long backlog that is normal, and the latest come first; else: collector rollup",
+            )
+        ]
+    return [ok(RECORDS, f"roll-ups are up to date{f', {facts.stale_days} under way' if facts.stale_days else ''}")]

@@ -1,0 +1,155 @@
+"""What the journal tells of the service, of records that were not understood, and of the gateways and their clocks."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector import __version__
+from collector.clock import NS
+from collector.doctor import clocks, records, settings
+from collector.doctor.findings import Finding, Level
+from collector.journal import NAMES_STATE, RUN_STATE, Journal
+from collector.names import Names
+from tests.doctor.looking import levels, look, note, only, store
+from tests.running import run_command, write_config
+from tests.samples import ECU, arrival, config, frame, ns, yc600
+
+NOW = ns("2026-06-21T10:42:00Z")
+RUNNING: dict[str, object] = {"version": __version__, "started_at": NOW - 3600 * NS, "beat_at": NOW - 5 * NS}
+INFLUXDB = {"url": "http://127.0.0.1:8086", "org": "home", "token": "token"}
+
+
+async def found(path: Path, **sections: object) -> list[Finding]:
+    return await records.check(look(path, now=NOW, configured=config(path, **sections)))
+
+
+async def service(path: Path, state: dict[str, object]) -> Finding:
+    note(path, RUN_STATE, state)
+    return (await found(path))[0]
+
+
+async def test_the_service_runs_or_not_and_since_when(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    assert (await service(path, {})).level is Level.WARNING
+    assert (await service(path, RUNNING)).level is Level.OK
+    stopped = await service(path, {"stopped_at": NOW - NS})
+    assert (stopped.level, "stopped 2026-06-21T10:41:59Z" in stopped.found) == (Level.FAILURE, True)
+    silent = await service(path, RUNNING | {"beat_at": NOW - 3600 * NS})
+    assert (silent.level, "no sign of life since" in silent.found) == (Level.FAILURE, True)
+    assert (await service(path, RUNNING | {"version": "0.0.9"})).remedy == "restart it"
+
+
+UNKNOWN_BLOCK = frame("20260621123500", yc600()).replace(b"END408", b"END4x8", 1)
+
+
+def test_what_was_not_understood_comes_with_the_command_that_makes_a_report(tmp_path: Path) -> None:
+    configured = write_config(tmp_path, '[journal]\npath = "journal.db"')
+    path = tmp_path / "journal.db"
+    store(path, b"APS18 odd", b"APS18 odder", received_at=[NOW - NS, NOW])
+    done = run_command("doctor", "--json", "--config", str(configured), folder=tmp_path)
+    (finding,) = [
+        finding for finding in json.loads(done.stdout)["findings"] if "set aside, as number 2" in finding["found"]
+    ]
+    assert finding["level"] == "warning"
+    command = finding["remedy"].partition("`collector ")[2].partition("`")[0].split()
+    assert command == ["decode", "--record", "2"]
+    said = json.loads(run_command(*command, "--config", str(configured), folder=tmp_path).stdout)
+    assert said["raw"] == "APS18 odder"
+    assert said["problems"] == ["no time stamp of a record where one should be"]
+    missing = run_command("decode", "--record", "9", "--config", str(configured), folder=tmp_path)
+    assert (missing.returncode, missing.stderr) == (1, "collector: there is no record 9 in journal.db\n")
+
+
+async def test_a_block_that_was_not_understood_is_found_in_a_record_that_was_delivered(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    assert frame("20260621123500", yc600()) != UNKNOWN_BLOCK
+    store(path, frame("20260621123000", yc600()), UNKNOWN_BLOCK, received_at=[NOW - 2 * NS, NOW - NS])
+    warnings = [finding for finding in await found(path) if "understood in part" in finding.found]
+    assert warnings
+    assert "--record 2" in warnings[0].remedy
+
+
+async def test_names_that_changed_are_a_warning_until_they_are_replayed(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    note(path, NAMES_STATE, {"fingerprint": Names(config()).fingerprint()})
+    named: dict[str, Any] = {"influxdb": INFLUXDB, "ecu": ({"id": ECU, "name": "Attic"},)}
+    findings = await found(path, **named)
+    assert any(finding.remedy == "collector replay --all" for finding in findings)
+    note(path, NAMES_STATE, {"fingerprint": Names(config(**named)).fingerprint()})
+    assert not any("names" in finding.found for finding in await found(path, **named))
+
+
+async def test_days_that_wait_for_their_roll_up_are_told_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal(path)
+    journal.put_state(RUN_STATE, RUNNING)
+    journal.append([arrival(frame("20260621123500", yc600()), NOW)])
+    journal.mark_delivered([1], NOW - 3600 * NS, (), [(ECU, "2026-06-20"), (ECU, "2026-06-21")])
+    findings = await found(path, influxdb=INFLUXDB)
+    assert "2 days wait for their roll-up since 2026-06-21T09:42:00Z" in only(findings, Level.WARNING).found
+    journal.put_state(RUN_STATE, RUNNING | {"rollup_error": "the bucket is gone"})
+    assert "the bucket is gone" in only(await found(path, influxdb=INFLUXDB), Level.FAILURE).found
+    journal.close()
+
+
+def live(path: Path, *, hour: int) -> None:
+    """Four rounds that came within a minute of their time, by a clock that shows this hour when it is 12 here."""
+    frames = [frame(f"20260621{hour:02}{minute}00", yc600()) for minute in (20, 25, 30, 35)]
+    store(path, *frames, received_at=[ns(f"2026-06-21T10:{minute}:30Z") for minute in (20, 25, 30, 35)])
+
+
+async def test_a_clock_that_is_an_hour_off_is_a_failure_and_the_zone_that_is_named_mends_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    live(path, hour=11)
+    failure = only(clocks.gateways(look(path, now=NOW)), Level.FAILURE)
+    assert "its clock is 1 h 0 min behind ours, read as Europe/Amsterdam" in failure.found
+    assert 'timezone = "Etc/GMT-1"' in failure.remedy
+    assert f"collector replay --ecu {ECU}" in failure.remedy
+    mended = config(path, ecu=({"id": ECU, "timezone": "Etc/GMT-1"},))
+    (finding,) = clocks.gateways(look(now=NOW, configured=mended))
+    assert (finding.level, "its clock is right" in finding.found) == (Level.OK, True)
+
+
+async def test_a_clock_that_no_zone_explains_is_for_ntp_to_set(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    frames = [frame(f"202606211{1 + minute // 60}{minute % 60:02}00", yc600()) for minute in (50, 55, 60, 65)]
+    store(path, *frames, received_at=[ns(f"2026-06-21T10:{minute}:30Z") for minute in (20, 25, 30, 35)])
+    assert "NTP" in only(clocks.gateways(look(path, now=NOW)), Level.FAILURE).remedy
+
+
+def test_a_gateway_that_fell_silent_and_none_at_all_are_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    note(path, RUN_STATE, RUNNING)
+    assert "no gateway was ever heard" in only(clocks.gateways(look(path, now=NOW)), Level.WARNING).found
+    live(path, hour=12)
+    findings = clocks.gateways(look(path, now=NOW + 7200 * NS))
+    assert "was last heard 2026-06-21T10:35:30Z" in only(findings, Level.WARNING).found
+
+
+def test_a_machine_whose_clock_went_back_behind_its_last_record_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    live(path, hour=12)
+    failure = only(clocks.machine(look(path, now=NOW - 3600 * NS)), Level.FAILURE)
+    assert "before the last record came" in failure.found
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the Linux kernel")
+def test_whether_a_time_service_keeps_the_clock_is_what_the_kernel_says() -> None:
+    assert clocks.is_synchronised() in (True, False, None)
+
+
+async def test_the_zone_of_the_site_is_chosen_right_mistyped_or_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    (fine,) = await settings.check(look(path))
+    assert fine.level is Level.OK
+    unchosen = config(path, site={"name": "Home"})
+    (forgotten,) = await settings.check(look(configured=unchosen))
+    assert "UTC" in only([forgotten], Level.WARNING).found
+    (mistyped,) = await settings.check(look(configured=unchosen, environ={"TZ": "Europe/Amsterdm"}))
+    assert "did you mean Europe/Amsterdam?" in only([mistyped], Level.WARNING).found
+    (boards,) = await settings.check(look(path, environ={"TZ": ":Europe/Amsterdm"}))
+    assert "the boards show UTC" in only([boards], Level.WARNING).meaning
+    assert levels(await settings.check(look(path, environ={"TZ": ":Europe/Paris"}))) == [Level.OK]
