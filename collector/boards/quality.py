@@ -136,13 +136,19 @@ def _undecoded() -> Json:
 
 
 def _completeness() -> Json:
+    # Grafana draws a cell up to its time, so a day has the time of its end; the last one ends after the range.
     query = (
-        local()
-        + "long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > int(v: 400d)\n\n"
-        + series("inverter_day", ("records", "rounds"), SITE, INVERTER)
+        local("date")
+        + """\
+long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > int(v: 400d)
+step = if long then 1w else 1d
+end = date.truncate(t: date.add(d: step, to: v.timeRangeStop), unit: 1d)
+
+"""
+        + series("inverter_day", ("records", "rounds"), SITE, INVERTER, stop="end")
         + """\
   |> group(columns: ["inverter_name", "_field"])
-  |> aggregateWindow(every: if long then 1w else 1d, fn: sum, createEmpty: false, timeSrc: "_start", offset: -3d)
+  |> aggregateWindow(every: step, fn: sum, createEmpty: false, offset: -3d)
   |> group()
   |> pivot(rowKey: ["_time", "inverter_name"], columnKey: ["_field"], valueColumn: "_value")
   |> filter(fn: (r) => exists r.records and exists r.rounds and r.rounds > 0)

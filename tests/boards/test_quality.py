@@ -9,7 +9,7 @@ import pytest
 from tests.boards.conftest import Site
 from tests.boards.figures import Sample
 from tests.boards.files import boards
-from tests.boards.screen import Look, numbers, when
+from tests.boards.screen import Look, Row, numbers, when
 from tests.boards.sites import AMSTERDAM, BARN, NAMELESS, NOW, ROOF, SHED, ZONES
 
 NAMES = {ROOF: "Roof", BARN: "Barn (A/B)", SHED: "Shed"}
@@ -22,6 +22,13 @@ def quality(mixed: Site) -> Look:
 
 def own_day(sample: Sample) -> date:
     return sample.time.astimezone(ZONES[sample.tags["ecu"]]).date()
+
+
+def drawn_day(row: Row) -> date:
+    """The day of a cell, which ends at the next midnight."""
+    end = when(row).astimezone(AMSTERDAM)
+    assert (end.hour, end.minute) == (0, 0)
+    return end.date() - timedelta(days=1)
 
 
 def by_inverter(mixed: Site, look: Look, field: str, **tags: str) -> dict[tuple[str, datetime], int]:
@@ -41,7 +48,7 @@ def test_the_share_is_of_all_rounds_of_the_chosen_inverters(mixed: Site, quality
 def test_each_cell_is_the_share_of_one_inverter_on_one_day(mixed: Site, quality: Look) -> None:
     records, rounds = (by_inverter(mixed, quality, field) for field in ("records", "rounds"))
     shown = {
-        (name, when(row).astimezone(AMSTERDAM).date()): float(row[name])
+        (name, drawn_day(row)): float(row[name])
         for row in quality.panel("Completeness of each inverter by day")
         for name in {name for name, _ in records}
         if row[name]
@@ -57,14 +64,14 @@ def test_a_day_without_an_inverter_is_an_empty_place(mixed: Site) -> None:
     look = mixed.screen.look(boards()["solar-quality"], site=BARN)
     rows = look.panel("Completeness of each inverter by day")
     seen = [when(row) for row in rows if row["Barn 3"]]
-    assert min(seen).astimezone(AMSTERDAM).date() == date(2026, 3, 26)
+    assert min(seen) == datetime(2026, 3, 27, tzinfo=AMSTERDAM)
     assert min(map(when, rows)) < min(seen)
 
 
 def test_a_range_of_years_has_a_cell_a_week(mixed: Site) -> None:
     look = mixed.screen.look(boards()["solar-quality"], start=NOW - timedelta(days=800), stop=NOW)
     days = [when(row).astimezone(AMSTERDAM) for row in look.panel("Completeness of each inverter by day")]
-    assert {(at.weekday(), at.hour) for at in days[1:]} == {(0, 0)}
+    assert {(at.weekday(), at.hour) for at in days} == {(0, 0)}
 
 
 def test_lost_days_are_those_between_days_with_records(mixed: Site, quality: Look) -> None:
