@@ -264,9 +264,10 @@ late = duration(v: int(v: begin) % int(v: 1h))
   |> aggregateWindow(every: 1h, offset: late, fn: sum, createEmpty: false, timeSrc: "_start", location: utc)
   |> filter(fn: (r) => r._value > 0.0)
   |> window(every: 1d)
-  // The calendar is slow for thousands of rows, and needed only on the days when the clock changes.
+  // Grafana ends a cell at its time: the last second of a day. The calendar is slow for thousands of rows, and needed
+  // only on the days when the clock changes.
   |> map(fn: (r) => ({
-    _time: r._start,
+    _time: time(v: int(v: r._stop) - int(v: 1s)),
     hour: if int(v: r._stop) - int(v: r._start) == int(v: 24h)
       then (int(v: r._time) - int(v: r._start)) / int(v: 1h)
       else date.hour(t: r._time),
