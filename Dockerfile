@@ -28,7 +28,7 @@ LABEL org.opencontainers.image.title="apsystems-collector" \
 # its secrets without ever having been root. Boards and secrets are for other users to read.
 RUN groupadd --gid 10001 collector \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/collector --shell /usr/sbin/nologin collector \
-    && install -d -o 10001 -g 10001 -m 0750 /var/lib/collector /var/lib/collector/data \
+    && install -d -o 10001 -g 10001 -m 0750 /var/lib/collector /var/lib/collector/backups /var/lib/collector/data \
     && install -d -o 10001 -g 10001 -m 0755 /var/lib/collector/alerting /var/lib/collector/boards \
     && install -d -o 10001 -g 10001 -m 0755 /secrets /secrets/collector /secrets/grafana /secrets/influxdb
 

@@ -7,14 +7,15 @@ A record that reaches InfluxDB while this runs is in the journal before, and so 
 written again after it.
 
 Up to the last day of which records were purged from the journal nothing is deleted, since it could not be written
-again.
+again; nor in the gap that a journal has which was restored from a backup.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from threading import Event
 from typing import Protocol
 
@@ -115,6 +116,7 @@ class Replay:
         self._rewritten = rewritten
         self._decoder = RecordDecoder(names, reader.novelties())
         self._set_aside = reader.set_aside_ids()
+        self._gaps = [tuple(datetime.fromtimestamp(at / clock.NS, UTC) for at in gap) for gap in reader.gaps()]
         self._seen: set[int] = set()
         # The lines of each record that had been set aside, those of them that were sent, and all that were refused.
         self._lines_of: dict[int, set[str]] = {}
@@ -150,7 +152,7 @@ class Replay:
         ends = [*edges[1:], until if last else None]
         begins = [first, *edges[1:]]
         for day, end in zip(begins, ends, strict=True):
-            yield Span(
+            span = Span(
                 # Hour 24 of the day before is the first hour of this one.
                 first=f"{day - timedelta(days=1):%Y%m%d}24" if day else "",
                 end=f"{end:%Y%m%d}" if end else _AFTER_ALL_DIGITS,
@@ -160,6 +162,7 @@ class Replay:
                 stop=midnight(end, zone) if end else END,
                 delete=(day or date.min) >= whole_from,
             )
+            yield from _around(span, self._gaps)
 
     def _day(self, time: str | None, gateway: Gateway) -> date:
         try:
@@ -226,6 +229,14 @@ class Replay:
             middle = len(lines) // 2
             self._send(lines[:middle])
             self._send(lines[middle:])
+
+
+def _around(span: Span, gaps: Sequence[tuple[datetime, ...]]) -> Iterator[Span]:
+    """Cut a span at both ends of each gap, so that only what lies outside is deleted."""
+    edges = {edge for gap in gaps for edge in gap if span.start < edge < span.stop}
+    for start, stop in pairwise(sorted({span.start, *edges, span.stop})):
+        in_gap = any(begin <= start < end for begin, end in gaps)
+        yield replace(span, start=start, stop=stop, delete=span.delete and not in_gap)
 
 
 def _day_after(purged_time: str) -> date:

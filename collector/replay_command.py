@@ -6,16 +6,18 @@ from datetime import date
 from threading import Event
 
 from collector.config import Config
+from collector.days import midnight
 from collector.errors import CollectorError, ConfigError
 from collector.journal import NAMES_STATE, Journal
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
 from collector.patience import patiently
 from collector.points import UNKNOWN_ECU
+from collector.progress import bar
 from collector.recompute import Recompute
 from collector.replay import Outcome, Replay, Span
-from collector.rollup import Rollups
-from collector.rollup_command import bar, connected, prepared
+from collector.rollup import BEGINNING, Rollups
+from collector.rollup_command import connected, prepared
 
 
 def replay(config: Config, *, ecu: str | None, first: date | None, last: date | None, everything: bool) -> Outcome:
@@ -41,7 +43,7 @@ def replay(config: Config, *, ecu: str | None, first: date | None, last: date | 
                 sink,
                 names,
                 progress=lambda: progress.advance(task),
-                rewritten=lambda ecu, span, days: _mark(journal, rollups, ecu, span, days),
+                rewritten=lambda ecu, span, days: _mark(journal, rollups, names, ecu, span, days),
             )
             outcome = work.run(gateways, first, last)
             _settle(journal, names, outcome, everything=everything)
@@ -57,12 +59,15 @@ def replay(config: Config, *, ecu: str | None, first: date | None, last: date | 
     return outcome
 
 
-def _mark(journal: Journal, rollups: Rollups, ecu: str, span: Span, days: set[tuple[str, str]]) -> None:
+def _mark(journal: Journal, rollups: Rollups, names: Names, ecu: str, span: Span, days: set[tuple[str, str]]) -> None:
     """Leave no roll-up of points that are no more, and none out of those that were written."""
     journal.mark_days(days, time.time_ns())
     if span.delete:
+        # A gap may end in the middle of a day, whose roll-up is out of points on both sides.
+        zone = names.ecu(ecu).zone
+        start = span.start if span.start == BEGINNING else midnight(span.start.astimezone(zone).date(), zone)
         # Only now, so that none computed meanwhile from what was there before stays.
-        patiently(Event(), rollups.forget, ecu, span.start, span.stop, journal)
+        patiently(Event(), rollups.forget, ecu, start, span.stop, journal)
 
 
 # Stands for the records without a readable gateway id; nobody knows which of them were purged.

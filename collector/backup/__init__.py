@@ -1,0 +1,1 @@
+"""Backups: one file that holds journal and configuration, and the way back from it."""
