@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acknowledgements, boards, decoding, fleet, footprint, replaying, rollups
+from benchmarks import acknowledgements, boards, decoding, exporting, fleet, footprint, replaying, rollups
 from benchmarks.disk import IN_MEMORY, file_system
 from benchmarks.result import Options, Row, Skip, tell
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "decoding": decoding.measure,
     "replay": replaying.measure,
     "rollups": rollups.measure,
+    "export": exporting.measure,
     "footprint": footprint.measure,
     "fleet": fleet.measure,
     "boards": boards.measure,
@@ -63,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", metavar="NAME", nargs="*", type=_name, help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="only see that they run; the figures mean nothing")
     parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument("--years", type=float, default=1.0, help="how much to replay and to roll up (default: 1)")
+    parser.add_argument(
+        "--years", type=float, default=1.0, help="how much to replay, to roll up and to export (default: 1)"
+    )
     parser.add_argument(
         "--existing",
         action="store_true",

@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ _LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class Spent:
     """What one run of the command took; memory in 10^6 bytes."""
 
     seconds: float
@@ -64,24 +65,30 @@ def measure(options: Options) -> list[Row]:
     ]
 
 
-def replay(config: Path, influx: Database) -> Replayed:
-    """Run the command to its end. RuntimeError when it fails or takes an hour."""
-    command = [sys.executable, "-m", "collector", "replay", "--all", "--config", str(config)]
+def replay(config: Path, influx: Database) -> Spent:
+    """Replay everything. Raises what `run` does."""
+    return run(("replay", "--all", "--config", str(config)), influx.environ)
+
+
+def run(arguments: Sequence[str], environ: dict[str, str]) -> Spent:
+    """Run a command of the collector to its end. RuntimeError when it fails or takes an hour."""
+    name = arguments[0]
     cpu_before = _children_cpu_s()
     began = time.perf_counter()
-    process = subprocess.Popen(command, env=service.environment(influx.environ), stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "collector", *arguments]
+    process = subprocess.Popen(command, env=service.environment(environ), stdout=subprocess.DEVNULL)
     peak_mb = 0.0
     try:
         while (code := _ended(process)) is None:
             peak_mb = max(peak_mb, service.peak_bytes(process.pid) / 1e6)
             if time.perf_counter() - began > _LIMIT_S:
-                raise RuntimeError(f"the replay is not done after {_LIMIT_S:.0f} s")
+                raise RuntimeError(f"{name} is not done after {_LIMIT_S:.0f} s")
     finally:
         process.kill()
         process.wait()
     if code != 0:
-        raise RuntimeError(f"the replay ended with {code}")
-    return Replayed(time.perf_counter() - began, _children_cpu_s() - cpu_before, peak_mb)
+        raise RuntimeError(f"{name} ended with {code}")
+    return Spent(time.perf_counter() - began, _children_cpu_s() - cpu_before, peak_mb)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int | None:

@@ -385,10 +385,7 @@ def _series(point: Point, measurement: Measurement) -> str:
 
 
 def as_json(point: Point) -> dict[str, object]:
-    """A point as `collector decode` shows it; the time is RFC 3339 in UTC."""
-    seconds, ns = divmod(point.time, clock.NS)
-    instant = datetime.fromtimestamp(seconds, UTC)
-    fraction = f".{ns:09d}".rstrip("0").rstrip(".")
+    """A point as `collector decode` shows it."""
     fields = {
         name: SCHEMA[point.measurement].fields[name](value) for name, value in point.fields.items() if value is not None
     }
@@ -396,5 +393,13 @@ def as_json(point: Point) -> dict[str, object]:
         "measurement": point.measurement,
         "tags": dict(zip(SCHEMA[point.measurement].tags, point.tags, strict=True)),
         "fields": fields,
-        "time": f"{instant:%Y-%m-%dT%H:%M:%S}{fraction}Z",
+        "time": rfc3339(point.time),
     }
+
+
+def rfc3339(at: int) -> str:
+    """An instant (ns since 1970) in UTC, to the nanosecond where it is no whole second."""
+    seconds, ns = divmod(at, clock.NS)
+    instant = datetime.fromtimestamp(seconds, UTC)
+    fraction = f".{ns:09d}".rstrip("0").rstrip(".")
+    return f"{instant:%Y-%m-%dT%H:%M:%S}{fraction}Z"

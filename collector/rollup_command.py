@@ -1,12 +1,8 @@
 """`collector rollup`: opens what the computation needs, and shows how far it is."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import date
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from collector.config import Config, InfluxDB
 from collector.errors import CollectorError, ConfigError
@@ -14,6 +10,7 @@ from collector.influx import InfluxSink
 from collector.journal import Journal
 from collector.journal_reader import JournalReader
 from collector.names import Names
+from collector.progress import bar
 from collector.recompute import Recompute, Recomputed
 from collector.rollup import Buckets, Rollups
 
@@ -64,9 +61,3 @@ def connected(settings: InfluxDB) -> Iterator[InfluxSink]:
     with closing(sink):
         sink.connect()
         yield sink
-
-
-def bar() -> Progress:
-    """A progress bar on a terminal, and nothing elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())

@@ -54,6 +54,12 @@ def test_every_day_is_rolled_up(tmp_path: Path) -> None:
     assert (one["days"], everything["days"], everything["points"]) == (1, 3, 3 * 61)
 
 
+def test_every_form_of_an_export_holds_every_point(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, "export")
+    assert [row["form"] for row in rows] == ["csv", "parquet", "line-protocol"]
+    assert all(row["bytes"] > 0 and row["peak_mb"] > 0 for row in rows)
+
+
 def test_the_footprint_is_taken_idle_and_busy(tmp_path: Path) -> None:
     states = [row["state"] for row in _rows(tmp_path, "footprint")]
     assert states[:2] == ["idle", "10 busy connections"]

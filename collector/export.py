@@ -1,0 +1,154 @@
+"""Goes through the journal and gives every point that InfluxDB would hold: one for each series and time, local day by
+local day, those of a day in the order of their times, one gateway after the other.
+
+Where several records tell of the same series and time, their fields are put together, and of a field that is told twice
+the last counts, in the order of a replay: by time stamp, then by arrival. What the journal held when the export began
+is in it, and what comes meanwhile is not.
+
+Memory holds one day of one gateway, and a number for each record that tells of other times than its own: those are
+decoded once to learn which days they belong to, and again with each of these days.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import date, timedelta, tzinfo
+from math import isfinite
+from operator import attrgetter
+
+from collector import clock
+from collector.days import day_of, midnight
+from collector.journal import Stored
+from collector.journal_reader import JournalReader
+from collector.names import Names
+from collector.points import SCHEMA, Point, Tags, Value, decode
+from collector.rollup import BEGINNING, END
+from collector.writer import RecordDecoder
+
+_DAY = timedelta(days=1)
+_FIRST_NS, _END_NS = clock.to_ns(BEGINNING), clock.to_ns(END)
+_BEHIND_ALL_DIGITS = ":"
+
+
+class Export:
+    """Reads through `reader`, and raises its JournalError. `unreadable` counts records that gave nothing because they
+    were not understood; `measurements` are those to give, None for all.
+
+    `begun` is told of each gateway and how many days it has, `progress` is called after each day.
+    """
+
+    def __init__(
+        self,
+        reader: JournalReader,
+        names: Names,
+        measurements: Collection[str] | None = None,
+        *,
+        begun: Callable[[str, int], None] = lambda *_: None,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.unreadable = 0
+        self._reader = reader
+        self._names = names
+        self._measurements = SCHEMA.keys() if measurements is None else set(measurements)
+        self._begun = begun
+        self._progress = progress
+        self._until = reader.last_id()
+        self._settled = reader.novelties()
+        self._decoder = RecordDecoder(names, self._settled)
+
+    def days(self, ecus: Sequence[str], first: date | None, last: date | None) -> Iterator[list[Point]]:
+        """The points of each local day from `first` to `last`, both included, that has any; None is no bound."""
+        for ecu in ecus:
+            zone = self._names.ecu(ecu).zone
+            scattered = self._scattered(ecu, zone)
+            days = self._days_of_rounds(ecu, zone) | scattered.keys()
+            wanted = sorted(day for day in days if (first or date.min) <= day <= (last or date.max))
+            self._begun(ecu, len(wanted))
+            for day in wanted:
+                records = self._records(ecu, zone, day, scattered.get(day, ()))
+                if points := self._points(records, zone, day, whole=first is None):
+                    yield points
+                self._progress()
+
+    def _scattered(self, ecu: str, zone: tzinfo) -> "dict[date, array[int]]":
+        """The numbers of the records that tell of other times than their own, by the days that they may belong to."""
+        found: defaultdict[date, array[int]] = defaultdict(lambda: array("q"))
+        decoder = RecordDecoder(self._names, {})
+        for record in self._reader.scattered(ecu, self._until):
+            decoded = decoder.decode(record)
+            if decoded.unreadable is not None:
+                self.unreadable += 1
+                continue
+            # An event may stand at the time of receipt.
+            instants = {record.received_at, *(point.time for point in decoded.points)}
+            for day in {day_of(at, zone) for at in instants if _is_storable(at)}:
+                found[day].append(record.id)
+        return dict(found)
+
+    def _days_of_rounds(self, ecu: str, zone: tzinfo) -> set[date]:
+        days = set()
+        for hour in self._reader.hours(ecu):
+            try:
+                at = clock.to_ns(clock.to_utc(f"{hour}0000", zone))
+            except ValueError:
+                self._count_unreadable(ecu, hour)
+                continue
+            if _is_storable(at):
+                days.add(day_of(at, zone))
+        return days
+
+    def _count_unreadable(self, ecu: str, hour: str) -> None:
+        for record in self._reader.for_export(ecu, (hour, hour + _BEHIND_ALL_DIGITS), (), self._until):
+            self.unreadable += self._decoder.decode(record).unreadable is not None
+
+    def _points(self, records: Iterator[Stored], zone: tzinfo, day: date, *, whole: bool) -> list[Point]:
+        start, stop = clock.to_ns(midnight(day, zone)), clock.to_ns(midnight(day + _DAY, zone))
+        merged: dict[tuple[int, str, Tags], Point] = {}
+        for record in records:
+            for point in self._decode(record, day, whole=whole):
+                if start <= point.time < stop and point.measurement in self._measurements:
+                    key = (point.time, point.measurement, point.tags)
+                    before = merged.get(key)
+                    merged[key] = point if before is None else _put_together(before, point)
+        return sorted(merged.values(), key=attrgetter("time"))
+
+    def _records(self, ecu: str, zone: tzinfo, day: date, scattered: Sequence[int]) -> Iterator[Stored]:
+        eve = day - _DAY
+        while midnight(eve, zone) == midnight(day, zone):
+            # A clock that did not know of a skipped day showed it.
+            eve -= _DAY
+        # Hour 24 of the day before is the first hour of this one.
+        times = f"{eve:%Y%m%d}24", f"{day + _DAY:%Y%m%d}"
+        return self._reader.for_export(ecu, times, scattered, self._until)
+
+    def _decode(self, record: Stored, day: date, *, whole: bool) -> Sequence[Point]:
+        decoded = self._decoder.decode(record)
+        if not whole and not self._settled.keys() >= set(decoded.novelties):
+            # Whether it was seen in an earlier record, nobody has looked.
+            decoded = decode(record, self._names, None)
+        # Hour 24 of the day before is counted with that day.
+        if decoded.unreadable is not None and record.time.startswith(f"{day:%Y%m%d}"):
+            self.unreadable += 1
+        return decoded.points
+
+
+def field_value(value: Value | None, kind: type[float] | type[int] | type[str]) -> Value | None:
+    """A field's value in its own type, as InfluxDB has it; None where it is absent."""
+    if value is None:
+        return None
+    if kind is float:
+        number = float(value)
+        return number if isfinite(number) else None
+    return kind(value)
+
+
+def _is_storable(at: int) -> bool:
+    """Whether a point may stand there, in InfluxDB and in 64 bits of nanoseconds."""
+    return _FIRST_NS <= at < _END_NS
+
+
+def _put_together(before: Point, point: Point) -> Point:
+    kinds = SCHEMA[point.measurement].fields
+    told = {name: value for name, value in point.fields.items() if field_value(value, kinds[name]) is not None}
+    return replace(point, fields={**before.fields, **told})
