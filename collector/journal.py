@@ -7,7 +7,8 @@ the gateway keeps its copy.
 
 WAL with `synchronous=FULL` makes a commit one fsync. What can be derived again (delivery marks, packing, the heartbeat)
 is committed with NORMAL, which costs no fsync and can lose its last moments in a power cut, after which it is done
-again.
+again. What allows something to be deleted elsewhere (days marked for a new roll-up, a zone that is begun) is synced
+like a record: nothing else would bring back what was deleted.
 
 Everything here is synchronous and belongs to one thread at a time; `intake` and `writer` put it behind trio. After any
 failure the file is closed and opened anew at the next call, so that a mended disk or a replaced file needs no restart.
@@ -31,7 +32,7 @@ from typing import Any
 from collector.clock import BELIEVABLE_LEAD_S
 from collector.errors import JournalError
 from collector.journal_schema import bring_up_to_date
-from collector.protocol.messages import PROBE_ECU, QUESTIONS, Kind, Message
+from collector.protocol.messages import QUESTIONS, Kind, Message
 from collector.protocol.upload import carries_late_data
 
 _log = logging.getLogger(__name__)
@@ -194,7 +195,7 @@ class Journal:
                 message.reason if message.kind is Kind.UNKNOWN else None,
             ),
         )
-        if message.ecu and not (message.kind is Kind.POLL and message.ecu == PROBE_ECU):
+        if message.ecu and not message.is_probe:
             db.execute(
                 "insert into ecu values (?1, ?2, ?2, ?3, ?4, '') on conflict (ecu) do update"
                 " set last_seen_at = ?2, peer = ?3, newest_time = max(newest_time, ?4)",
@@ -247,8 +248,8 @@ class Journal:
             db.executemany(_MARK_DAY, ((ecu, day, at) for ecu, day in days))
 
     def mark_days(self, days: Iterable[tuple[str, str]], at: int) -> None:
-        """Mark (ecu, local day) pairs for a new roll-up."""
-        with self._derived() as db:
+        """Mark (ecu, local day) pairs for a new roll-up; on disk when this returns."""
+        with self._synced() as db:
             db.executemany(_MARK_DAY, ((ecu, day, at) for ecu, day in days))
 
     def clear_days(self, marks: Iterable[int]) -> None:
@@ -257,8 +258,10 @@ class Journal:
             db.executemany("delete from stale_day where id = ?", ((mark,) for mark in marks))
 
     def begin_zone(self, ecu: str, zone: str) -> None:
-        """From now on an ECU's roll-ups are to stand at the midnights of a zone; those there are count for nothing."""
-        with self._derived() as db:
+        """From now on an ECU's roll-ups are to stand at the midnights of a zone; those there are count for nothing. On
+        disk when this returns.
+        """
+        with self._synced() as db:
             db.execute("insert or replace into rollup_zone values (?, ?, 0)", (ecu, zone))
 
     def settle_zone(self, ecu: str, zone: str, days: Iterable[str], at: int) -> None:
@@ -306,6 +309,14 @@ class Journal:
                 "insert into state values (?, ?) on conflict (key) do update set value = excluded.value",
                 (key, json.dumps(value)),
             )
+
+    @contextlib.contextmanager
+    def _synced(self) -> Iterator[sqlite3.Connection]:
+        with self._errors():
+            db = self._connection()
+            with db:
+                db.execute("begin immediate")
+                yield db
 
     @contextlib.contextmanager
     def _derived(self) -> Iterator[sqlite3.Connection]:

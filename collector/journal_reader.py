@@ -7,7 +7,7 @@ began.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -242,8 +242,8 @@ class JournalReader:
         """Every record that may have points in a span of time, by time stamp and then by order of arrival.
 
         `times` are the first time stamp of the span and the first behind it; records without one are chosen by receipt,
-        and those with late data are always among them. Holds a snapshot while it runs, which keeps the log from
-        shrinking.
+        what came on the control port by both, and those with late data are always among them. Holds a snapshot while it
+        runs, which keeps the log from shrinking.
         """
         yield from self._streamed(
             f"select {STORED_COLUMNS} from record"  # noqa: S608 (a constant)
@@ -251,6 +251,9 @@ class JournalReader:
             f" union select {STORED_COLUMNS} from record where ecu = :ecu and late"
             f" union select {STORED_COLUMNS} from record"
             " where ecu = :ecu and time = '' and received_at >= :since and received_at < :until"
+            # A report whose 14 digits are no date counts as of its receipt, and only its decoder knows it.
+            f" union select {STORED_COLUMNS} from record"
+            " where ecu = :ecu and command != '' and received_at >= :since and received_at < :until"
             " order by time, id",
             {"ecu": ecu, "first": times[0], "end": times[1], "since": received[0], "until": received[1]},
         )
@@ -296,6 +299,17 @@ class JournalReader:
             "select id, ecu, day, first_marked_at, marked_at from stale_day order by day desc, ecu limit ?", limit
         )
         return [StaleDay(*row) for row in rows]
+
+    def marks_between(self, ecus: Collection[str], first: str, last: str) -> list[int]:
+        """The ids of the marks that some ECUs have on the days from `first` to `last`, both included."""
+        rows = self._rows(
+            "select id from stale_day where ecu in (select value from json_each(?)) and day between ? and ?"
+            " order by id",
+            json.dumps(list(ecus)),
+            first,
+            last,
+        )
+        return [row[0] for row in rows]
 
     def stale_days_count(self) -> int:
         """How many days wait for a new roll-up."""

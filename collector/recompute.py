@@ -89,5 +89,4 @@ class Recompute:
         self._journal.clear_days(marks)
 
     def _marks(self, job: Job) -> list[int]:
-        days = set(job.days())
-        return [mark.id for mark in self._reader.stale_days() if (mark.ecu, mark.day) in days]
+        return self._reader.marks_between(job.ecus, job.run.first.isoformat(), job.run.last.isoformat())

@@ -1,8 +1,7 @@
 """What each local day adds up to, computed from what InfluxDB holds and written to a bucket of its own.
 
 Nothing is carried on from one computation to the next: a day's roll-up is a function of the points that InfluxDB has of
-that day, so records may come in any order, twice, or years late. Values are rounded to three decimals, because the sum
-of floats depends on their order in the last digits.
+that day, so records may come in any order, twice, or years late.
 
 InfluxDB aggregates and Python writes. A run of days is one query, in which a window of the days' length at the right
 offset stands for the local day: with a time zone of Flux's own, `max`, `first` and `last` are no longer done where the
@@ -17,7 +16,7 @@ more than the journal, whose log is for the processes of one machine too; the sy
 import fcntl
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -25,20 +24,20 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 from collector import clock
-from collector.days import Run, day_of, runs
+from collector.daily import DAILY, daily_points, time_of
+from collector.days import Run, day_of, midnight, runs
 from collector.errors import CollectorError, JournalError
 from collector.names import Names
-from collector.points import SCHEMA, LineWriter, Point, Tags, Value, tag_value
+from collector.points import LineWriter, Point
 
 # A query is one of so many gateways' days: some ten thousand rows where each has twenty inverters.
 ECUS_AT_ONCE = 50
 ECU_DAYS_AT_ONCE = 28
 BATCH_LINES = 5000
 
-DAILY = tuple(name for name, measurement in SCHEMA.items() if measurement.daily)
 _SOURCES = ("ecu", "inverter")
 
 # All that InfluxDB's 64 bits of nanoseconds can tell, in whole days.
@@ -69,7 +68,7 @@ class Ledger(Protocol):
         """The roll-ups of a gateway count for nothing until its zone is settled."""
 
     def settle_zone(self, ecu: str, zone: str, days: Collection[str], at: int) -> None:
-        """No roll-up of the gateway is left, and these days are to be computed."""
+        """The roll-ups of the gateway stand at its midnights, and these days are to be computed."""
 
     def mark_days(self, days: Collection[tuple[str, str]], at: int) -> None:
         """These days are to be computed."""
@@ -200,43 +199,57 @@ class Rollups:
             self._delete([ecu], start, stop - _MICROSECOND)
 
     def settle(self, ecu: str, ledger: Ledger) -> int:
-        """Begin the roll-ups of a gateway anew unless they are known to stand at its midnights: delete all, and mark
-        every day that has points. Returns how many days were marked.
+        """Begin the roll-ups of a gateway anew unless they are known to stand at its midnights: delete those that do
+        not, and mark every day that has points. Returns how many days were marked.
+
+        What another collector of the same database has computed at the same midnights stays until it is computed again,
+        so that a gateway that comes from there does not lose its history meanwhile.
         """
         zone = str(self._names.ecu(ecu).zone)
         with self._alone():
-            if self._zones().get(ecu) == zone:
+            known = self._zones().get(ecu)
+            if known == zone:
                 return 0
             ledger.begin_zone(ecu, zone)
-            self._delete([ecu], BEGINNING, END)
+            if known is not None or not self._stand_at_our_midnights(ecu):
+                self._delete([ecu], BEGINNING, END)
             days = [day.isoformat() for day in self.days(ecu).get(ecu, ())]
             ledger.settle_zone(ecu, zone, days, time.time_ns())
         return len(days)
+
+    def _stand_at_our_midnights(self, ecu: str) -> bool:
+        zone = self._names.ecu(ecu).zone
+        rows = self._sink.query(self._days_query("midnights.flux", ecu, BEGINNING, END))
+        times = {time_of(row["_time"]) for row in rows}
+        return all(at == midnight(day_of(clock.to_ns(at), zone), zone) for at in times)
 
     def days(self, ecu: str | None = None, start: datetime = BEGINNING, stop: datetime = END) -> dict[str, set[date]]:
         """By gateway the local days that have points or roll-ups between two instants, and perhaps a neighbour of such
         a day.
         """
-        template = Template(resources.files("collector").joinpath("flux", "days.flux").read_text(encoding="utf-8"))
-        flux = template.substitute(
+        found: dict[str, set[date]] = defaultdict(set)
+        times = [time_of(row["_time"]) for row in self._sink.query(self._days_query("span.flux", ecu, start, stop))]
+        # A year at a time, since a small machine may need longer for ten years at once than a query is given.
+        for begin, end in _years(times, start, stop):
+            for row in self._sink.query(self._days_query("days.flux", ecu, begin, end)):
+                name, at = str(row["ecu"]), clock.to_ns(time_of(row["_value"]))
+                zone = self._names.ecu(name).zone
+                found[name] |= {day_of(at, zone), day_of(at + 24 * clock.HOUR_S * clock.NS - 1, zone)}
+        return dict(found)
+
+    def _days_query(self, file: str, ecu: str | None, start: datetime, stop: datetime) -> str:
+        return _template(file).substitute(
             bucket=_text(self._buckets.points),
             rollup_bucket=_text(self._buckets.rollups),
             start=_instant(start),
             stop=_instant(stop),
             ecus=f" and {_any_of([ecu])}" if ecu else "",
         )
-        found: dict[str, set[date]] = defaultdict(set)
-        for row in self._sink.query(flux):
-            name, at = str(row["ecu"]), clock.to_ns(_time(row["_value"]))
-            zone = self._names.ecu(name).zone
-            found[name] |= {day_of(at, zone), day_of(at + 24 * clock.HOUR_S * clock.NS - 1, zone)}
-        return dict(found)
 
     def _rollup_query(self, job: Job) -> str:
         run = job.run
         length_s = round(run.length.total_seconds())
-        template = Template(resources.files("collector").joinpath("flux", "rollup.flux").read_text(encoding="utf-8"))
-        return template.substitute(
+        return _template("rollup.flux").substitute(
             bucket=_text(self._buckets.points),
             start=_instant(run.start),
             stop=_instant(run.stop),
@@ -266,65 +279,21 @@ class Rollups:
             yield
 
 
-def daily_points(rows: Iterable[Mapping[str, Any]], names: Names) -> list[Point]:
-    """Roll-ups out of the rows of `rollup.flux`.
-
-    A gateway's energy is that of its inverters, since late groups reach inverters alone. If the gateway changed its
-    name within the day, each name has what came under it and the last one the rest. A day with nothing but late groups
-    has energies and inverters, and no value that only the gateway's own rounds give.
-    """
-    found: dict[str, dict[tuple[Tags, int], dict[str, Value | None]]] = {name: defaultdict(dict) for name in DAILY}
-    for row in rows:
-        measurement, _, field = str(row["result"]).partition(".")
-        start = _time(row["_start"])
-        fields = found[measurement][tuple(str(row[tag]) for tag in SCHEMA[measurement].tags), clock.to_ns(start)]
-        if field in ("first", "last"):
-            fields[f"{field}_s"] = int((_time(row["_time"]) - start).total_seconds())
-        else:
-            fields[field] = row["_value"]
-    _complete(found["ecu_day"], found["inverter_day"], names)
-    return [
-        Point(measurement, tags, {name: _rounded(fields.get(name)) for name in SCHEMA[measurement].fields}, at)
-        for measurement, series in found.items()
-        for (tags, at), fields in series.items()
-    ]
+def _years(times: Sequence[datetime], start: datetime, stop: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """From when to when the years last that these times span, within `start` and `stop`; in days of UTC."""
+    if not times:
+        return
+    first, last = min(times), max(times)
+    begin = max(start, first.replace(hour=0, minute=0, second=0, microsecond=0))
+    for year in range(first.year + 1, last.year + 1):
+        end = datetime(year, 1, 1, tzinfo=UTC)
+        yield begin, end
+        begin = end
+    yield begin, min(stop, last + timedelta(days=1))
 
 
-_Series = dict[tuple[Tags, int], dict[str, Any]]
-
-
-def _complete(ecus: _Series, inverters: _Series, names: Names) -> None:
-    """Add what follows from the rounds for the inverters, and from the inverters for their gateway."""
-    rounds: dict[tuple[str, int], int] = defaultdict(int)
-    named: dict[tuple[str, int], list[Tags]] = defaultdict(list)
-    for (tags, at), fields in sorted(ecus.items(), key=lambda item: item[1].get("last_s", 0)):
-        rounds[tags[0], at] += fields["records"]
-        named[tags[0], at].append(tags)
-    energies_wh: dict[tuple[str, int], float] = defaultdict(float)
-    reporting: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for (tags, at), fields in inverters.items():
-        dc_power_w, ac_power_w = fields.get("dc_power_w"), fields.get("ac_power_w")
-        fields["peak_power_w"] = dc_power_w or (ac_power_w if ac_power_w is not None else dc_power_w)
-        fields["rounds"] = rounds.get((tags[0], at))
-        energies_wh[tags[0], at] += fields.get("energy_wh", 0)
-        reporting[tags[0], at].add(tags[1])
-    for ecu, at in {*named, *reporting}:
-        *earlier, last = named.get((ecu, at)) or [(ecu, tag_value(names.ecu(ecu).name))]
-        for tags in (*earlier, last):
-            ecus[tags, at]["inverters"] = len(reporting.get((ecu, at), ()))
-        rest_wh = energies_wh.get((ecu, at), 0) - sum(ecus[tags, at].get("energy_wh", 0) for tags in earlier)
-        ecus[last, at]["energy_wh"] = rest_wh
-
-
-def _rounded(value: Value | None) -> Value | None:
-    # The addition makes a negative zero a plain one.
-    return round(value, 3) + 0.0 if isinstance(value, float) else value
-
-
-def _time(value: object) -> datetime:
-    if not isinstance(value, datetime):
-        raise TypeError(f"{value!r} is no time")
-    return value
+def _template(file: str) -> Template:
+    return Template(resources.files("collector").joinpath("flux", file).read_text(encoding="utf-8"))
 
 
 def _instant(instant: datetime) -> str:

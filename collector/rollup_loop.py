@@ -6,14 +6,19 @@ takes a mark away, this task or a command, has done the work.
 
 A day that is over is computed as soon as its records have stopped coming, today's every other minute, the latest days
 first. A day that InfluxDB refuses is tried again by itself, and then much later, and keeps no other one waiting.
+
+A look at the marks of thousands of gateways can cost as much as a computation, and in the thread that answers them. So
+what one look has found is worked off for some seconds before the next, a new mark brings on a look no sooner than it
+can be due, and what is due a moment later waits for the others.
 """
 
+import functools
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from typing import Protocol
 
 import trio
@@ -39,6 +44,10 @@ TODAY_S = 120.0
 # Whatever InfluxDB has against a day is not mended by asking again and again.
 REFUSED_S = 3600.0
 BUSY_S = 5.0
+# How long at most what one look has found is worked off, while the marks of later days may come.
+WORK_S = 10.0
+# Days that are due within so little time of each other share a look, and gateways a query.
+TOGETHER_S = 2.0
 
 # The marks of years of some gateways; the latest of them are enough to go on with.
 MARKS_AT_ONCE = 20_000
@@ -133,6 +142,11 @@ class _Refusal:
     reason: str
 
 
+@functools.lru_cache(maxsize=5000)
+def _end_of(day: str, zone: tzinfo) -> int:
+    return clock.to_ns(midnight(date.fromisoformat(day) + timedelta(days=1), zone))
+
+
 class RollupLoop:
     """`wake` may be called from any task of the same loop. `now_ns` and `jitter` are replaced in tests."""
 
@@ -197,42 +211,49 @@ class RollupLoop:
                 await self._wait(pause_s)
 
     async def _step(self) -> float:
-        """Do one thing; returns how many seconds there is nothing more to do unless woken."""
+        """Look, and do what is due for WORK_S; returns how many seconds there is nothing more to do unless woken."""
         marks = await self._marks.stale_days(MARKS_AT_ONCE)
         zones = await self._marks.rollup_zones()
         if self._to_check is None:
             self._to_check = {*await self._marks.gateways(), UNKNOWN_ECU}
-        for ecu in sorted(self._to_check.union(mark.ecu for mark in marks)):
-            if await self._settle(ecu, zones.get(ecu)):
-                return 0.0
-        waits = {mark: self._wait_s(mark) for mark in marks if mark.ecu not in self._foreign}
-        due = [mark for mark, wait_s in waits.items() if wait_s <= 0]
-        if not due:
-            return min(waits.values(), default=LOOK_S)
-        job = self._first_job(due)
-        days = set(job.days())
-        await self._compute(job, [mark.id for mark in due if (mark.ecu, mark.day) in days])
-        return 0.0
+        unsettled = await self._settle_some(self._to_check.union(mark.ecu for mark in marks), zones)
+        left_alone = self._foreign | unsettled
+        waits = {mark: self._wait_s(mark) for mark in marks if mark.ecu not in left_alone}
+        due = {(mark.ecu, mark.day): mark.id for mark, wait_s in waits.items() if wait_s <= 0}
+        if due:
+            is_done = await self._compute_some(due)
+            return TOGETHER_S if is_done and not unsettled else 0.0
+        return 0.0 if unsettled else min(waits.values(), default=LOOK_S)
 
-    async def _settle(self, ecu: str, known: str | None) -> bool:
-        """Begin a gateway's roll-ups anew unless they are known to stand at our midnights; returns whether it did.
+    async def _settle_some(self, ecus: Collection[str], zones: Mapping[str, str]) -> set[str]:
+        """Settle what is unsettled, for WORK_S; returns those that are left, and whose days have to wait."""
+        wrong = sorted(ecu for ecu in ecus if zones.get(ecu) != str(self._names.ecu(ecu).zone))
+        self._checked.update(set(ecus).difference(wrong))
+        deadline = trio.current_time() + WORK_S
+        for number, ecu in enumerate(wrong):
+            if trio.current_time() >= deadline:
+                return set(wrong[number:])
+            await self._settle(ecu, zones.get(ecu))
+        self._to_check = set()
+        return set()
+
+    async def _settle(self, ecu: str, known: str | None) -> None:
+        """Begin anew the roll-ups of a gateway that are not known to stand at our midnights.
 
         The configuration is read at the start. A zone that changes later is another process's, whose configuration is
         newer than ours, and two of them must not undo each other's work.
         """
         zone = str(self._names.ecu(ecu).zone)
-        begin = known is None or (known != zone and ecu not in self._checked)
-        if begin:
+        if known is None or ecu not in self._checked:
             days = await self._computing.settle(ecu)
-            if days:
-                _log.info("roll-ups begun anew ecu=%s zone=%s days=%d", ecu, zone, days)
-        elif known != zone and ecu not in self._foreign:
+            # A gateway that nothing was known of has nothing to mend.
+            level = logging.INFO if known and days else logging.DEBUG
+            _log.log(level, "roll-ups begun anew ecu=%s zone=%s before=%s", ecu, zone, known or "unknown")
+            self.wake()
+        elif ecu not in self._foreign:
             self._foreign.add(ecu)
             _log.warning("roll-ups are left alone until a restart, their zone was changed ecu=%s zone=%s", ecu, known)
         self._checked.add(ecu)
-        if self._to_check:
-            self._to_check.discard(ecu)
-        return begin
 
     def _wait_s(self, mark: StaleDay) -> float:
         now = self._now_ns()
@@ -240,18 +261,33 @@ class RollupLoop:
         if wait_s > LONGEST_WAIT_S:
             # Marked by a clock that was ahead of what it is now.
             wait_s = 0.0
-        end = midnight(date.fromisoformat(mark.day) + timedelta(days=1), self._names.ecu(mark.ecu).zone)
-        if clock.to_ns(end) > now and mark.ecu in self._today_at:
+        if mark.ecu in self._today_at and _end_of(mark.day, self._names.ecu(mark.ecu).zone) > now:
             wait_s = max(wait_s, self._today_at[mark.ecu] + TODAY_S - trio.current_time())
         if refusal := self._refused.get((mark.ecu, mark.day)):
             wait_s = max(wait_s, refusal.retry_at - trio.current_time())
         return wait_s
 
-    def _first_job(self, due: Sequence[StaleDay]) -> Job:
-        """The latest days. One of which InfluxDB refused something is by itself, and comes when no other is due."""
-        days = [(mark.ecu, mark.day) for mark in due]
-        usual = [day for day in days if day not in self._suspects] or days[:1]
-        return plan([(ecu, date.fromisoformat(day)) for ecu, day in usual], self._names)[0]
+    async def _compute_some(self, due: Mapping[_Day, int]) -> bool:
+        """Compute what is due, for WORK_S, the latest days first; `due` has the mark of each day. Returns whether that
+        was all.
+
+        Those of which InfluxDB refused something are by themselves, and come when no other is due.
+        """
+        usual = [day for day in due if day not in self._suspects]
+        jobs = self._plan(usual) if usual else [job for day in due for job in self._plan([day])]
+        if not jobs:
+            # Days that no clock has shown, since the zone is another than when they were marked.
+            await self._marks.clear_days(list(due.values()))
+        deadline = trio.current_time() + WORK_S
+        for job in jobs:
+            if trio.current_time() >= deadline:
+                return False
+            # A mark that was renewed since the look has another number, and stays.
+            await self._compute(job, [due[day] for day in job.days()])
+        return True
+
+    def _plan(self, days: Iterable[_Day]) -> list[Job]:
+        return plan([(ecu, date.fromisoformat(day)) for ecu, day in days], self._names)
 
     async def _compute(self, job: Job, marks: Sequence[int]) -> None:
         days = job.days()
@@ -274,6 +310,8 @@ class RollupLoop:
         # A look now and then: commands mark days as well.
         with trio.move_on_after(min(seconds, LOOK_S)):
             await self._work.wait()
+            # What was marked just now is not due before.
+            await trio.sleep(QUIET_S)
         self._work = trio.Event()
 
     def _note_outage(self, exc: SinkUnavailable) -> None:

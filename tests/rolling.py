@@ -145,7 +145,7 @@ def added_up(points: Iterable[Point], zone_of: Callable[[str], str]) -> Daily:
         merged[point.measurement, point.tags, point.time].update(fields)
     days: dict[tuple[str, tuple[str, ...], int], list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for (measurement, tags, at), fields in sorted(merged.items()):
-        if measurement in ("ecu", "inverter", "channel"):
+        if measurement in ("ecu", "inverter", "channel", "phase"):
             zone = ZoneInfo(zone_of(tags[0]))
             local = datetime.fromtimestamp(at // 10**9, UTC).astimezone(zone)
             begin = round(local.replace(hour=0, minute=0, second=0, fold=0).timestamp()) * 10**9
@@ -176,7 +176,13 @@ def added_up(points: Iterable[Point], zone_of: Callable[[str], str]) -> Daily:
                     "inverters": len({uid for uid, _ in of_inverters}),
                 }
             case "inverter":
-                voltages = [fields["grid_voltage_v"] for fields in values if "grid_voltage_v" in fields]
+                phases = [
+                    fields["grid_voltage_v"]
+                    for (kind, phase, midnight), some in days.items()
+                    for _, fields in some
+                    if kind == "phase" and phase[:4] == tags and midnight == begin
+                ]
+                voltages = phases or [fields["grid_voltage_v"] for fields in values if "grid_voltage_v" in fields]
                 daily |= {
                     "peak_power_w": _highest(values, "dc_power_w") or _highest(values, "ac_power_w"),
                     "records": len(day),
@@ -187,6 +193,8 @@ def added_up(points: Iterable[Point], zone_of: Callable[[str], str]) -> Daily:
                 }
             case "channel":
                 daily |= {"peak_power_w": _highest(values, "power_w"), "peak_w": _latest(values, "peak_w")}
+            case _:
+                continue
         found[f"{measurement}_day", tags, begin] = {
             name: round(value, 3) for name, value in daily.items() if value is not None
         }

@@ -250,6 +250,16 @@ def test_a_mark_that_was_renewed_is_not_taken_back_with_the_one_before(journal: 
     assert list(marks(reader)) == [day]
 
 
+def test_marks_are_found_by_gateway_and_span_of_days(journal: Journal, reader: JournalReader) -> None:
+    days = [f"2026-06-{day}" for day in range(10, 30)]
+    journal.mark_days([(ecu, day) for ecu in (ECU, OTHER_ECU, "A'B") for day in days], RECEIVED)
+    numbers = marks(reader)
+    assert reader.marks_between([ECU, "A'B"], "2026-06-12", "2026-06-13") == [
+        numbers[ecu, day] for ecu in (ECU, "A'B") for day in ("2026-06-12", "2026-06-13")
+    ]
+    assert reader.marks_between([], "2026-06-12", "2026-06-13") == []
+
+
 def test_a_zone_is_settled_with_the_days_to_compute_unless_another_was_begun(
     journal: Journal, reader: JournalReader
 ) -> None:
@@ -356,6 +366,16 @@ def test_a_replay_gets_what_has_no_time_stamp_by_its_receipt(journal: Journal, r
     assert list(reader.for_replay(ECU, ("~", "~"), (RECEIVED + 1, RECEIVED + 2))) == []
 
 
+def test_a_replay_gets_a_report_whose_time_is_no_date_by_its_receipt(journal: Journal, reader: JournalReader) -> None:
+    report = control("A123", "000120269921124000END4080000000010700000END", version="15")
+    journal.append([arrival(report), arrival(record(YC600))])
+    assert [kept.time for kept in reader.for_replay(ECU, ("20260601", "20260630"), (RECEIVED, RECEIVED + 1))] == [
+        TIME,
+        "20269921124000",
+    ]
+    assert list(reader.for_replay(ECU, ("2027", "2028"), (RECEIVED + 1, RECEIVED + 2))) == []
+
+
 def test_a_replay_goes_by_time_stamp_and_then_by_arrival(journal: Journal, reader: JournalReader) -> None:
     journal.append([numbered(2), numbered(1), numbered(2, YC600)])
     assert [kept.id for kept in reader.for_replay(ECU, ("", "~"), (0, 0))] == [2, 1, 3]
@@ -450,6 +470,19 @@ def test_records_are_committed_with_full_sync_and_what_can_be_derived_again_with
     journal.append([numbered(3)])
     journal.close()
     assert spy.synchronous_at_commits() == ["full", "full", "normal", "full", *["normal"] * 5, "full"]
+
+
+def test_what_lets_a_roll_up_be_deleted_is_on_disk_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = Spy(monkeypatch)
+    journal = Journal(path)
+    journal.open()
+    spy.statements.clear()
+    journal.clear_days([1])
+    journal.mark_days([(ECU, "2026-06-21")], RECEIVED)
+    journal.settle_zone(ECU, "Europe/Amsterdam", [], RECEIVED)
+    journal.begin_zone(ECU, "Etc/GMT-1")
+    journal.close()
+    assert spy.synchronous_at_commits() == ["normal", "full", "normal", "full"]
 
 
 def test_records_are_synced_again_after_a_derived_write_that_failed(

@@ -257,6 +257,18 @@ def test_a_gateway_that_has_lost_its_clock_is_replayed_as_well(site: Site, time:
     assert set(site.energies()) == {"new", "new too"}
 
 
+def test_a_report_whose_time_is_no_date_is_replayed_with_the_day_on_which_it_came(site: Site) -> None:
+    site.store(control("A123", "000120269921124000END4080000000010700000"))
+    site.deliver()
+    before = site.rows("event", "text")
+    assert [row["_time"] for row in before] == ["2026-06-23T10:00:00Z"]
+    site.influx.api.drop_bucket(site.influx.bucket)
+    site.replay(first=NEXT, last=NEXT)
+    assert site.rows("event", "text") == []
+    site.replay(first=date(2026, 6, 23), last=date(2026, 6, 23))
+    assert [row["_value"] for row in site.rows("event", "text")] == [row["_value"] for row in before]
+
+
 def test_what_was_purged_from_the_journal_stays_in_influxdb(site: Site) -> None:
     for offset in range(3):
         site.store_day(DAY + timedelta(days=offset), received_at=RECEIVED + offset * 10**12)

@@ -2,16 +2,20 @@
 
 import contextlib
 import gzip
+import hashlib
 import io
 import json
 import os
 import shutil
 import sqlite3
+import stat
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,9 +23,10 @@ from collector.backup import archive, restore, take
 from collector.backup.settings import LEFT_OUT
 from collector.cli import FINDING, FINE, USAGE, main
 from collector.config import load
+from collector.days import day_of
 from collector.errors import CollectorError
 from collector.influx import InfluxSink
-from collector.journal import Journal
+from collector.journal import GAPS_STATE, RUN_STATE, Journal
 from collector.journal_reader import JournalReader
 from collector.journal_schema import SCHEMA_VERSION
 from collector.replay_command import replay
@@ -215,6 +220,120 @@ def test_the_same_configuration_with_its_token_is_in_nobodys_way(run: Run, folde
     assert (folder / "config.toml").read_text() == CONFIG
 
 
+def test_nobody_else_may_read_the_configuration_that_a_token_shall_be_put_into(
+    run: Run, folder: Path, backup: Path
+) -> None:
+    before = os.umask(0)
+    try:
+        assert run("restore", str(backup))[0] == FINE
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / "config.toml").stat().st_mode) == 0o600
+
+
+def test_a_folder_in_which_no_configuration_can_be_made_is_found_out_before_anything_is_unpacked(
+    run: Run, folder: Path, backup: Path
+) -> None:
+    code, _, err = run("restore", str(backup), "--config", "etc/config.toml")
+    assert code == FINDING
+    assert err == (
+        "collector: etc: there is no such folder: make it, or mount the drive that has it; or put config.toml there by"
+        " hand, and go on with it by --keep-config\n"
+    )
+    assert list(folder.iterdir()) == []
+
+
+def test_the_journal_goes_where_the_configuration_says_and_nowhere_else(run: Run, folder: Path) -> None:
+    old = folder.parent / "old"
+    with contextlib.closing(Journal(old / "ours" / "j.db")) as journal:
+        journal.append([arrival(frame("20260621124000", yc600()), ns("2026-06-21T10:51:00Z"))])
+    (old / "config.toml").write_text("[journal]\npath = 'ours/j.db'\n")
+
+    def elsewhere(told: dict[str, Any]) -> None:
+        told["journal"] = str(folder.parent / "elsewhere" / "j.db")
+
+    assert run("restore", str(with_manifest(made_of(old), elsewhere)))[0] == FINE
+    assert sorted(everything(folder)) == ["config.toml", "ours/j.db"]
+    assert not (folder.parent / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no toml",
+        "a = " + "[" * 100_000,
+        "site = 1",
+        "influxdb = 1",
+        "journal = 1",
+        "journal.path = 1",
+        "journal.path = ''",
+        "journal.path = '/'",
+        'journal.path = "a\\u0000b"',
+        'journal.path = "\\u001b[2J"',
+    ],
+)
+def test_a_configuration_that_is_not_right_is_refused_before_anything_appears(
+    run: Run, folder: Path, backup: Path, text: str
+) -> None:
+    def config(tar: tarfile.TarFile, member: tarfile.TarInfo, content: bytes) -> None:
+        if member.name.endswith("config.toml"):
+            content = text.encode()
+        elif member.name.endswith("manifest.json"):
+            told = json.loads(content)
+            told["members"]["config.toml"] = {
+                "bytes": len(text.encode()),
+                "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            }
+            content = json.dumps(told).encode()
+        add(tar, member, content)
+
+    code, out, err = run("restore", str(rewritten(backup, config)))
+    assert (code, out) == (FINDING, "")
+    assert len(err.splitlines()) == 1
+    assert err.strip().isprintable()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_comment_that_lost_a_token_does_not_ask_for_one(run: Run, folder: Path) -> None:
+    old = folder.parent / "old"
+    with contextlib.closing(Journal(old / "data" / "journal.db")) as journal:
+        journal.append([arrival(frame("20260621124000", yc600()), ns("2026-06-21T10:51:00Z"))])
+    (old / "config.toml").write_text("# token = 'one-of-before'\n")
+    _, out, _ = run("restore", str(made_of(old)))
+    assert LEFT_OUT in (folder / "config.toml").read_text()
+    assert "put InfluxDB's token" not in out
+
+
+def test_a_backup_of_a_running_service_does_not_say_that_it_runs_where_it_was_restored(
+    run: Run, folder: Path, backup: Path
+) -> None:
+    with contextlib.closing(Journal(backup.parent / "data" / "journal.db")) as journal:
+        journal.put_state(RUN_STATE, {"started_at": time.time_ns(), "beat_at": time.time_ns()})
+    backup.unlink()
+    assert run("restore", str(made_of(backup.parent)))[0] == FINE
+    with JournalReader(folder / "data" / "journal.db") as reader:
+        assert reader.state(RUN_STATE) == {}
+    code, _, err = run("restore", str(backup))
+    assert code == FINDING
+    assert "data/journal.db is there already" in err
+
+
+def test_gaps_that_are_no_times_are_refused(run: Run, folder: Path, backup: Path) -> None:
+    with contextlib.closing(Journal(backup.parent / "data" / "journal.db")) as journal:
+        journal.put_state(GAPS_STATE, {"gaps": [["x"]]})
+    backup.unlink()
+    code, _, err = run("restore", str(made_of(backup.parent)))
+    assert (code, err) == (FINDING, "collector: the backup's journal is damaged: its gaps are no times\n")
+    assert everything(folder) == {}
+
+
+def test_a_configuration_in_another_encoding_is_another_one(run: Run, folder: Path, backup: Path) -> None:
+    (folder / "config.toml").write_bytes(b"[site]\nname = 'M\xfcller'\n")
+    code, _, err = run("restore", str(backup))
+    assert code == FINDING
+    assert "config.toml is there already" in err
+
+
 def test_a_faulty_configuration_that_is_there_is_named(run: Run, folder: Path, backup: Path) -> None:
     (folder / "config.toml").write_text("[site]\nnam = 'x'\n")
     code, _, err = run("restore", str(backup), "--keep-config")
@@ -265,6 +384,26 @@ def wrong_date(told: dict[str, Any]) -> None:
     told["made_at"] = "yesterday"
 
 
+def no_zone(told: dict[str, Any]) -> None:
+    told["made_at"] = "2026-06-22T02:00:00"
+
+
+def no_day(told: dict[str, Any]) -> None:
+    told["made_at"] = "2026-02-30T02:00:00Z"
+
+
+def no_year(told: dict[str, Any]) -> None:
+    told["made_at"] = "0001-01-01T00:00:00Z"
+
+
+def for_the_terminal(told: dict[str, Any]) -> None:
+    told["instance"] = "\x1b]0;title\x07"
+
+
+def for_the_terminal_too(told: dict[str, Any]) -> None:
+    told["ecus"]["\x1b[2J"] = "many"
+
+
 def negative(told: dict[str, Any]) -> None:
     told["members"]["journal.db"]["bytes"] = -1
 
@@ -277,13 +416,28 @@ def another_member(told: dict[str, Any]) -> None:
     told["members"]["../../evil"] = told["members"]["journal.db"]
 
 
-@pytest.mark.parametrize("change", [wrong_count, wrong_date, negative, no_journal, another_member])
+@pytest.mark.parametrize(
+    "change",
+    [
+        wrong_count,
+        wrong_date,
+        no_zone,
+        no_day,
+        no_year,
+        for_the_terminal,
+        for_the_terminal_too,
+        negative,
+        no_journal,
+        another_member,
+    ],
+)
 def test_a_manifest_that_is_not_right_is_refused(
     run: Run, folder: Path, backup: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
     code, out, err = run("restore", str(with_manifest(backup, change)))
     assert (code, out) == (FINDING, "")
     assert len(err.splitlines()) == 1
+    assert err.strip().isprintable()
     assert everything(folder) == {}
 
 
@@ -458,3 +612,37 @@ def test_what_came_between_backup_and_restore_stays_in_influxdb_through_every_re
         gaps = reader.gaps()
     assert gaps[0] == (ns("2026-06-21T17:45:00Z"), ns("2026-06-24T06:00:00Z"))
     assert gaps[1][0] == ns("2026-06-25T17:45:00Z")
+
+
+def test_a_day_of_the_gap_whose_roll_up_was_not_computed_any_more_is_rolled_up_after_the_restore(
+    yard: Yard, folder: Path
+) -> None:
+    yard.deliver(frame("20260620120000", yc600()))
+    (folder / "config.toml").write_text("")
+    taken = take.take(
+        load(None, {}), None, folder.parent / "b.tar.gz", None, ns("2026-06-21T18:00:00Z"), lambda *_: None
+    )
+    yard.roll_up()
+    # Delivered, but what was marked for its roll-up is lost with the journal.
+    yard.deliver(frame("20260622120000", yc600()))
+    shutil.rmtree(folder / "data")
+    restore.restore(taken.path, None, keep_config=True, now=ns("2026-06-23T06:00:00Z"), progress=lambda *_: None)
+    assert {(ECU, f"2026-06-{day}") for day in (21, 22, 23)} <= set(yard.stale())
+    yard.roll_up()
+    assert yard.energies() == {f"{UID}-1": 2 * 2.041, f"{UID}-2": 2 * 1.995}
+    assert yard.stale() == []
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_the_days_of_the_gap_are_marked_for_every_gateway_whatever_its_zone(folder: Path, zone: str) -> None:
+    old = folder.parent / "old"
+    ecus = (ECU, "216000999999")
+    with contextlib.closing(Journal(old / "data" / "journal.db")) as journal:
+        journal.append([arrival(frame("20260621124000", yc600(), ecu=ecu), ns("2026-06-21T10:51:00Z")) for ecu in ecus])
+    (old / "config.toml").write_text(CONFIG)
+    begins, ends = ns(MADE_AT), ns("2026-06-24T18:00:00Z")
+    restore.restore(made_of(old), None, keep_config=False, now=ends, progress=lambda *_: None)
+    with JournalReader(folder / "data" / "journal.db") as reader:
+        marked = {(mark.ecu, mark.day) for mark in reader.stale_days()}
+    moments = range(begins, ends, 3600 * 10**9)
+    assert marked >= {(ecu, day_of(at, ZoneInfo(zone)).isoformat()) for ecu in ecus for at in moments}

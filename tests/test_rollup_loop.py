@@ -19,7 +19,7 @@ from collector.journal_reader import StaleDay
 from collector.names import Names
 from collector.points import UNKNOWN_ECU
 from collector.rollup import Job, RollupBusy, RollupUnsettled
-from collector.rollup_loop import BUSY_S, LONGEST_WAIT_S, QUIET_S, REFUSED_S, TODAY_S, RollupLoop
+from collector.rollup_loop import BUSY_S, LONGEST_WAIT_S, QUIET_S, REFUSED_S, TODAY_S, TOGETHER_S, WORK_S, RollupLoop
 from collector.writer import LONGEST_DELAY_S, LOOK_S
 from tests.samples import ECU, config, ns
 
@@ -35,13 +35,16 @@ def now_ns() -> int:
 
 @dataclass
 class FakeMarks:
-    """Marks with ever new numbers, as the journal has them. `faults` is how many calls fail."""
+    """Marks with ever new numbers, as the journal has them. `faults` is how many calls fail, `looks` are the seconds at
+    which the marks were read.
+    """
 
     marks: dict[tuple[str, str], StaleDay] = field(default_factory=dict)
     zones: dict[str, str] = field(default_factory=lambda: {UNKNOWN_ECU: ZONE, ECU: ZONE, OTHER: ZONE})
     heard: list[str] = field(default_factory=lambda: [ECU])
     faults: int = 0
     number: int = 0
+    looks: list[float] = field(default_factory=list)
 
     def mark(self, *days: str, ecu: str = ECU, at: int | None = None) -> None:
         for day in days:
@@ -52,6 +55,7 @@ class FakeMarks:
 
     async def stale_days(self, limit: int) -> list[StaleDay]:
         await self._step()
+        self.looks.append(trio.current_time())
         return sorted(self.marks.values(), key=lambda mark: mark.day, reverse=True)[:limit]
 
     async def rollup_zones(self) -> Mapping[str, str]:
@@ -76,7 +80,7 @@ class FakeMarks:
 @dataclass
 class FakeComputing:
     """Takes note of each computation with the second at which it was. `script` has the outcomes of the next ones; days
-    in `poison` are refused.
+    in `poison` are refused. Each one takes `seconds`.
     """
 
     marks: FakeMarks
@@ -88,13 +92,14 @@ class FakeComputing:
     there: dict[str, list[str]] = field(default_factory=dict)
     settled: list[str] = field(default_factory=list)
     connects: int = 0
+    seconds: float = 0.0
 
     async def connect(self) -> None:
         await trio.lowlevel.checkpoint()
         self.connects += 1
 
     async def compute(self, job: Job) -> None:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.seconds)
         self.attempts.append(trio.current_time())
         outcome = self.script.pop(0) if self.script else None
         if outcome is not None:
@@ -105,7 +110,7 @@ class FakeComputing:
         self.done += [(trio.current_time(), ecu, day) for ecu, day in job.days()]
 
     async def settle(self, ecu: str) -> int:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.seconds)
         self.settled.append(ecu)
         outcome = self.script.pop(0) if self.script else None
         if outcome is not None:
@@ -117,15 +122,17 @@ class FakeComputing:
 
 @dataclass
 class Bench:
-    """A loop with both its fakes."""
+    """A loop with both its fakes, for a site in a zone."""
 
+    zone: str = ZONE
     marks: FakeMarks = field(default_factory=FakeMarks)
     computing: FakeComputing = field(init=False)
     loop: RollupLoop = field(init=False)
 
     def __post_init__(self) -> None:
         self.computing = FakeComputing(self.marks)
-        self.loop = RollupLoop(self.marks, self.computing, Names(config()), now_ns=now_ns, jitter=lambda: 1.0)
+        names = Names(config(site={"name": "Home", "timezone": self.zone}))
+        self.loop = RollupLoop(self.marks, self.computing, names, now_ns=now_ns, jitter=lambda: 1.0)
 
     def mark(self, *days: str, ecu: str = ECU) -> None:
         """What the writer does."""
@@ -194,14 +201,52 @@ async def test_the_latest_days_come_first_and_a_new_mark_overtakes_old_ones(
             bench.marks.mark(YESTERDAY, at=BEGIN - 60 * NS)
 
     bench.computing.meanwhile = a_record_of_yesterday_comes
+    bench.computing.seconds = WORK_S / 4
     async with bench.running():
-        await trio.sleep(1)
+        await trio.sleep(100)
     order = [day for _, _, day in bench.computing.done]
-    assert order.index(YESTERDAY) < 4 * 28
+    assert order.index(YESTERDAY) < 5 * 28
     others = [day for day in order if day != YESTERDAY]
     assert sorted(others) == past
     assert others[:28] == sorted(others[:28])
     assert max(others) in others[:28]
+
+
+async def test_thousands_of_gateways_are_worked_off_with_few_looks(bench: Bench, autojump_clock: MockClock) -> None:
+    gateways = [str(216_000_100_000 + number) for number in range(5000)]
+    bench.marks.zones |= dict.fromkeys(gateways, ZONE)
+    for ecu in gateways:
+        bench.marks.mark(TODAY, ecu=ecu, at=BEGIN - 60 * NS)
+    bench.computing.seconds = 0.1
+    async with bench.running():
+        await trio.sleep(QUIET_S * 2 + 1)
+    assert len(bench.computing.attempts) == 100
+    assert bench.marks.marks == {}
+    assert len(bench.marks.looks) <= 2
+
+
+async def test_gateways_that_report_one_after_the_other_share_looks_and_queries(
+    bench: Bench, autojump_clock: MockClock
+) -> None:
+    gateways = [str(216_000_100_000 + number) for number in range(600)]
+    bench.marks.zones |= dict.fromkeys(gateways, ZONE)
+    async with bench.running():
+        for ecu in gateways:
+            bench.mark(TODAY, ecu=ecu)
+            await trio.sleep(0.1)
+        await trio.sleep(2 * QUIET_S)
+    assert {ecu for _, ecu, _ in bench.computing.done} == set(gateways)
+    assert len(bench.computing.attempts) <= 60 / TOGETHER_S + 2
+    assert len(bench.marks.looks) <= 70 / TOGETHER_S + 2
+
+
+async def test_marks_that_are_not_due_yet_bring_on_no_look(bench: Bench, autojump_clock: MockClock) -> None:
+    bench.loop.wake()
+    async with bench.running():
+        for _ in range(100):
+            await trio.sleep(0.1)
+            bench.loop.wake()
+    assert len(bench.marks.looks) <= 10 / QUIET_S + 1
 
 
 async def test_a_mark_that_was_renewed_while_the_day_was_computed_stays(
@@ -336,6 +381,43 @@ async def test_gateways_without_known_roll_ups_are_begun_anew_at_the_start(
     assert bench.times("2026-06-01") == bench.times("2026-06-02") == [QUIET_S]
 
 
+async def test_a_gateway_that_is_new_is_no_news_for_the_log(
+    bench: Bench, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    del bench.marks.zones[ECU]
+    bench.computing.there = {ECU: [YESTERDAY, TODAY]}
+    async with bench.running():
+        bench.mark(TODAY)
+        await trio.sleep(60)
+    assert bench.computing.settled == [ECU]
+    assert caplog.messages == []
+
+
+async def test_days_of_a_settled_gateway_do_not_wait_until_all_the_others_are_settled(
+    bench: Bench, autojump_clock: MockClock
+) -> None:
+    bench.marks.heard = [str(216_000_100_000 + number) for number in range(100)]
+    bench.computing.seconds = 1.0
+    async with bench.running():
+        bench.mark(YESTERDAY)
+        await trio.sleep(200)
+    assert bench.computing.settled == bench.marks.heard
+    assert len(bench.times(YESTERDAY)) == 1
+    assert bench.times(YESTERDAY)[0] <= QUIET_S + 2 * WORK_S
+
+
+async def test_a_day_that_no_clock_has_shown_is_given_up(autojump_clock: MockClock) -> None:
+    apia = "Pacific/Apia"
+    bench = Bench(zone=apia)
+    bench.marks.zones = dict.fromkeys((UNKNOWN_ECU, ECU), apia)
+    async with bench.running():
+        bench.mark("2011-12-30")
+        await trio.sleep(60)
+    assert bench.computing.attempts == []
+    assert bench.marks.marks == {}
+
+
 async def test_a_zone_that_changed_in_the_configuration_begins_its_gateway_anew(
     bench: Bench, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -346,7 +428,7 @@ async def test_a_zone_that_changed_in_the_configuration_begins_its_gateway_anew(
         await trio.sleep(60)
     assert bench.computing.settled == [ECU]
     assert len(bench.times("2026-06-01")) == 1
-    assert caplog.messages == [f"roll-ups begun anew ecu={ECU} zone={ZONE} days=1"]
+    assert caplog.messages == [f"roll-ups begun anew ecu={ECU} zone={ZONE} before=Etc/GMT-1"]
 
 
 async def test_a_zone_that_another_process_changed_meanwhile_is_left_to_it(

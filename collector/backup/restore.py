@@ -3,31 +3,35 @@
 Everything is verified before anything appears: the backup against its manifest, the journal by SQLite page by page and
 by its counts; one of an older schema is brought up to date first. Nothing is overwritten, merged or moved: what is in
 the way is named, for its owner to move. Cut off at any instant, there is the whole or nothing of each file, and the
-same command again does what is left.
+same command again does what is left. Where the journal goes is the configuration's word alone.
 
 What came between the backup and the restore is not in the journal, yet perhaps in InfluxDB; the journal notes it as a
-gap, so that a replay does not delete what it can't write again.
+gap, so that a replay does not delete what it can't write again, and has its days rolled up anew, since nobody knows
+which of them still waited for that.
 """
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from collector import clock, journal_copy
 from collector.backup import archive
 from collector.backup.archive import CONFIG, JOURNAL, Manifest
-from collector.backup.files import disk_errors, is_there, put, sync, taken, workshop
-from collector.backup.settings import LEFT_OUT, names_timezone, without_secrets
-from collector.config import FILE_NAME, find, load
+from collector.backup.files import create_private, disk_errors, is_there, put, sync, taken, workshop
+from collector.backup.settings import journal_path, lacks_token, names_timezone, without_secrets
+from collector.config import FILE_NAME, Config, find, load
+from collector.days import day_of
 from collector.errors import CollectorError, JournalError
 from collector.journal import GAPS_STATE, RUN_STATE, Journal, log_path
 from collector.journal_reader import JournalReader
 
 # The service's sign of life comes every ten seconds.
 _ALIVE_NS = 60 * clock.NS
+
+_DAY_NS = 24 * clock.HOUR_S * clock.NS
 
 Progress = Callable[[int, int], None]
 
@@ -56,31 +60,63 @@ def restore(backup: Path, config_file: Path | None, *, keep_config: bool, now: i
     manifest = archive.read_manifest(backup)
     text = archive.config_text(backup)
     chosen = config_file or find() or FILE_NAME
-    writes_config = text is not None and not keep_config and not _is_there(chosen, text)
-    # One from a backup may lack its token, and so not be fit to be loaded yet.
-    journal = Path(manifest.journal) if writes_config else load(config_file).journal.path
+    written = None if text is None or keep_config or _is_there(chosen, text) else text
+    wants_token = written is not None and lacks_token(written)
+    wants_timezone = written is not None and not names_timezone(written)
+    journal = _journal(load(config_file).journal.path if written is None else _path_in(written))
     _check_free(journal)
-    with disk_errors(journal):
-        journal.parent.mkdir(parents=True, exist_ok=True)
-    with workshop(journal.parent) as bench:
+    with ExitStack() as stack:
+        draft = None if written is None else _draft(stack, chosen, written)
+        with disk_errors(journal):
+            journal.parent.mkdir(parents=True, exist_ok=True)
+        bench = stack.enter_context(workshop(journal.parent))
         restored = bench / JOURNAL
         archive.unpack(backup, {JOURNAL: restored}, progress)
         _check_contents(backup, restored, manifest)
         _note_gap(restored, manifest, now)
         sync(restored)
         # The configuration first: it is in nobody's way when the journal can't follow.
-        if writes_config and text is not None:
-            _write(chosen, text)
+        if draft is not None:
+            with disk_errors(chosen):
+                put(draft, chosen)
         _check_free(journal)
         put(restored, journal)
     return Restored(
         manifest,
         journal,
         chosen if is_there(chosen) else None,
-        config_written=writes_config,
-        wants_token=writes_config and LEFT_OUT in (text or ""),
-        wants_timezone=writes_config and not names_timezone(text or ""),
+        config_written=draft is not None,
+        wants_token=wants_token,
+        wants_timezone=wants_timezone,
     )
+
+
+def _path_in(text: str) -> Path:
+    """Where the journal is by a configuration from a backup, which may not be fit to be loaded on this machine yet."""
+    path = journal_path(text)
+    return Config().journal.path if path is None else Path(path)
+
+
+def _journal(path: Path) -> Path:
+    if path.name and str(path).isprintable():
+        return path
+    raise CollectorError(f"{str(path)!r} is no place for a journal: mend journal.path in the configuration")
+
+
+def _draft(stack: ExitStack, place: Path, text: str) -> Path:
+    """A synced file beside its place, so that it is known early whether this user may write there.
+
+    It is for nobody else to read: its owner is told to put a token into it.
+    """
+    try:
+        draft = stack.enter_context(workshop(place.parent)) / CONFIG
+    except CollectorError as exc:
+        raise CollectorError(f"{exc}; or put {CONFIG} there by hand, and go on with it by --keep-config") from exc
+    with disk_errors(place):
+        with create_private(draft) as file:
+            file.write(text.encode())
+        sync(draft)
+    return draft
 
 
 def _is_there(chosen: Path, text: str) -> bool:
@@ -88,7 +124,7 @@ def _is_there(chosen: Path, text: str) -> bool:
     if not is_there(chosen):
         return False
     with disk_errors(chosen):
-        present = chosen.read_text(encoding="utf-8")
+        present = chosen.read_text(encoding="utf-8", errors="replace")
     if without_secrets(present) == text:
         return True
     raise CollectorError(
@@ -124,22 +160,28 @@ def _check_contents(backup: Path, restored: Path, manifest: Manifest) -> None:
 
 
 def _note_gap(restored: Path, manifest: Manifest, now: int) -> None:
-    try:
-        begins = clock.to_ns(datetime.fromisoformat(manifest.made_at))
-    except ValueError:
-        raise CollectorError(f"the backup's manifest has no date: {manifest.made_at!r}") from None
+    begins = clock.to_ns(datetime.fromisoformat(manifest.made_at))
     # A record of a round before the backup may have come behind it.
     begins -= int(clock.LIVE_WITHIN_S) * clock.NS
     with closing(Journal(restored)) as journal:
         journal.open()
         with JournalReader(restored) as reader:
-            gaps = reader.gaps()
-        journal.put_state(GAPS_STATE, {"gaps": [*gaps, (begins, max(now, begins))]})
+            try:
+                gaps = reader.gaps()
+            except (TypeError, ValueError):
+                raise CollectorError("the backup's journal is damaged: its gaps are no times") from None
+            ecus = [gateway.ecu for gateway in reader.gateways()]
+        ends = max(now, begins)
+        journal.put_state(GAPS_STATE, {"gaps": [*gaps, (begins, ends)]})
+        days = _days(begins, ends)
+        journal.mark_days([(ecu, day) for ecu in ecus for day in days], ends)
+        # The backup may be younger than a sign of life in it, which is that of a service elsewhere.
+        journal.put_state(RUN_STATE, {})
 
 
-def _write(place: Path, text: str) -> None:
-    with workshop(place.parent) as bench:
-        written = bench / CONFIG
-        written.write_text(text, encoding="utf-8")
-        sync(written)
-        put(written, place)
+def _days(begins: int, ends: int) -> list[str]:
+    """The local days between two instants (ns) in whatever zone, which a configuration that lacks its token can't yet
+    tell. One too many costs a computation that changes nothing.
+    """
+    first, last = day_of(begins - _DAY_NS, UTC), day_of(ends + _DAY_NS, UTC)
+    return [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]

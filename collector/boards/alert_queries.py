@@ -10,11 +10,11 @@ under snow is calm for a reason that stands beside it; docs/alerts.md tells the 
 `collector_queries` has those about the collector itself.
 """
 
-# The newest name and record of each gateway that was there in the past fortnight. `seen` is when it was last heard of,
-# in ns: by the time of its records, or by their receipt where its clock is off.
-SITES = """\
+# The newest name and record of each gateway that was there since `earliest`. `seen` is when it was last heard of, in
+# ns: by the time of its records, or by their receipt where its clock is off.
+_GATEWAYS = """\
 newest = (field, until) => from(bucket: "solar")
-  |> range(start: -14d, stop: until)
+  |> range(start: earliest, stop: until)
   |> filter(fn: (r) => r._measurement == "ecu" and r._field == field)
   |> last()
   |> keep(columns: ["_time", "_value", "ecu", "ecu_name"])
@@ -29,6 +29,8 @@ sites = union(tables: [
   |> group()
 
 """
+
+SITES = "earliest = -14d\n" + _GATEWAYS
 
 # Names the site of rows that know their gateway only by its id.
 _NAMED = """
@@ -83,6 +85,9 @@ is_idle = (not exists talking.ecu or talking.ecu == 0) and exists heard._value a
 """
 
 
+_WEEK_S = 604800.0
+
+
 def gateway_silent(longest_s: float) -> str:
     """Gateways without a record for so long while the sun was up, and no sign that they are there at all.
 
@@ -133,12 +138,30 @@ union(tables: [by_sun, by_habit])
 
 
 def roof_silent(longest_s: float) -> str:
-    """Gateways that are there but had nothing to report for so long, under a sun that leaves no snow on a roof."""
+    """Gateways that are there but had nothing to report for so long, under a sun that leaves no snow on a roof, or for
+    a week at any sun but that of a polar night.
+
+    Half a year is looked back when no record is of the past fortnight, since one that still asks for work is not gone;
+    of several, those are left out that were silent for a fortnight already when the last one fell silent.
+    """
     return (
-        SITES
+        """\
+recent = from(bucket: "solar")
+  |> range(start: -14d)
+  |> filter(fn: (r) => r._measurement == "ecu" and r._field == "power_w")
+  |> last()
+  |> group()
+  |> count()
+  |> findRecord(fn: (key) => true, idx: 0)
+
+earliest = if exists recent._value then -14d else -180d
+
+"""
+        + _GATEWAYS
         + f"""\
 window = -3h
 longest = {longest_s}
+week_s = {_WEEK_S}
 least_sun = 20.0
 least_reports = 144
 least_heard = 6
@@ -146,8 +169,21 @@ least_heard = 6
 """
         + _COLLECTOR
         + """\
+high = own(field: "sun_elevation_deg", start: -7d) |> group() |> max() |> one()
+watched = own(field: "records_pending", start: -7d) |> count() |> group() |> max() |> one()
+asked = own(field: "records_received", start: -7d) |> increase() |> last() |> group() |> sum() |> one()
+shortest = silent |> min() |> one()
+
+// The same shares of the reports and of the questions as above, so that neither an absence of the collector nor one of
+// the gateway counts as a week.
+is_dark = exists high._value and high._value < 5.0
+is_watched = exists watched._value and watched._value >= 8064
+is_asked = exists asked._value and asked._value >= 336
+is_week = is_watched and is_asked and not is_dark and shortest._value > week_s
+
 silent
-  |> filter(fn: (r) => is_bright and is_there and is_idle)
+  |> filter(fn: (r) => is_there and is_idle and (is_bright or is_week))
+  |> filter(fn: (r) => r._value < shortest._value + 2.0 * week_s)
   |> group()
 """
     )

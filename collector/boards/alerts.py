@@ -116,8 +116,9 @@ def _gateways(limits: Limits) -> tuple[Rule, ...]:
             limit=_IDLE_S,
             severity="critical",
             summary="{{ $labels.site }}: no inverter has reported for {{ humanizeDuration $values.A.Value }}",
-            description="A gateway is there and asks for work, but no inverter reports to it, though the sun is high:"
-            " look at the circuit breaker of the inverters. It can also be a grid outage, or deep snow.",
+            description="A gateway is there and asks for work, but no inverter's data comes, though the sun was high or"
+            " a week has passed: look at the circuit breaker of the inverters. It can also be a grid outage, deep snow,"
+            " or ports 8995 and 8996 closed between gateway and collector.",
             link=_GATEWAY,
         ),
         Rule(
@@ -198,8 +199,9 @@ def _panels() -> tuple[Rule, ...]:
             severity="warning",
             summary="{{ $labels.site }}: panel {{ $labels.panel }} at {{ humanizePercentage $values.A.Value }}"
             " of its neighbours, or less",
-            description="So on three of the last four sunny days, against the median of array {{ $labels.array }}."
-            " Look for dirt, leaves, a new shadow, a loose plug; the board shows since when, and at which hours.",
+            description="So on three of the last four sunny days, against the median of array {{ $labels.array }}, for"
+            " each watt of peak power where that is configured. Look for dirt, leaves, a new shadow, a loose plug; the"
+            " board shows since when, and at which hours.",
             link=f"solar-panel?{_SITE}" + "&var-one_panel={{ urlquery $labels.panel }}",
         ),
     )

@@ -166,6 +166,11 @@ def number(name: str, label: str, description: str, default: str) -> Json:
     }
 
 
+def in_the_menu(variable: Json) -> Json:
+    """A variable that is typed in once and kept in a bookmark: in a row with the others it fills a phone's screen."""
+    return variable | {"hide": 3}
+
+
 def annotation(name: str, color: str, query: str, *, shown: bool = True) -> Json:
     """Marks on every time axis: rows with `_time`, `text` and `tags` (a text of words with commas between)."""
     return {

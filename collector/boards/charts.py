@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from collector.boards.parts import CALM, GAP_MS, PLUGIN_VERSION, POWER, Json, fixed, override, panel
 
+# Colours by place: by name two inverters of a roof would have the same one now and then, and could not be told apart.
+DISTINCT: Json = {"mode": "palette-classic"}
+
 
 def stat(
     title: str,
@@ -120,7 +123,7 @@ def time_series(
             "tooltip": {"hideZeros": False, "mode": "multi", "sort": "desc"},
         },
         defaults={
-            "color": {"mode": "palette-classic-by-name"},
+            "color": DISTINCT,
             "custom": drawing,
             "displayName": name,
             "noValue": no_value,
@@ -168,7 +171,7 @@ def bar_chart(
             **(options or {}),
         },
         defaults={
-            "color": {"mode": "palette-classic-by-name"},
+            "color": DISTINCT,
             "custom": {"fillOpacity": 85, "gradientMode": "none", "lineWidth": 0},
             "min": 0,
             "noValue": no_value,
@@ -351,7 +354,7 @@ def trend(
             "xField": x,
         },
         defaults={
-            "color": {"mode": "palette-classic-by-name"},
+            "color": DISTINCT,
             "custom": {"drawStyle": "line", "lineWidth": width, "showPoints": "never", "spanNulls": True},
             "min": 0,
             "noValue": no_value,
@@ -391,7 +394,7 @@ def xy_chart(
         },
         defaults={
             # By name, every cloud would be black.
-            "color": {"mode": "palette-classic"},
+            "color": DISTINCT,
             "custom": {
                 "fillOpacity": 40,
                 "pointShape": "circle",

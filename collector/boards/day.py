@@ -13,6 +13,7 @@ from collector.boards.neighbours import (
     as_cells_of_all,
     compared,
     ratios,
+    sizes,
 )
 from collector.boards.panels import link_to_panel
 from collector.boards.parts import Json, labelled
@@ -105,6 +106,7 @@ step = v.windowPeriod
 early = 0s
 
 """
+        + sizes("channel", "power_w", SITE, ARRAY, start="v.timeRangeStart", stop="v.timeRangeStop")
         + compared(
             series("channel", "power_w", SITE, ARRAY)
             + """\
@@ -116,7 +118,8 @@ early = 0s
     )
     built = heat_map(
         "Each panel against its array",
-        "The same power, against the median of all panels of the array at that time, by quarters of an hour or longer."
+        "The same power, against the median of all panels of the array at that time, for each watt of peak power where"
+        " that of all of them is configured, by quarters of an hour or longer."
         " Green is as good as the neighbours; red for some hours is a shadow that stands on the panel then, red all day"
         " a fault or dirt. At dawn and dusk, when all give next to nothing, the colours mean little.",
         query,

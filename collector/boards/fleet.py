@@ -5,9 +5,9 @@ thousands of gateways are a few points each. Each gateway's day is its own: what
 midnight is today, so sites of all time zones stand in one list. The list is cut to its worst rows.
 """
 
-from collector.boards.board import board, number
+from collector.boards.board import board, in_the_menu, number
 from collector.boards.charts import alert_list, stat, time_series
-from collector.boards.fleet_list import KNOWN, OLD, SEEN, TODAY, YESTERDAY, of, sites
+from collector.boards.fleet_list import EXPECTED, KNOWN, LATELY, OLD, SEEN, TODAY, YESTERDAY, of, sites
 from collector.boards.parts import CALM, COMPARED, POWER, Json, fixed, labelled
 from collector.boards.queries import SITE, local, series, site_variable
 
@@ -22,15 +22,23 @@ def build() -> Json:
         "All sites in one list, the one that needs attention first.",
         [
             (4, [(10, _sites()), (14, _energies())]),
-            (12, [(24, sites())]),
+            (10, [(24, sites())]),
             (8, [(10, _by_day()), (7, _reporting()), (7, _alerts())]),
         ],
         variables=[
             site_variable(),
-            number("silent", "Silent after h", "A site without a record for so many hours is silent.", "24"),
-            number("low", "Low below %", "A yield below so many percent of the fleet's median is low.", "80"),
-            number("complete", "Incomplete below %", "Less than so many percent of a day's rounds are too few.", "90"),
-            number("rows", "Rows", "How many sites the list has at most.", "200"),
+            in_the_menu(
+                number("silent", "Silent after h", "A site without a record for so many hours is silent.", "24")
+            ),
+            in_the_menu(
+                number("low", "Low below %", "A yield below so many percent of the fleet's median is low.", "80")
+            ),
+            in_the_menu(
+                number(
+                    "complete", "Incomplete below %", "Less than so many percent of a day's rounds are too few.", "90"
+                )
+            ),
+            in_the_menu(number("rows", "Rows", "How many sites the list has at most.", "200")),
         ],
         time=("now-30d", "now"),
         refresh="5m",
@@ -38,14 +46,16 @@ def build() -> Json:
 
 
 def _sites() -> Json:
-    inverters = of("ecu_day", "inverters", KNOWN)
+    most, latest = (
+        of("ecu_day", "inverters", span) + '  |> group(columns: ["ecu"])\n  |> max()\n  |> group()\n  |> sum()\n'
+        for span in (EXPECTED, LATELY)
+    )
     query = (
         'import "array"\n\n'
         + OLD
         + "seen = "
         + SEEN
-        + f"\nmost = {inverters}  |> max()\n  |> group()\n  |> sum()\n"
-        + f"\nlatest = {inverters}  |> last()\n  |> group()\n  |> sum()\n"
+        + f"\nmost = {most}\nlatest = {latest}"
         + """
 named = (place, name, tables=<-) => tables
   |> set(key: "place", value: place)
@@ -71,7 +81,8 @@ union(
     return stat(
         "In all",
         "Gateways that reported in the last 90 days, and those without a record for longer than is allowed above; the"
-        " most inverters that each had on a day, and those of its latest day: what is missing there has fallen silent.",
+        " most inverters that each had on a day of the last fortnight, and those of yesterday or today: what is missing"
+        " there has fallen silent.",
         query,
         no_value=_NO_SITE,
         rows=True,
@@ -104,14 +115,21 @@ today = """
   |> group()
   |> map(fn: (r) => ({_value: 1000.0 * r._value}))
 
+none = month
+  |> map(fn: (r) => ({r with _value: 0.0}))
+
 union(
   tables: [
+    none |> named(place: "1", name: "today"),
+    none |> named(place: "2", name: "yesterday"),
     today |> named(place: "1", name: "today"),
     yesterday |> named(place: "2", name: "yesterday"),
     month |> named(place: "3", name: "30 days"),
     lifetime |> named(place: "4", name: "lifetime"),
   ],
 )
+  |> group(columns: ["place", "name"])
+  |> sum()
   |> group()
   |> sort(columns: ["place"])
   |> keep(columns: ["name", "_value"])

@@ -10,6 +10,9 @@ from collector.boards.queries import SITE, series
 
 Span = tuple[str, str | None]
 KNOWN: Span = ("-90d", None)
+# An inverter is expected for a fortnight, and heard if it was yesterday: in the morning today's are not complete.
+EXPECTED: Span = ("-14d", None)
+LATELY: Span = ("-48h", None)
 TODAY: Span = ("-24h", None)
 YESTERDAY: Span = ("-48h", "-24h")
 
@@ -50,11 +53,11 @@ lifetime = {of("ecu_day", "lifetime_kwh", KNOWN)}\
   |> group(columns: ["ecu"])
   |> last()
 
-inverters = {of("ecu_day", "inverters", KNOWN)}\
+inverters = {of("ecu_day", "inverters", LATELY)}\
   |> group(columns: ["ecu"])
-  |> last()
+  |> max()
 
-known = {of("ecu_day", "inverters", KNOWN)}\
+known = {of("ecu_day", "inverters", EXPECTED)}\
   |> group(columns: ["ecu"])
   |> max()
 
@@ -187,7 +190,7 @@ union(
       complete_yesterday: complete_yesterday,
       state:
         if r.seen < old then 0
-        else if missing > 0.0 then 1
+        else if exists missing and missing > 0.0 then 1
         else if exists ratio_yesterday and ratio_yesterday < low then 2
         else if exists complete_yesterday and complete_yesterday < complete then 3
         else 4,
@@ -210,19 +213,19 @@ def sites() -> Json:
     return table(
         "Sites",
         "The worst first: silent, inverters missing, yield of yesterday below the fleet's median, data incomplete; then"
-        " the others. kWh/kWp is there for sites whose panels all have their peak power configured; the median is that"
-        " of the chosen sites. Names and states lead to the site's boards.",
+        " the others. Inverters are missing that were heard within a fortnight, but neither yesterday nor today."
+        " kWh/kWp is there for sites whose panels all have their peak power configured; the median is that of the"
+        " chosen sites. Names lead to the site's boards.",
         query,
         no_value="-",
         columns={
-            "ecu_name": {"displayName": "Site", "custom__minWidth": 100, "links": [to_site, to_panels]},
+            "ecu_name": {"displayName": "Site", "custom__minWidth": 100, "links": [to_site, to_panels, to_quality]},
             "state": {
                 "displayName": "State",
                 "custom__width": 130,
                 "custom__align": "left",
                 "custom__cellOptions": {"type": "color-text"},
                 "custom__filterable": True,
-                "links": [to_quality],
                 "mappings": mapped(
                     ("0", "silent", TROUBLE),
                     ("1", "inverters missing", TROUBLE),

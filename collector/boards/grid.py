@@ -7,7 +7,7 @@ Curves follow the board's range back for a year, figures that need every single 
 daily extremes for ever: each panel says so.
 """
 
-from collector.boards.board import board, number
+from collector.boards.board import board, in_the_menu, number
 from collector.boards.grid_curves import extremes, frequency, outside_by_day, percentiles, phases, voltage
 from collector.boards.grid_episodes import episodes, faults, interruptions
 from collector.boards.grid_figures import (
@@ -29,7 +29,7 @@ def build() -> Json:
         "Grid",
         "Voltage and frequency of the grid against their limits, and what that cost.",
         [
-            (4, [(10, voltage_figures()), (7, frequency_figures()), (7, outside_figures())]),
+            (5, [(10, voltage_figures()), (7, frequency_figures()), (7, outside_figures())]),
             (10, [(24, voltage())]),
             (8, [(12, outside_by_day()), (12, frequency())]),
             (8, [(12, percentiles()), (12, extremes())]),
@@ -41,10 +41,18 @@ def build() -> Json:
         variables=[
             site_variable(),
             inverter_variable(),
-            number("voltage_high", "Highest V", "EN 50160 allows 230 V and 10 % more; 120 V: 132, 240 V: 264.", "253"),
-            number("voltage_low", "Lowest V", "EN 50160 allows 230 V and 10 % less; 120 V: 108, 240 V: 216.", "207"),
-            number("frequency_high", "Highest Hz", "Where many inverters begin to give less; 60 Hz: 60.5.", "50.2"),
-            number("frequency_low", "Lowest Hz", "Where the grid is short of power; 60 Hz: 59.5.", "49.8"),
+            in_the_menu(
+                number(
+                    "voltage_high", "Highest V", "EN 50160 allows 230 V and 10 % more; 120 V: 132, 240 V: 264.", "253"
+                )
+            ),
+            in_the_menu(
+                number("voltage_low", "Lowest V", "EN 50160 allows 230 V and 10 % less; 120 V: 108, 240 V: 216.", "207")
+            ),
+            in_the_menu(
+                number("frequency_high", "Highest Hz", "Where many inverters begin to give less; 60 Hz: 60.5.", "50.2")
+            ),
+            in_the_menu(number("frequency_low", "Lowest Hz", "Where the grid is short of power; 60 Hz: 59.5.", "49.8")),
         ],
         annotations=event_annotations(),
         time=("now-30d", "now"),

@@ -2,12 +2,16 @@
 
 from collector.boards.charts import time_series
 from collector.boards.grid_readings import (
+    EXTREME_VOLTAGE,
     FEW_MONTHS,
     FREQUENCY,
     FREQUENCY_LIMITS,
+    MEAN_VOLTAGE,
     MEASURED,
     NO_READINGS,
     OUTSIDE,
+    PHASED,
+    PHASED_PACKAGES,
     VOLTAGE,
     VOLTAGE_LIMITS,
 )
@@ -19,6 +23,11 @@ _TOGETHER = '  |> keep(columns: ["_time", "_value"])\n'
 
 # Lines over points that are a day apart.
 _DAYS_MS = 25 * 3600 * 1000
+
+# Within a day lines go on over what is missing, and are broken by night; all curves have their points at the same
+# times, so there is nothing between two days that would break them.
+_NIGHT_MS = 6 * 3600 * 1000
+_BY_NIGHT = {"insertNulls": _NIGHT_MS}
 
 
 def outside_by_day() -> Json:
@@ -40,7 +49,7 @@ outside
         query,
         name=labelled("name"),
         no_value="Nothing was outside the limits in this time range",
-        unit="m",
+        unit="suffix: min",
         bars=True,
         stacked=True,
         fill=90,
@@ -53,17 +62,20 @@ outside
     )
 
 
-def _band(field: str) -> str:
-    """The highest, the mean and the lowest of all inverters, by the width of a pixel."""
+def _band(extreme: str, each: str) -> str:
+    """The highest, the mean and the lowest of all inverters, by the width of a pixel.
+
+    The highest and the lowest are those of `extreme`, the mean is that of `each`.
+    """
     window = "  |> aggregateWindow(every: v.windowPeriod, fn: {}, createEmpty: false)\n"
-    curves = (("highest", "max"), ("average", "mean"), ("lowest", "min"))
+    curves = (("highest", extreme, "max"), ("average", each, "mean"), ("lowest", extreme, "min"))
     # Each reads for itself: one that is read for three is not aggregated where it is stored.
     return (
         imports("date")
         + at_most("366d")
         + "\n".join(
-            f'{name} = {field}{window.format(fn)}{_TOGETHER}{window.format(fn)}  |> set(key: "name", value: "{name}")\n'
-            for name, fn in curves
+            f'{name} = {read}{window.format(fn)}{_TOGETHER}{window.format(fn)}  |> set(key: "name", value: "{name}")\n'
+            for name, read, fn in curves
         )
         + """
 union(tables: [highest, average, lowest])
@@ -85,7 +97,12 @@ array.from(
 )
   |> group(columns: ["name"])
 """
-_DASHED = {"color": fixed(TROUBLE), "custom__lineStyle": {"dash": [8, 8], "fill": "dash"}, "custom__spanNulls": True}
+_DASHED = {
+    "color": fixed(TROUBLE),
+    "custom__lineStyle": {"dash": [8, 8], "fill": "dash"},
+    "custom__spanNulls": True,
+    "custom__insertNulls": False,
+}
 _BAND_LOOK = [
     override("highest", color=fixed(COMPARED), custom__fillBelowTo="lowest", custom__fillOpacity=25),
     override("average", color=fixed(CALM)),
@@ -99,16 +116,18 @@ def voltage() -> Json:
     """The voltage between its limits."""
     return time_series(
         "Grid voltage",
-        "Between the highest and the lowest of the chosen inverters, and their mean; dashed are the limits. A voltage"
-        " that rises with the sun rises in the cable: in yours if only one inverter is high, in the street's if all"
-        f" are. {MEASURED}",
+        "Between the highest and the lowest of the chosen inverters and their phases, and the mean; dashed are the"
+        " limits. A voltage that rises with the sun rises in the cable: in yours if only one inverter is high, in the"
+        f" street's if all are. {MEASURED}",
         [
-            _band(VOLTAGE),
+            _band(EXTREME_VOLTAGE, MEAN_VOLTAGE),
             imports("array", "date") + at_most("366d") + VOLTAGE_LIMITS + _LIMITS,
         ],
         name=labelled("name"),
         no_value=NO_READINGS,
         unit="volt",
+        gap_ms=_NIGHT_MS,
+        custom=_BY_NIGHT,
         overrides=_BAND_LOOK,
     )
 
@@ -120,12 +139,14 @@ def frequency() -> Json:
         "Between the highest and the lowest of the chosen inverters; dashed are the limits. A band that is wide while"
         f" the mean is steady is an inverter that measures badly. {MEASURED}",
         [
-            _band(FREQUENCY),
+            _band(FREQUENCY, FREQUENCY),
             imports("array", "date") + at_most("366d") + FREQUENCY_LIMITS + _LIMITS,
         ],
         name=labelled("name"),
         no_value=NO_READINGS,
         unit="rothz",
+        gap_ms=_NIGHT_MS,
+        custom=_BY_NIGHT,
         decimals=2,
         overrides=_BAND_LOOK,
     )
@@ -134,8 +155,9 @@ def frequency() -> Json:
 def percentiles() -> Json:
     """What most readings of each day stay below."""
     query = (
-        local("date")
+        local("date", *PHASED_PACKAGES)
         + at_most("31d")
+        + PHASED
         + "day = "
         + VOLTAGE
         + """\
@@ -188,8 +210,8 @@ union(tables: [highest, lowest])
     )
     return time_series(
         "Highest and lowest voltage by day",
-        "The extremes of each day over all chosen inverters, of several days together in a range of years. A highest"
-        " that climbs from year to year shows a street with ever more panels.",
+        "The extremes of each day over all chosen inverters and their phases, of several days together in a"
+        " range of years. A highest that climbs from year to year shows a street with ever more panels.",
         query,
         name=labelled("name"),
         no_value="No day with a measured voltage in this time range",
@@ -224,6 +246,8 @@ def phases() -> Json:
         name=labelled("name"),
         no_value="None of the chosen inverters has three phases",
         unit="volt",
+        gap_ms=_NIGHT_MS,
+        custom=_BY_NIGHT,
         overrides=[
             override("Phase 1", color=fixed("blue")),
             override("Phase 2", color=fixed("purple")),

@@ -1,7 +1,7 @@
 """What the grid did to the inverters, one by one: as a list for whoever runs the grid."""
 
 from collector.boards.charts import table
-from collector.boards.grid_readings import TO_INVERTER, VOLTAGE, VOLTAGE_LIMITS
+from collector.boards.grid_readings import EXTREME_VOLTAGE, TO_INVERTER, VOLTAGE_LIMITS
 from collector.boards.parts import GAP_MS, TROUBLE, Json, gauge_cell
 from collector.boards.queries import INVERTER, SITE, at_most, imports, series, within_a_day
 
@@ -30,7 +30,7 @@ def episodes() -> Json:
         imports("date")
         + at_most("92d")
         + VOLTAGE_LIMITS
-        + VOLTAGE
+        + EXTREME_VOLTAGE
         + f"""\
   |> filter(fn: (r) => r._value > high)
   |> group(columns: ["ecu"])
@@ -41,30 +41,38 @@ def episodes() -> Json:
   |> cumulativeSum(columns: ["step"])
   |> group(columns: ["ecu", "step"])
   |> reduce(
-    identity: {{start: time(v: 0), stop: time(v: 0), highest: 0.0, inverter: ""}},
+    identity: {{start: time(v: 0), stop: time(v: 0), minutes: 0.0, highest: 0.0, inverter: ""}},
     fn: (r, accumulator) => ({{
       start: if accumulator.highest == 0.0 then r._time else accumulator.start,
       stop: r._time,
+      minutes: if r._time == accumulator.stop then accumulator.minutes else accumulator.minutes + 5.0,
       highest: if r._value > accumulator.highest then r._value else accumulator.highest,
       inverter: if r._value > accumulator.highest then r.inverter_name else accumulator.inverter,
     }}),
   )
   |> group()
-  |> map(fn: (r) => ({{r with minutes: float(v: int(v: r.stop) - int(v: r.start)) / 60000000000.0 + 5.0}}))
   |> sort(columns: ["minutes"], desc: true)
   |> limit(n: 100)
 """
     )
     return table(
         "Voltage too high: the longest episodes (3 months at most)",
-        "Times in which at least one inverter measured more than the upper limit, without a pause of half an hour; the"
-        " highest reading and its inverter. Sort by a column with a click; this is the list to send to the grid's"
-        " operator. From the last three months of the range.",
+        "Times in which at least one inverter, on any of its phases, measured more than the upper limit, from the first"
+        " to the last such reading without a pause of half an hour; how long it was above in all, five minutes a"
+        " reading, without those pauses; the highest reading and its inverter. Sort by a column with a click; this is"
+        " the list to send to the grid's operator. From the last three months of the range.",
         query,
         no_value="The voltage was never above the limit in this time",
         columns={
             "start": {"displayName": "From", **_TIME},
-            "minutes": {"displayName": "For", "unit": "m", "decimals": 0, **gauge_cell(TROUBLE)},
+            "stop": {"displayName": "To", "unit": "time:HH:mm", "custom__width": 60},
+            "minutes": {
+                "displayName": "Above",
+                "unit": "suffix: min",
+                "decimals": 0,
+                "fieldMinMax": True,
+                **gauge_cell(TROUBLE),
+            },
             "highest": {"displayName": "Highest", "unit": "volt", "decimals": 1},
             "inverter": {"displayName": "Inverter", "links": TO_INVERTER},
             "ecu": _HIDDEN,
@@ -116,7 +124,7 @@ def interruptions() -> Json:
             "minutes": {"displayName": "For", "unit": "m", "decimals": 0, "custom__width": 75},
             "inverter": {"displayName": "Inverter", "custom__minWidth": 100, "links": TO_INVERTER},
             "power": {"displayName": "Before", "unit": "watt", "decimals": 0, "custom__width": 80},
-            "lost": {"displayName": "Lost", "unit": "watth", "decimals": 0, **gauge_cell()},
+            "lost": {"displayName": "Lost", "unit": "watth", "decimals": 0, "fieldMinMax": True, **gauge_cell()},
             "ecu": _HIDDEN,
         },
     )

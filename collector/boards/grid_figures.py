@@ -2,11 +2,15 @@
 
 from collector.boards.charts import bar_chart, stat, table, xy_chart
 from collector.boards.grid_readings import (
+    EXTREME_VOLTAGE,
     FEW_MONTHS,
     FREQUENCY,
+    MEAN_VOLTAGE,
     MEASURED,
     NO_READINGS,
     OUTSIDE,
+    PHASED,
+    PHASED_PACKAGES,
     TO_INVERTER,
     VOLTAGE,
     VOLTAGE_LIMITS,
@@ -26,8 +30,9 @@ figure = (place, name, tables=<-) => tables
 def voltage_figures() -> Json:
     """How high the voltage was."""
     query = (
-        imports("date")
+        imports("date", *PHASED_PACKAGES)
         + at_most("366d")
+        + PHASED
         + _FIGURE
         + "voltage = "
         + VOLTAGE
@@ -50,8 +55,9 @@ union(
     )
     return stat(
         "Voltage",
-        "How high the voltage at the chosen inverters was. EN 50160 asks that 95 % of the values are within the limits:"
-        f" a figure below the third that is above the upper limit is a case for the grid's operator. {MEASURED}",
+        "How high the voltage at the chosen inverters was, at three-phase ones that of every phase. EN 50160"
+        " asks that 95 % of the values are within the limits: a figure below the third that is above the upper limit is"
+        f" a case for the grid's operator. {MEASURED}",
         query,
         no_value=NO_READINGS,
         unit="volt",
@@ -93,7 +99,7 @@ union(
         no_value=NO_READINGS,
         unit="rothz",
         rows=True,
-        size=24,
+        size=20,
         decimals=2,
         color=fixed(CALM),
     )
@@ -127,7 +133,7 @@ union(tables: [outside, none])
         f" at noon are what inverters switch off for. {FEW_MONTHS}",
         query,
         no_value="Nothing",
-        unit="m",
+        unit="suffix: min",
         rows=True,
         size=24,
         decimals=0,
@@ -139,8 +145,9 @@ union(tables: [outside, none])
 def histogram() -> Json:
     """How often each voltage occurred."""
     query = (
-        imports("array", "date", "math")
+        imports("date", "math", *PHASED_PACKAGES)
         + at_most("366d")
+        + PHASED
         + VOLTAGE_LIMITS
         + "voltage = "
         + VOLTAGE
@@ -196,7 +203,7 @@ def against_power() -> Json:
   |> keep(columns: ["_time", "_value", "ecu", "ecu_name", "name"])
 
 voltage = """
-        + VOLTAGE
+        + MEAN_VOLTAGE
         + """\
   |> aggregateWindow(every: every, fn: mean, createEmpty: false)
   |> group(columns: ["ecu"])
@@ -234,25 +241,36 @@ union(tables: [power, voltage])
 def by_inverter() -> Json:
     """Which inverter has the worst place."""
     query = (
-        imports("date")
+        imports("date", *PHASED_PACKAGES)
         + at_most("92d")
+        + PHASED
         + VOLTAGE_LIMITS
         + """\
 figure = (name, tables=<-) => tables
   |> set(key: "figure", value: name)
   |> keep(columns: ["ecu", "inverter", "inverter_name", "figure", "_value"])
 
-voltage = () => """
-        + VOLTAGE
+together = (tables=<-) => tables
+  |> group(columns: ["ecu", "inverter", "inverter_name"])
+
+extreme = () => """
+        + EXTREME_VOLTAGE
         + """
+voltage = """
+        + VOLTAGE
+        + """\
+  |> together()
+
 union(
   tables: [
-    voltage() |> min() |> figure(name: "lowest"),
-    voltage() |> quantile(q: 0.5, method: "exact_mean") |> figure(name: "half"),
-    voltage() |> quantile(q: 0.95, method: "exact_mean") |> figure(name: "most"),
-    voltage() |> max() |> figure(name: "highest"),
-    voltage()
+    extreme() |> min() |> together() |> min() |> figure(name: "lowest"),
+    voltage |> quantile(q: 0.5, method: "exact_mean") |> figure(name: "half"),
+    voltage |> quantile(q: 0.95, method: "exact_mean") |> figure(name: "most"),
+    extreme() |> max() |> together() |> max() |> figure(name: "highest"),
+    extreme()
       |> filter(fn: (r) => r._value > high)
+      |> together()
+      |> unique(column: "_time")
       |> count()
       |> map(fn: (r) => ({r with _value: 5.0 * float(v: r._value)}))
       |> figure(name: "minutes"),
@@ -266,8 +284,9 @@ union(
     volts = {"unit": "volt", "decimals": 1, "custom__width": 92}
     return table(
         "Voltage by inverter",
-        "The inverter with the highest 95 % is at the end of the longest cable; one that is higher than the others by"
-        f" more than two or three volts deserves a look at its connections. {FEW_MONTHS}",
+        "The readings of each inverter, of three-phase ones those of every phase. The inverter with the highest 95 %"
+        " is at the end of the longest cable; one that is higher than the others by more than two or three volts"
+        f" deserves a look at its connections. {FEW_MONTHS}",
         query,
         no_value=NO_READINGS,
         columns={
@@ -276,7 +295,7 @@ union(
             "half": {"displayName": "50 %", **volts},
             "most": {"displayName": "95 %", **volts},
             "highest": {"displayName": "Highest", **volts},
-            "minutes": {"displayName": "Too high", "unit": "m", "noValue": "never", "custom__width": 92},
+            "minutes": {"displayName": "Too high", "unit": "suffix: min", "noValue": "never", "custom__width": 92},
             "ecu": {"custom__hideFrom__viz": True},
         },
     )

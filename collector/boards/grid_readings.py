@@ -1,6 +1,10 @@
-"""What the panels of the board of the grid read: the inverters' measurements, the limits, and what is beyond them."""
+"""What the panels of the board of the grid read: the inverters' measurements, the limits, and what is beyond them.
 
-from collector.boards.queries import INVERTER, SITE, series
+The voltage of a three-phase inverter is three: its own `grid_voltage_v` is the mean of its phases, in which one phase
+that is too high goes unseen. So whatever tells how high, how low or how often reads the phases.
+"""
+
+from collector.boards.queries import INVERTER, RAW, SITE, series
 
 MEASURED = "From single readings, for the last year of the range at most."
 FEW_MONTHS = "From single readings, for the last three months of the range at most."
@@ -18,7 +22,45 @@ TO_INVERTER = [
     },
 ]
 
-VOLTAGE = series("inverter", "grid_voltage_v", SITE, INVERTER, start="start")
+
+def _measured(field: str) -> str:
+    """Read what inverters and their phases measured; `field` is a condition."""
+    return f"""\
+from(bucket: "{RAW}")
+  |> range(start: start, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "inverter" or r._measurement == "phase")
+  |> filter(fn: (r) => {field})
+  |> filter(fn: (r) => {SITE})
+  |> filter(fn: (r) => {INVERTER})
+"""
+
+
+# The voltage of each inverter, and of three-phase ones that of each phase as well as their mean: for what is highest,
+# lowest or beyond a limit, where a mean changes nothing.
+EXTREME_VOLTAGE = _measured('r._field == "grid_voltage_v"')
+
+# The voltage of each inverter, which for three-phase ones is the mean: for the mean of many.
+MEAN_VOLTAGE = series("inverter", "grid_voltage_v", SITE, INVERTER, start="start")
+
+# For shares of all readings a mean must not count beside its phases. `PHASED` comes first in a query and needs
+# `PHASED_PACKAGES`.
+PHASED_PACKAGES = ("regexp", "strings")
+PHASED = (
+    "phases = "
+    + series("phase", "grid_voltage_v", SITE, INVERTER, start="start")
+    + """\
+  |> last()
+  |> keep(columns: ["inverter"])
+  |> group()
+  |> distinct(column: "inverter")
+  |> findColumn(fn: (key) => true, column: "_value")
+
+phased = regexp.compile(v: "^(" + strings.joinStr(arr: phases, v: "|") + ")$")
+
+"""
+)
+VOLTAGE = EXTREME_VOLTAGE + '  |> filter(fn: (r) => r._measurement == "phase" or r.inverter !~ phased)\n'
+
 FREQUENCY = series("inverter", "grid_frequency_hz", SITE, INVERTER, start="start")
 
 VOLTAGE_LIMITS = """\
@@ -32,7 +74,7 @@ low = float(v: "${frequency_low}")
 
 """
 
-# The inverters of a gateway report together, so what several of them see at one time counts once.
+# The inverters of a gateway report together, so what several of them or of their phases see at one time counts once.
 OUTSIDE = (
     VOLTAGE_LIMITS
     + """\
@@ -40,7 +82,7 @@ highest = float(v: "${frequency_high}")
 lowest = float(v: "${frequency_low}")
 
 outside = """
-    + series("inverter", ("grid_voltage_v", "grid_frequency_hz"), SITE, INVERTER, start="start")
+    + _measured('r._field == "grid_voltage_v" or r._field == "grid_frequency_hz"')
     + """\
   |> filter(
     fn: (r) => r._field == "grid_voltage_v" and (r._value > high or r._value < low)

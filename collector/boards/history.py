@@ -156,6 +156,9 @@ def _lifetime() -> Json:
         + series("ecu_day", "lifetime_kwh", SITE, start="0", stop=None)
         + """  |> filter(fn: (r) => "" =~ /^${array:regex}$/)
   |> last()
+  |> group(columns: ["ecu"])
+  |> sort(columns: ["_time"])
+  |> last()
   |> group()
   |> sum()
   |> map(fn: (r) => ({name: "Counted by the gateway", energy: r._value * 1000.0}))
@@ -204,14 +207,14 @@ union(tables: [recorded, counters])
 def _days() -> Json:
     # A window that the range cuts does not begin at midnight: the first one is of the day before.
     bars = (
-        by_day("date", start="date.sub(d: 1d, from: v.timeRangeStart)", stop="v.timeRangeStop")
+        by_day("date", start="date.sub(d: 1d, from: v.timeRangeStart)", stop="date.add(d: 1d, to: v.timeRangeStop)")
         + """by_day
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
   |> keep(columns: ["_time", "_value"])
 """
     )
     mean = (
-        by_day("date", start="date.sub(d: 30d, from: v.timeRangeStart)", stop="v.timeRangeStop")
+        by_day("date", start="date.sub(d: 30d, from: v.timeRangeStart)", stop="date.add(d: 1d, to: v.timeRangeStop)")
         + """by_day
   |> timedMovingAverage(every: 1d, period: 30d)
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)

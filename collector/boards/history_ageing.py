@@ -3,9 +3,9 @@
 from textwrap import indent
 
 from collector.boards.charts import bar_chart, table
-from collector.boards.history_energies import AT_NOON, MONTHS, NARROW, WHOLE_YEAR_DAYS, windows
+from collector.boards.history_energies import MONTHS, NARROW, WHOLE_YEAR_DAYS, windows
 from collector.boards.parts import Json, override
-from collector.boards.queries import ARRAY, SITE, local, series
+from collector.boards.queries import ARRAY, END_OF_LAST_DAY, SITE, local, series
 
 # So many of the best days of a year are sure to be cloudless, wherever the roof is.
 BEST_DAYS = 30
@@ -23,14 +23,13 @@ FEWEST_YEARS = 3
 def _yields(every: str, start: str, stop: str | None = None) -> str:
     """Goes on with `yields`: a row for each array and month or year, with `energy`, `peak` and `days` with records.
 
-    A panel counts with its peak on the days on which it has a record, and not at all if its peak is not known. Days
-    stand at their midnight here, which is quick: a gateway east of Grafana's zone gives a day to the month before.
+    A panel counts with its peak on the days on which it has a record, and not at all if its peak is not known.
     """
     return (
         "energies =\n"
-        + indent(series("channel_day", "energy_wh", SITE, ARRAY, start=start, stop=stop), "  ")
+        + indent(series("channel_day", "energy_wh", SITE, ARRAY, start=start, stop=stop, at_noon=True), "  ")
         + "peaks =\n"
-        + indent(series("channel_day", "peak_w", SITE, ARRAY, start=start, stop=stop), "  ")
+        + indent(series("channel_day", "peak_w", SITE, ARRAY, start=start, stop=stop, at_noon=True), "  ")
         + "\nof_panels = union(tables: [\n  energies\n"
         + indent(windows(every, "sum"), "  ")
         + '    |> set(key: "figure", value: "energy"),\n  peaks\n'
@@ -93,7 +92,8 @@ def yield_of_years() -> Json:
 def yield_of_months() -> Json:
     query = (
         local("date")
-        + _yields("1mo", "date.truncate(t: v.timeRangeStart, unit: 1mo)", "v.timeRangeStop")
+        + END_OF_LAST_DAY
+        + _yields("1mo", "date.truncate(t: v.timeRangeStart, unit: 1mo)", "end")
         + f"""months = {MONTHS}
 
 yields
@@ -126,7 +126,7 @@ def _best_of_years() -> str:
     return (
         local("date", "join")
         + "panels =\n"
-        + indent(series("channel_day", "energy_wh", SITE, ARRAY, start="0", stop=None) + AT_NOON, "  ")
+        + indent(series("channel_day", "energy_wh", SITE, ARRAY, start="0", stop=None, at_noon=True), "  ")
         + f"""
 this_year = date.truncate(t: now(), unit: 1y)
 

@@ -20,15 +20,11 @@ NARROW: Json = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": Fal
 # An array of Flux, for months that count from 1.
 MONTHS = '["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]'
 
-# A day stands at the midnight of its gateway. At its noon it is on the same date in Grafana's zone, if the two are less
-# than half a day apart.
-AT_NOON = "  |> timeShift(duration: 12h)\n"
 
-
-def chosen(gateways: str, panels: str, start: str, stop: str | None = None) -> str:
+def chosen(gateways: str, panels: str, start: str, stop: str | None = None, *, at_noon: bool = False) -> str:
     """Energies of one of two measurements: of gateways, or where arrays are chosen of their panels."""
-    whole = series(gateways, "energy_wh", SITE, start=start, stop=stop)
-    part = series(panels, "energy_wh", SITE, ARRAY, start=start, stop=stop)
+    whole = series(gateways, "energy_wh", SITE, start=start, stop=stop, at_noon=at_noon)
+    part = series(panels, "energy_wh", SITE, ARRAY, start=start, stop=stop, at_noon=at_noon)
     # No array has an empty name, so that only "All" matches it.
     return f'if "" =~ /^${{array:regex}}$/ then\n{indent(whole, "  ")}else\n{indent(part, "  ")}'
 
@@ -40,8 +36,8 @@ def windows(every: str, how: str) -> str:
 
 def by_day(*packages: str, start: str = "0", stop: str | None = None) -> str:
     """A query that goes on with `by_day`: the energy of each day with records, all that is chosen together."""
-    days = f"days =\n{indent(chosen('ecu_day', 'channel_day', start, stop), '  ')}\n"
-    return local(*packages) + days + "by_day = days\n" + AT_NOON + "  |> group()\n" + windows("1d", "sum") + "\n"
+    days = f"days =\n{indent(chosen('ecu_day', 'channel_day', start, stop, at_noon=True), '  ')}\n"
+    return local(*packages) + days + "by_day = days\n  |> group()\n" + windows("1d", "sum") + "\n"
 
 
 def sums_and_days(every: str) -> str:

@@ -4,21 +4,25 @@ What a panel gives depends on the season and on the clouds; what it gives agains
 panel. The median is that of the whole array, whatever panels are chosen, and a dead panel does not pull it down. An
 array is one gateway's, so that two roofs may each have a South.
 
-Rejected: joining the medians to the values. Sorted together, with the median ahead of the values of its time, filling
-does the same in a fraction of the time.
+Panels of one array may be of different size: where the peak power of all of them is known, it is the energy for each
+watt of it that is compared. Over a longer time a panel is held against the sum of the medians of all days, so that the
+days on which half an array is dead are days of that half alone.
+
+Rejected: joining the medians or the sizes to the values, or looking them up in a dictionary. Sorted together, with the
+median ahead of the values of its time, filling does the same in a fraction of the time.
 """
 
 from collector.boards.parts import Json
-from collector.boards.queries import series
+from collector.boards.queries import END_OF_LAST_DAY, series
 
 # A cell for each day, in long ranges for each week and then for each month, since narrower ones are lost on a screen.
 # Weeks begin on Monday, which is three days before InfluxDB's own.
-BY_RANGE = """\
+BY_RANGE = f"""\
 span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)
 step = if span > int(v: 1500d) then 1mo else if span > int(v: 400d) then 1w else 1d
 early = if span > int(v: 400d) and span <= int(v: 1500d) then 3d else 0d
 begin = date.sub(d: early, from: date.truncate(t: date.add(d: early, to: v.timeRangeStart), unit: step))
-
+{END_OF_LAST_DAY}
 """
 
 # Where the colours of shares end: shade and dirt take from a few hundredths to a half, and nobody gives much more than
@@ -60,17 +64,84 @@ _ENDED = """\
 """
 
 
+# From `newest`, the newest values of all panels and of their peak powers: `peaks`, which are 0 if not known, and at the
+# beginning of time `sizes`, which are 1 for the panels of an array of which some peak is not known.
+SIZES = """\
+peaks = newest
+  |> keep(columns: ["_time", "_value", "_field", "ecu", "array", "panel"])
+  |> group(columns: ["ecu", "array", "panel", "_field"])
+  |> sort(columns: ["_time"])
+  |> last()
+  |> group(columns: ["ecu", "array"])
+  |> map(fn: (r) => ({
+    ecu: r.ecu,
+    array: r.array,
+    panel: r.panel,
+    field: if r._field == "peak_w" then "peak_w" else "any",
+    _value: r._value,
+  }))
+  |> pivot(rowKey: ["panel"], columnKey: ["field"], valueColumn: "_value")
+  |> map(fn: (r) => ({
+    ecu: r.ecu,
+    array: r.array,
+    panel: r.panel,
+    _value: if exists r.peak_w then r.peak_w else 0.0,
+  }))
+
+smallest = peaks
+  |> min()
+  |> rename(columns: {_value: "least"})
+  |> set(key: "panel", value: "")
+
+sizes = union(tables: [smallest, peaks])
+  |> sort(columns: ["panel"])
+  |> fill(column: "least", usePrevious: true)
+  |> filter(fn: (r) => r.panel != "")
+  |> map(fn: (r) => ({
+    _time: time(v: 0),
+    ecu: r.ecu,
+    array: r.array,
+    panel: r.panel,
+    size: if r.least > 0.0 then r._value else 1.0,
+  }))
+
+"""
+
+
+def sizes(measurement: str, field: str, *where: str, start: str, stop: str) -> str:
+    """`SIZES` for a time, in which they are those of its end."""
+    return (
+        "newest = " + series(measurement, (field, "peak_w"), *where, start=start, stop=stop) + "  |> last()\n\n" + SIZES
+    )
+
+
 def compared(values: str) -> str:
     """`own`, the values of all panels with their tags, and `compared`, where each has the `middle` of its array.
 
     `values` is Flux that reads and aggregates them. It and this need `step`, and `early`, by which windows begin before
-    InfluxDB's own; the latter has to be 0s for windows that are no calendar's.
+    InfluxDB's own; the latter has to be 0s for windows that are no calendar's. `sizes` comes before it: both the values
+    and the middle are divided by `size`.
     """
     return (
-        "own = "
+        "values = "
         + values
         + """\
   |> keep(columns: ["_time", "_value", "ecu", "array", "inverter_name", "panel"])
+
+own = union(tables: [sizes, values])
+  |> group(columns: ["ecu", "array", "panel"])
+  |> sort(columns: ["_time"])
+  |> fill(column: "size", usePrevious: true)
+  |> filter(fn: (r) => exists r._value)
+  |> map(fn: (r) => ({
+    _time: r._time,
+    _value: r._value / r.size,
+    ecu: r.ecu,
+    array: r.array,
+    inverter_name: r.inverter_name,
+    panel: r.panel,
+    size: r.size,
+  }))
   |> group(columns: ["ecu", "array"])
 
 middle = own
@@ -96,11 +167,61 @@ compared = union(tables: [middle, own])
 
 
 def energies(*where: str) -> str:
-    """The energy of panels in each `step`; for `compared`, with `BY_RANGE` before it. `where` chooses whole arrays."""
-    return (
-        series("channel_day", "energy_wh", *where, start="begin")
+    """`compared` for the energy of panels in each `step`, with `BY_RANGE` before it. `where` chooses whole arrays."""
+    return sizes("channel_day", "energy_wh", *where, start="begin", stop="end") + compared(
+        series("channel_day", "energy_wh", *where, start="begin", stop="end", at_noon=True)
         + """\
   |> aggregateWindow(every: step, offset: -early, fn: sum, createEmpty: false, timeSrc: "_start")
+"""
+    )
+
+
+def totals(*where: str) -> str:
+    """From `energies`: `totals`, a row for each panel with its `share`, `energy_wh`, `middle_wh` and `yield`, the last
+    one empty without a peak power; `where` chooses among them. The share is of the sum of all medians of the array,
+    those of days on which the panel is silent among them.
+    """
+    return (
+        """\
+of_arrays = middle
+  |> group(columns: ["ecu", "array"])
+  |> sum(column: "middle")
+  |> set(key: "panel", value: "")
+
+of_panels = own
+  |> group(columns: ["ecu", "array", "panel"])
+  |> sum()
+  |> set(key: "what", value: "compared")
+
+rated = peaks
+  |> filter(fn: (r) => r._value > 0.0)
+  |> set(key: "what", value: "peak_w")
+
+sized = sizes
+  |> rename(columns: {size: "_value"})
+  |> set(key: "what", value: "size")
+
+panels = union(tables: [of_panels, rated, sized])
+  |> group(columns: ["ecu", "array"])
+  |> pivot(rowKey: ["panel"], columnKey: ["what"], valueColumn: "_value")
+
+totals = union(tables: [of_arrays, panels])
+  |> sort(columns: ["panel"])
+  |> fill(column: "middle", usePrevious: true)
+  |> filter(fn: (r) => r.panel != "" and exists r.compared)
+"""
+        + "".join(f"  |> filter(fn: (r) => {condition})\n" for condition in where)
+        + """\
+  |> map(fn: (r) => ({
+    ecu: r.ecu,
+    array: r.array,
+    panel: r.panel,
+    share: r.compared / r.middle,
+    energy_wh: r.compared * r.size,
+    middle_wh: r.middle * r.size,
+    yield: r.compared * r.size / r.peak_w,
+  }))
+
 """
     )
 

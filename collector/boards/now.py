@@ -44,6 +44,9 @@ configured = """
         + series("channel_day", "peak_w", SITE, start="-60d", stop=None)
         + """\
   |> last()
+  |> group(columns: ["ecu", "inverter", "channel"])
+  |> sort(columns: ["_time"])
+  |> last()
   |> group(columns: ["ecu"])
   |> sum()
 

@@ -65,11 +65,11 @@ union(tables: [gateways, collectors])
         query,
         no_value="No records yet",
         columns={
-            "name": {"displayName": "Gateway", "links": [_to_site()]},
+            "name": {"displayName": "Who", "custom__minWidth": 80, "links": [_to_site()]},
             "_time": {"displayName": "Last", "unit": "dateTimeFromNow", "custom__width": 136},
             "state": {
                 "displayName": "State",
-                "custom__width": 84,
+                "custom__width": 88,
                 "mappings": mapped(
                     ("Reports", "Reports", GOOD),
                     ("Night", "Night", CALM),
@@ -80,7 +80,7 @@ union(tables: [gateways, collectors])
             },
             "ecu": {"custom__hideFrom__viz": True},
         },
-        sort_by=("Gateway", False),
+        sort_by=("Who", False),
     )
 
 

@@ -13,9 +13,9 @@ from collector.boards.neighbours import (
     LOW_SHARE,
     LOWEST_SHARE,
     as_cells,
-    compared,
     energies,
     in_order,
+    totals,
 )
 from collector.boards.parts import COMPARED, POWER, Json, fixed, override, thresholds
 from collector.boards.queries import (
@@ -87,50 +87,25 @@ def build() -> Json:
 
 def _figures() -> Json:
     query = (
-        "energy = "
-        + series("channel_day", "energy_wh", SITE, ITS_ARRAY)
+        local("date")
+        + BY_RANGE
+        + energies(SITE, ITS_ARRAY)
+        + totals(ONE_PANEL)
         + """\
-  |> group(columns: ["ecu", "array", "panel"])
-  |> sum()
-  |> group(columns: ["ecu", "array"])
-
-middle = energy
-  |> median(method: "exact_mean")
-  |> set(key: "what", value: "middle")
-
-own = energy
-"""
-        + f"  |> filter(fn: (r) => {ONE_PANEL})\n"
-        + """\
-  |> sum()
-  |> set(key: "what", value: "energy")
-
-peak = """
-        + series("channel_day", "peak_w", SITE, ITS_ARRAY, ONE_PANEL)
-        + """\
-  |> group(columns: ["ecu", "array"])
-  |> sort(columns: ["_time"])
-  |> last()
-  |> set(key: "what", value: "peak")
-
 most = """
-        + series("channel_day", "peak_power_w", SITE, ITS_ARRAY, ONE_PANEL)
+        + series("channel_day", "peak_power_w", SITE, ITS_ARRAY, ONE_PANEL, start="begin", stop="end", at_noon=True)
         + """\
   |> group(columns: ["ecu", "array"])
   |> max()
-  |> set(key: "what", value: "most")
+  |> rename(columns: {_value: "most_w"})
+  |> set(key: "panel", value: "")
 
-union(tables: [own, middle, peak, most])
-  |> keep(columns: ["_value", "ecu", "array", "what"])
-  |> group(columns: ["ecu"])
-  |> pivot(rowKey: ["array"], columnKey: ["what"], valueColumn: "_value")
-  |> filter(fn: (r) => exists r.energy)
-  |> map(fn: (r) => ({
-    share: r.energy / r.middle,
-    energy_wh: r.energy,
-    yield: r.energy / r.peak,
-    most_w: r.most,
-  }))
+union(tables: [most, totals])
+  |> group(columns: ["ecu", "array"])
+  |> sort(columns: ["panel"])
+  |> fill(column: "most_w", usePrevious: true)
+  |> filter(fn: (r) => exists r.energy_wh)
+  |> keep(columns: ["share", "energy_wh", "yield", "most_w"])
   |> group()
 """
     )
@@ -256,13 +231,13 @@ def _energy() -> Json:
     query = (
         local("date")
         + BY_RANGE
-        + compared(energies(SITE, ITS_ARRAY))
+        + energies(SITE, ITS_ARRAY)
         + "compared\n"
         + f"  |> filter(fn: (r) => {ONE_PANEL})\n"
         + """\
   |> group()
   |> sort(columns: ["_time"])
-  |> map(fn: (r) => ({_time: r._time, own: r._value / 1000.0, middle: r.middle / 1000.0}))
+  |> map(fn: (r) => ({_time: r._time, own: r._value * r.size / 1000.0, middle: r.middle * r.size / 1000.0}))
 """
     )
     built = time_series(
@@ -296,7 +271,7 @@ def _share() -> Json:
     query = (
         local("date")
         + BY_RANGE
-        + compared(energies(SITE, ITS_ARRAY))
+        + energies(SITE, ITS_ARRAY)
         + "compared\n"
         + f"  |> filter(fn: (r) => {ONE_PANEL})\n"
         + """\

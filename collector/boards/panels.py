@@ -14,9 +14,9 @@ from collector.boards.neighbours import (
     LOW_SHARE,
     LOWEST_SHARE,
     as_cells,
-    compared,
     energies,
     ratios,
+    totals,
 )
 from collector.boards.parts import GOOD, POWER, TROUBLE, WARNING, Json, by_thresholds, fixed, gauge_cell
 from collector.boards.queries import (
@@ -64,11 +64,12 @@ def link_to_panel(name: str, time: str = "${__url_time_range}&") -> Json:
 def _shares() -> Json:
     return heat_map(
         "Each panel against its array",
-        "What every panel gave, against the median of all panels of its array: one cell a day, in ranges of more than"
+        "What every panel gave, against the median of all panels of its array, for each watt of its peak power where"
+        " that of all of them is configured: one cell a day, in ranges of more than"
         " 400 days one a week, of more than four years one a month. Green is as good as its neighbours. A panel that"
         " is always yellow is weak or dirty; one that turns red every winter stands in a shadow; a red stretch is a"
         " fault, and a gap is a time without records. A click on a cell leads to the panel.",
-        local("date") + BY_RANGE + compared(energies(SITE, ARRAY)) + ratios(PANEL) + as_cells(),
+        local("date") + BY_RANGE + energies(SITE, ARRAY) + ratios(PANEL) + as_cells(),
         no_value=_NOTHING,
         unit="percentunit",
         decimals=0,
@@ -87,7 +88,7 @@ def _table() -> Json:
     energy = (
         local("date")
         + BY_RANGE
-        + series("channel_day", "energy_wh", SITE, ARRAY, PANEL, start="begin")
+        + series("channel_day", "energy_wh", SITE, ARRAY, PANEL, start="begin", stop="end", at_noon=True)
         + """\
   |> group(columns: ["ecu", "array", "panel"])
   |> aggregateWindow(every: step, offset: -early, fn: sum, createEmpty: false, timeSrc: "_start")
@@ -96,10 +97,10 @@ def _table() -> Json:
     )
     return table(
         "Energy of each panel",
-        "The energy of every panel in the time range, by day, week or month as above. Behind is what it gave less than"
-        " the median of its array, in other words what there is to win; the yield is the energy for each kW of its peak"
-        " power, where that is configured, and compares panels of different size. A share in red is worth a look at"
-        " the roof. Every column sorts; a name leads to the panel.",
+        "The energy of every panel in the time range, by day, week or month as above. Its share is of the medians"
+        " of its array, as above and added up; behind is what it gave less than they, in other words what there is to"
+        " win. The yield is the energy for each kW of its peak power, where that is configured. A share in red is worth"
+        " a look at the roof. Every column sorts; a name leads to the panel.",
         [energy, _totals()],
         no_value=_NOTHING,
         columns={
@@ -154,44 +155,19 @@ def _table() -> Json:
 
 def _totals() -> str:
     return (
-        "energy = "
-        + series("channel_day", "energy_wh", SITE, ARRAY)
+        local("date")
+        + BY_RANGE
+        + energies(SITE, ARRAY)
+        + totals(PANEL)
         + """\
-  |> group(columns: ["ecu", "array", "panel"])
-  |> sum()
-  |> set(key: "what", value: "energy_wh")
-  |> group(columns: ["ecu", "array"])
-
-peak = """
-        + series("channel_day", "peak_w", SITE, ARRAY)
-        + """\
-  |> last()
-  |> set(key: "what", value: "peak_w")
-  |> keep(columns: ["_value", "ecu", "array", "panel", "what"])
-  |> group(columns: ["ecu", "array"])
-
-middle = energy
-  |> median(method: "exact_mean")
-  |> rename(columns: {_value: "middle_wh"})
-  |> set(key: "panel", value: "")
-
-panels = union(tables: [energy, peak])
-  |> pivot(rowKey: ["panel"], columnKey: ["what"], valueColumn: "_value")
-
-union(tables: [middle, panels])
-  |> sort(columns: ["panel"])
-  |> fill(column: "middle_wh", usePrevious: true)
-  |> filter(fn: (r) => r.panel != "" and exists r.energy_wh)
-"""
-        + f"  |> filter(fn: (r) => {PANEL})\n"
-        + """\
+totals
   |> map(fn: (r) => ({
     ecu: r.ecu,
     array: r.array,
     panel: r.panel,
-    share: r.energy_wh / r.middle_wh,
+    share: r.share,
     behind_kwh: if r.energy_wh < r.middle_wh then (r.middle_wh - r.energy_wh) / 1000.0 else 0.0,
-    yield: r.energy_wh / r.peak_w,
+    yield: r.yield,
   }))
   |> group()
   |> sort(columns: ["share"])

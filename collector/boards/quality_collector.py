@@ -1,17 +1,18 @@
 """How the collector does, from its own report of every minute.
 
-Its counters begin at 0 with each start, so what is shown is always their growth; a start is no growth.
+Its counters begin at 0 with each start, so what is shown is always their growth; a start is no fall.
 """
 
 from typing import Any
 
 from collector.boards.board import choice
 from collector.boards.charts import stat, time_series
-from collector.boards.parts import CALM, COMPARED, TROUBLE, Json, by_thresholds, fixed, labelled
+from collector.boards.parts import CALM, COMPARED, TROUBLE, Json, by_thresholds, fixed, labelled, override_like
 from collector.boards.queries import at_most, imports, series
 
 _COLLECTOR = "r.instance =~ /^${instance:regex}$/"
 _NO_REPORT = "No report of a collector in this time range"
+_NO_GROWTH = "No report of a collector in this time range, or not enough of them yet"
 # Reports are a minute apart; more than an hour between two of them is a collector that was not there.
 _GAP_MS = 3600 * 1000
 
@@ -49,22 +50,33 @@ def waiting() -> Json:
     )
 
 
+def _window(function: str, every: str = "v.windowPeriod") -> str:
+    return f"  |> aggregateWindow(every: {every}, fn: {function}, createEmpty: false)\n"
+
+
+# Growth needs two values: those of twelfths of a window, or a new collector would show nothing for hours. What a
+# counter has after a start is growth, too; what it gained between its last such value and the start is lost.
+_PARTS = _window("last", "duration(v: int(v: v.windowPeriod) / 12)")
+_RATE = _PARTS + "  |> derivative(unit: 1m, nonNegative: true, initialZero: true)\n" + _window("mean")
+_GROWTH = _PARTS + "  |> difference(nonNegative: true, initialZero: true)\n" + _window("sum")
+
+
 def _curve(
     title: str,
     description: str,
     fields: dict[str, str],
-    function: str,
-    growth: str = "",
+    windows: str,
+    *,
+    no_value: str = _NO_REPORT,
     **settings: Any,  # noqa: ANN401 - what time_series takes
 ) -> Json:
-    """Fields of the report, each with its name on screen; `function` is for the width of a pixel."""
+    """Fields of the report, each with its name on screen; `windows` makes one value of those within a pixel."""
     names = "".join(f'if r._field == "{field}" then "{name}" else ' for field, name in fields.items())
     query = (
         imports("date")
         + at_most("366d")
         + series("collector", tuple(fields), _COLLECTOR, start="start")
-        + f"  |> aggregateWindow(every: v.windowPeriod, fn: {function}, createEmpty: false)\n"
-        + growth
+        + windows
         + "  |> map(fn: (r) => ({_time: r._time, _value: r._value, instance: r.instance,"
         + f' name: {names}""}}))\n'
         + '  |> map(fn: (r) => ({r with name: r.name + ", " + r.instance}))\n'
@@ -76,13 +88,18 @@ def _curve(
         description,
         query,
         name=labelled("name"),
-        no_value=_NO_REPORT,
+        no_value=no_value,
         gap_ms=_GAP_MS,
         min=0,
         # A collector that is new has one point and no line yet.
         custom={"showPoints": "auto"},
         **settings,
     )
+
+
+def _colored(name: str, color: str) -> Json:
+    # A curve is called by its field and its collector.
+    return override_like(f"/^{name}, /", color=fixed(color))
 
 
 def throughput() -> Json:
@@ -92,10 +109,11 @@ def throughput() -> Json:
         "Records that came, and records that were stored and acknowledged. The two lines lie on each other; where they"
         " do not, records could not be stored and gateways got no answer: look at the disk.",
         {"records_received": "received", "records_acknowledged": "acknowledged"},
-        "last",
+        _RATE,
+        no_value=_NO_GROWTH,
         unit="short",
-        growth="  |> derivative(unit: 1m, nonNegative: true)\n",
         decimals=1,
+        overrides=[_colored("received", COMPARED), _colored("acknowledged", CALM)],
     )
 
 
@@ -106,10 +124,11 @@ def backlog() -> Json:
         "Records that are stored and not yet in the database, and records that were set aside. A mountain is an outage"
         " of the database that was made up for; a line that only climbs is one that goes on.",
         {"records_pending": "waiting", "records_set_aside": "set aside"},
-        "max",
+        _window("max"),
         unit="short",
         decimals=0,
         fill=15,
+        overrides=[_colored("waiting", COMPARED), _colored("set aside", TROUBLE)],
     )
 
 
@@ -120,9 +139,9 @@ def errors() -> Json:
         "Attempts to write to the database that failed; each is repeated until it works. A few at a restart of the"
         " database are nothing.",
         {"write_errors": "failed"},
-        "last",
+        _GROWTH,
+        no_value=_NO_GROWTH,
         unit="short",
-        growth="  |> difference(nonNegative: true)\n",
         decimals=0,
         bars=True,
         fill=85,
@@ -137,8 +156,9 @@ def disk() -> Json:
         "The size of the journal, which keeps every record, and the room that is left beside it. When the room is used"
         " up, gateways get no answers any more and keep their data until their own memory is full.",
         {"journal_bytes": "journal", "disk_free_bytes": "free"},
-        "last",
+        _window("last"),
         unit="bytes",
+        overrides=[_colored("journal", COMPARED), _colored("free", CALM)],
     )
 
 
@@ -149,7 +169,7 @@ def sync() -> Json:
         "How long the disk takes to store a record for good: the slowest of each moment. Some milliseconds are good,"
         " tens are usual on a memory card; seconds are a disk that is failing or overloaded.",
         {"fsync_ms": "slowest"},
-        "max",
+        _window("max"),
         unit="ms",
         color=fixed(COMPARED),
     )
@@ -162,8 +182,8 @@ def connections() -> Json:
         "A gateway opens a connection for every upload, about once in five minutes, and one for every question to the"
         " control port. Many more are something else in the network; none are gateways that don't find their way.",
         {"connections": "accepted"},
-        "last",
-        growth="  |> derivative(unit: 1m, nonNegative: true)\n",
+        _RATE,
+        no_value=_NO_GROWTH,
         unit="short",
         decimals=1,
         color=fixed(COMPARED),

@@ -50,20 +50,34 @@ start = if v.timeRangeStart < earliest then earliest else v.timeRangeStart
 """
 
 
+# Where the last day of the range ends, for which a query needs `local` and the package `date`.
+END_OF_LAST_DAY = """\
+end = date.add(d: 1d, to: date.truncate(t: date.sub(d: 1ns, from: v.timeRangeStop), unit: 1d))
+"""
+
+
 def series(
     measurement: str,
     field: str | Sequence[str],
     *where: str,
     start: str = "v.timeRangeStart",
     stop: str | None = "v.timeRangeStop",
+    at_noon: bool = False,
 ) -> str:
     """Read one or several fields of a measurement, from the bucket it is in; `where` are further conditions.
 
     The site's condition has to be among them, but for `collector`, which knows no gateway.
+
+    A day stands at the midnight of its gateway, which in the zone of the screen may be on another date. `at_noon` moves
+    it to its noon, which is on the same date as long as the zones are less than half a day apart; `start` and `stop`
+    are then compared with the noon and should be midnights, or "0" for all there is. It needs the package `date`.
     """
     bucket = DAILY if measurement.endswith("_day") else RAW
     fields = [field] if isinstance(field, str) else list(field)
     named = " or ".join(f'r._field == "{name}"' for name in fields)
+    if at_noon:
+        start = start if start == "0" else f"date.sub(d: 12h, from: {start})"
+        stop = stop and f"date.sub(d: 12h, from: {stop})"
     until = f", stop: {stop}" if stop else ""
     conditions = [f'r._measurement == "{measurement}"', named if len(fields) == 1 else f"({named})"]
     text = (
@@ -71,7 +85,8 @@ def series(
         f"  |> range(start: {start}{until})\n"
         f"  |> filter(fn: (r) => {' and '.join(conditions)})\n"
     )
-    return text + "".join(f"  |> filter(fn: (r) => {condition})\n" for condition in where)
+    text += "".join(f"  |> filter(fn: (r) => {condition})\n" for condition in where)
+    return text + ("  |> timeShift(duration: 12h)\n" if at_noon else "")
 
 
 def _names(measurement: str, tag: str, *where: str) -> str:

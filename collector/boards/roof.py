@@ -14,6 +14,7 @@ from math import ceil
 from urllib.parse import quote
 
 from collector.boards.board import board, text
+from collector.boards.neighbours import SIZES
 from collector.boards.parts import Json, mapped, panel
 from collector.boards.queries import local, series
 from collector.boards.roof_picture import Box, Cell, Picture, arrange
@@ -145,24 +146,43 @@ def _energy(picture: Picture) -> Json:
 
 def _compared(picture: Picture) -> Json:
     query = (
-        'import "array"\nimport "dict"\nimport "join"\n\n'
+        'import "array"\nimport "dict"\n\n'
         + _known(picture)
-        + "\nweek = "
+        + "\nnewest = "
+        + series("channel_day", ("energy_wh", "peak_w"), start="-7d", stop=None)
+        + "  |> last()\n\n"
+        + SIZES
+        + "values = "
         + series("channel_day", "energy_wh", start="-7d", stop=None)
         + """\
-  |> sum()
-  |> group(columns: ["array"])
+  |> keep(columns: ["_time", "_value", "ecu", "array", "inverter", "channel", "panel"])
 
+week = union(tables: [sizes, values])
+  |> group(columns: ["ecu", "array", "panel"])
+  |> sort(columns: ["_time"])
+  |> fill(column: "size", usePrevious: true)
+  |> filter(fn: (r) => exists r._value)
+  |> map(fn: (r) => ({r with _value: r._value / r.size}))
+
+// Those of all days are added up, so that days on which half an array is dead are days of the other half.
 middle = week
+  |> group(columns: ["ecu", "array", "_time"])
   |> median(method: "exact_mean")
-  |> filter(fn: (r) => r._value > 0.0)
+  |> group(columns: ["ecu", "array"])
+  |> sum()
+  |> rename(columns: {_value: "middle"})
+  |> set(key: "panel", value: "")
 
-ratio = join.inner(
-  left: week,
-  right: middle,
-  on: (l, r) => l.array == r.array,
-  as: (l, r) => ({l with _value: 100.0 * l._value / r._value}),
-)
+of_panels = week
+  |> group(columns: ["ecu", "array", "panel", "inverter", "channel"])
+  |> sum()
+
+ratio = union(tables: [middle, of_panels])
+  |> group(columns: ["ecu", "array"])
+  |> sort(columns: ["panel"])
+  |> fill(column: "middle", usePrevious: true)
+  |> filter(fn: (r) => r.panel != "" and r.middle > 0.0)
+  |> map(fn: (r) => ({r with _value: 100.0 * r._value / r.middle}))
 """
         + _NAMED
         + """
@@ -179,7 +199,8 @@ union(tables: [known |> map(fn: (r) => ({panel: r.panel, _value: least})), ratio
     )
     return _canvas(
         "Against its array, 7 days (%)",
-        "Energy of each panel in seven days, in per cent of the middle panel of its array. 90 and more is good; yellow"
+        "Energy of each panel in seven days, in per cent of the middle panels of its array on those days, for each watt"
+        " of peak power where that of all of them is configured. 90 and more is good; yellow"
         " is shade or dirt that lasts, red below 70 is a fault or a panel that is silent.",
         query,
         picture,

@@ -1,4 +1,4 @@
-// The days in UTC on which a gateway has points or roll-ups. The collector fills in the words with a dollar sign.
+// The days in UTC on which gateways have points or roll-ups. The collector fills in the words with a dollar sign.
 
 days = (bucket, measurement, field) =>
   from(bucket: bucket)

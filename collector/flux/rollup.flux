@@ -23,6 +23,22 @@ daily(measurement: "inverter", field: "temperature_c") |> max() |> group() |> yi
 daily(measurement: "inverter", field: "grid_voltage_v") |> max() |> group() |> yield(name: "inverter_day.grid_voltage_max_v")
 daily(measurement: "inverter", field: "grid_voltage_v") |> min() |> group() |> yield(name: "inverter_day.grid_voltage_min_v")
 
+// Where an inverter has three phases, its own voltage is their mean, so the phases tell what was highest and lowest.
+phases = (tables=<-) => tables |> group(columns: ["_start", "ecu", "inverter", "inverter_name", "model"])
+
+daily(measurement: "phase", field: "grid_voltage_v")
+  |> max()
+  |> phases()
+  |> max()
+  |> group()
+  |> yield(name: "inverter_day.phase_voltage_max_v")
+daily(measurement: "phase", field: "grid_voltage_v")
+  |> min()
+  |> phases()
+  |> min()
+  |> group()
+  |> yield(name: "inverter_day.phase_voltage_min_v")
+
 daily(measurement: "channel", field: "energy_wh") |> sum() |> group() |> yield(name: "channel_day.energy_wh")
 daily(measurement: "channel", field: "power_w") |> max() |> group() |> yield(name: "channel_day.peak_power_w")
 daily(measurement: "channel", field: "peak_w") |> last() |> group() |> yield(name: "channel_day.peak_w")

@@ -106,7 +106,7 @@ def day_points(points: Iterable[Point], zones: Mapping[str, tzinfo]) -> Iterator
     """The roll-up of every day of every gateway, each in the gateway's own zone."""
     days: dict[tuple[str, date], list[Point]] = defaultdict(list)
     for point in sorted(points, key=lambda point: point.time):
-        if point.measurement in ("ecu", "inverter", "channel"):
+        if point.measurement in ("ecu", "inverter", "channel", "phase"):
             at = _EPOCH + timedelta(microseconds=point.time // 1000)
             days[point.tags[0], at.astimezone(zones[point.tags[0]]).date()].append(point)
     for (ecu, local), found in days.items():
@@ -136,14 +136,15 @@ def _ecu_day(points: Sequence[Point], midnight: int) -> Iterator[Point]:
 def _inverter_days(points: Sequence[Point], midnight: int) -> Iterator[Point]:
     rounds = sum(point.measurement == "ecu" for point in points)
     for tags, found in _by_series(points, "inverter"):
+        volts = [point for point in points if point.measurement == "phase" and point.tags[:4] == tags] or found
         fields = {
             "energy_wh": _sum(found, "energy_wh"),
             "peak_power_w": _best(found, "dc_power_w", max),
             "records": len(found),
             "rounds": rounds,
             "temperature_max_c": _best(found, "temperature_c", max),
-            "grid_voltage_max_v": _best(found, "grid_voltage_v", max),
-            "grid_voltage_min_v": _best(found, "grid_voltage_v", min),
+            "grid_voltage_max_v": _best(volts, "grid_voltage_v", max),
+            "grid_voltage_min_v": _best(volts, "grid_voltage_v", min),
         }
         yield Point("inverter_day", tags, fields, midnight)
 

@@ -4,6 +4,7 @@ What is asked is the query in the committed file, on a real InfluxDB; what is ma
 of it by the rule's own threshold. The time of day is whatever a test says.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -359,6 +360,58 @@ def test_a_roof_is_not_called_dead_while_one_gateway_reports(influx: Influx) -> 
     roof.gateway(roof.steps(8 * HOUR, 4 * HOUR), ecu=OTHER)
     roof.collector(4 * HOUR, 40.0, polls=True)
     assert firing(influx, roof, "solar-roof-silent") == []
+
+
+def winter(highest: float) -> Callable[[datetime], float]:
+    """A sun that is highest at the time of NOON, and goes as far below the horizon by night as in midwinter."""
+    return lambda at: highest - 60.0 * (1.0 - math.cos(math.tau * ((at - NOON) / DAY)))
+
+
+def idle(days: float, sun: Callable[[datetime], float] | None, now: datetime = NOON) -> Roof:
+    """A roof that was last heard of so many days ago, whose gateway goes on asking for work."""
+    roof = Roof(now)
+    roof.gateway(roof.steps(days * DAY + HOUR, days * DAY))
+    roof.collector(8 * DAY, sun, polls=True)
+    return roof
+
+
+@pytest.mark.parametrize("days", [7.1, 13.0, 90.0])
+@pytest.mark.parametrize("hour", [0, 12])
+def test_a_roof_that_is_silent_for_a_week_is_told_all_winter_by_day_and_by_night(
+    influx: Influx, days: float, hour: int
+) -> None:
+    roof = idle(days, winter(14.5), NOON + hour * HOUR)
+    assert firing(influx, roof, "solar-roof-silent") == [{"ecu": ECU, "site": "Roof"}]
+    assert asked(influx, roof.now, "solar-gateway-silent") == []
+
+
+def test_a_roof_that_is_silent_for_a_week_is_told_where_the_place_is_unknown(influx: Influx) -> None:
+    assert subjects(firing(influx, idle(8.0, None), "solar-roof-silent"), "site") == ["Roof"]
+
+
+def test_a_roof_under_the_snow_of_some_days_is_left_alone(influx: Influx) -> None:
+    assert firing(influx, idle(6.9, winter(14.5)), "solar-roof-silent") == []
+
+
+def test_a_roof_in_a_polar_night_is_left_alone(influx: Influx) -> None:
+    assert firing(influx, idle(30.0, winter(-2.0)), "solar-roof-silent") == []
+
+
+@pytest.mark.parametrize("polls", [True, False])
+def test_a_roof_is_not_told_for_a_week_in_which_collector_or_gateway_was_away(influx: Influx, polls: bool) -> None:
+    roof = Roof(NOON + 12 * HOUR)
+    roof.gateway(roof.steps(9 * DAY, 8 * DAY))
+    if not polls:
+        # The collector was there all the time, but nobody asked it for work until now.
+        roof.collector(8 * DAY, winter(14.5), until=4 * HOUR)
+    roof.collector(4 * HOUR, winter(14.5), polls=True)
+    assert firing(influx, roof, "solar-roof-silent") == []
+
+
+def test_a_gateway_that_was_gone_long_before_the_others_fell_silent_is_not_told_with_them(influx: Influx) -> None:
+    roof = idle(10.0, winter(14.5))
+    roof.gateway(roof.steps(60 * DAY, 59 * DAY), ecu=OTHER)
+    assert subjects(firing(influx, roof, "solar-roof-silent"), "site") == ["Roof"]
 
 
 # An inverter falls silent.

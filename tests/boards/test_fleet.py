@@ -1,15 +1,18 @@
 """The board of the fleet: every gateway by its own day, and the one that needs somebody on top."""
 
 import statistics
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from tests.boards.conftest import Site
+from collector import clock
+from collector.points import Point
+from tests.boards.conftest import Site, fill
 from tests.boards.figures import Sample
 from tests.boards.files import boards
 from tests.boards.screen import Look, Row, Screen, numbers, when
 from tests.boards.sites import AMSTERDAM, BARN, NOW, ROOF, SHED, ZONES
+from tests.conftest import Influx
 
 DAY = timedelta(days=1)
 
@@ -110,14 +113,70 @@ def test_a_site_whose_inverter_is_gone_for_a_day_misses_one(mixed: Site) -> None
     assert (float(row["inverters"]), float(row["missing"])) == (3, 0)
 
 
+def heard(at: datetime, *inverters: int) -> list[Point]:
+    """Roll-ups of a gateway's days up to today, each with so many inverters; a day with none is not there."""
+    midnight = at.astimezone(AMSTERDAM).replace(hour=0, minute=0, second=0)
+    fields = {"energy_wh": 100.0, "records": 9, "first_s": 0, "last_s": 40_000, "lifetime_kwh": 5.0}
+    return [
+        Point("ecu_day", (ROOF, "Roof"), {**fields, "inverters": count}, clock.to_ns(midnight - age * DAY))
+        for age, count in enumerate(reversed(inverters))
+        if count
+    ]
+
+
+def test_in_the_morning_no_inverter_is_missing_that_was_there_yesterday(influx: Influx) -> None:
+    fill(influx, (), heard(NOW, 10, 10, 4))
+    look = Screen(influx, NOW).look(boards()["solar-fleet"])
+    (row,) = look.panel("Sites")
+    assert (float(row["inverters"]), float(row["missing"]), row["state"]) == (10, 0, "4")
+    assert numbers(look.panel("In all"), "name")["seen last",] == 10
+
+
+def test_an_inverter_is_missing_that_was_heard_neither_yesterday_nor_today(influx: Influx) -> None:
+    fill(influx, (), heard(NOW, 10, 9, 4))
+    look = Screen(influx, NOW).look(boards()["solar-fleet"])
+    (row,) = look.panel("Sites")
+    assert (float(row["inverters"]), float(row["missing"]), row["state"]) == (9, 1, "1")
+    shown = numbers(look.panel("In all"), "name")
+    assert (shown["inverters",], shown["seen last",]) == (10, 9)
+
+
+def test_an_inverter_that_was_taken_off_is_forgotten_after_a_fortnight(influx: Influx) -> None:
+    fill(influx, (), heard(NOW, 10, *[9] * 14, 4))
+    (row,) = Screen(influx, NOW).look(boards()["solar-fleet"]).panel("Sites")
+    assert (float(row["missing"]), row["state"]) == (0, "4")
+
+
+def test_of_a_site_without_a_record_for_days_no_inverter_is_counted_as_missing(influx: Influx) -> None:
+    fill(influx, (), heard(NOW, 10, 0, 0, 0))
+    look = Screen(influx, NOW).look(boards()["solar-fleet"])
+    (row,) = look.panel("Sites")
+    assert (row["inverters"], row["missing"], row["state"]) == ("", "", "0")
+    assert numbers(look.panel("Energy of all"), "name") == {
+        ("today",): 0,
+        ("yesterday",): 0,
+        ("30 days",): 100,
+        ("lifetime",): 5000,
+    }
+    patient = Screen(influx, NOW).look(boards()["solar-fleet"], silent="100")
+    assert [row["state"] for row in patient.panel("Sites")] == ["4"]
+
+
+def test_before_dawn_today_has_no_energy_yet(influx: Influx) -> None:
+    fill(influx, (), heard(NOW, 10, 10, 0))
+    shown = numbers(Screen(influx, NOW).look(boards()["solar-fleet"]).panel("Energy of all"), "name")
+    assert (shown["today",], shown["yesterday",]) == (0, 100)
+
+
 def test_the_list_is_cut(mixed: Site, fleet: Look) -> None:
     short = mixed.screen.look(boards()["solar-fleet"], rows="1").panel("Sites")
     assert short == fleet.panel("Sites")[:1]
 
 
 def test_sites_and_inverters_are_counted(mixed: Site, fleet: Look) -> None:
-    inverters = mixed.figures.grouped("ecu_day", "inverters", "ecu", how=max, start=NOW - 90 * DAY)
-    latest = mixed.figures.grouped("ecu_day", "inverters", "ecu", how=lambda values: values[-1])
+    inverters, latest = (
+        mixed.figures.grouped("ecu_day", "inverters", "ecu", how=max, start=NOW - age * DAY) for age in (14, 2)
+    )
     assert numbers(fleet.panel("In all"), "name") == {
         ("sites",): 3,
         ("silent",): 0,

@@ -28,9 +28,9 @@ def _query(number: int) -> str:
     return str(query)
 
 
-def _ask(site: Site, number: int) -> list[Row]:
+def _ask(site: Site, number: int, limit: str = "253.0") -> list[Row]:
     influx = site.screen.influx
-    query = with_buckets(_query(number), bucket_names(influx.bucket, influx.rollup_bucket))
+    query = with_buckets(_query(number).replace("253.0", limit), bucket_names(influx.bucket, influx.rollup_bucket))
     rows = influx.api.query(query, rfc3339(NOW))
     assert not [row["error"] for row in rows if row.get("error")]
     return rows
@@ -131,6 +131,14 @@ def test_the_highest_voltage_and_its_minutes_are_those_of_one_inverter(mixed: Si
     above = [s for s in mixed.figures.samples("inverter", "grid_voltage_v", inverter=ROOF_3) if s.value > 253]
     (row,) = _ask(mixed, 11)
     assert (int(row["_value"]), when(row).astimezone(AMSTERDAM).date()) == (5 * len(above), date(2026, 4, 2))
+
+
+def test_a_phase_above_the_limit_is_found_though_the_mean_of_three_is_below(mixed: Site) -> None:
+    start = NOW - timedelta(days=30)
+    limit = max(s.value for s in mixed.figures.samples("inverter", "grid_voltage_v", inverter=BARN_1, start=start))
+    above = {s.time for s in mixed.figures.samples("phase", "grid_voltage_v", start=start) if s.value > limit}
+    rows = [row for row in _ask(mixed, 11, f"{limit:.1f}") if row["inverter_name"] == "Barn 1"]
+    assert sum(int(row["_value"]) for row in rows) == 5 * len(above) > 0
 
 
 def test_phases_are_told_apart(mixed: Site) -> None:

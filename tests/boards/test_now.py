@@ -5,11 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from tests.boards.conftest import Site
+from collector import clock
+from collector.points import Point
+from tests.boards.conftest import Site, fill
 from tests.boards.figures import Sample
 from tests.boards.files import boards
 from tests.boards.screen import Look, Screen, numbers, when
-from tests.boards.sites import AMSTERDAM, BARN, NOW, ROOF, SHED, ZONES
+from tests.boards.sites import AMSTERDAM, BARN, NOW, ROOF, ROOF_1, SHED, ZONES
+from tests.conftest import Influx
 
 FRESH = timedelta(minutes=20)
 # What the screen of these tests asks for over a day.
@@ -54,6 +57,23 @@ def test_the_share_is_of_the_configured_peak_or_of_what_was_more(mixed: Site, no
     assert configured[ROOF] == 3000
     assert float(row["most"]) == pytest.approx(most)
     assert row["name"] == f"{100 * float(row['power']) / most:.0f} % of {most / 1000:.1f} kW"
+
+
+def test_a_panel_that_was_given_another_name_counts_once(influx: Influx) -> None:
+    names = (("South 1", 0, 380.0), ("Ridge 1", 30, 400.0))
+    roll_ups = [
+        Point(
+            "channel_day",
+            (ROOF, "Roof", ROOF_1, "Roof 1", "1", name, "South"),
+            {"energy_wh": 1000.0, "peak_w": peak_w},
+            clock.to_ns(MIDNIGHT - timedelta(days=40 - day)),
+        )
+        for name, day, peak_w in names
+    ]
+    record = Point("ecu", (ROOF, "Roof"), {"power_w": 100.0}, clock.to_ns(NOW - timedelta(minutes=5)))
+    fill(influx, [record], roll_ups)
+    (row,) = Screen(influx, NOW).look(boards()["solar-now"]).panel("Power now")
+    assert (row["name"], float(row["most"])) == ("25 % of 0.4 kW", 400)
 
 
 def test_a_site_that_is_silent_gives_nothing_now(mixed: Site) -> None:

@@ -306,3 +306,8 @@ def test_files_are_written_so_that_a_change_can_be_read() -> None:
 def test_no_panel_is_shifted_in_time(board: Json) -> None:
     for panel in asking(board):
         assert not panel.get("timeShift"), panel["title"]
+
+
+@every_board
+def test_no_two_curves_of_a_panel_have_one_colour_by_the_chance_of_their_names(board: Json) -> None:
+    assert "palette-classic-by-name" not in json.dumps(board)
