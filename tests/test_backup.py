@@ -4,17 +4,20 @@ import contextlib
 import json
 import os
 import sqlite3
+import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
 
 from collector.backup import archive, files, take
 from collector.backup.settings import LEFT_OUT, without_secrets
 from collector.cli import FINDING, FINE, USAGE, main
 from collector.config import load
+from collector.doctor.ports import POLL
 from collector.errors import CollectorError
 from collector.journal import Journal
 from collector.journal_reader import JournalReader
@@ -151,6 +154,54 @@ def test_a_token_is_found_however_it_is_written(text: str, tmp_path: Path) -> No
     assert influxdb is not None
     assert influxdb.token.get_secret_value() == LEFT_OUT
     assert (influxdb.url, influxdb.org) == ("http://x:1", "o")
+
+
+@pytest.mark.parametrize("token", ["solar", "token", "home", "influxdb", "[", "\\\\1"])
+def test_a_token_that_equals_other_words_changes_none_but_itself(token: str, tmp_path: Path) -> None:
+    text = (
+        f'[influxdb]\nurl = "http://home:1"\norg = "home"\nbucket = "solar"\ntoken = "{token}"  # not {token}!\n'
+        f"[site]\nname = \"a # token = 'x', solar\"\n[[inverter]]\nid = \"408000158215\"\nname = '''# \"solar\" '''\n"
+    )
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    before = load(path, {}).model_dump()
+    path.write_text(without_secrets(text), encoding="utf-8")
+    after = load(path, {}).model_dump()
+    assert after["influxdb"].pop("token").get_secret_value() == LEFT_OUT
+    assert before["influxdb"].pop("token").get_secret_value() == token.replace("\\\\", "\\")
+    assert after == before
+
+
+def test_a_short_token_leaves_the_comments_as_well() -> None:
+    text = '# solar is it, solarium is not; was token = "home"\n[influxdb]\ntoken = "solar"\n'
+    assert without_secrets(text).splitlines()[0] == (f'# {LEFT_OUT} is it, solarium is not; was token = "{LEFT_OUT}"')
+
+
+def test_a_configuration_that_its_token_can_not_be_taken_from_is_not_backed_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tomlkit, "dumps", lambda _: '[influxdb]\n"left-out" = "token"\n')
+    with pytest.raises(CollectorError, match="can't be taken out of the configuration"):
+        without_secrets(CONFIG)
+
+
+@pytest.mark.usefixtures("journal")
+def test_nobody_else_may_read_a_backup(run: Run, folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert run("backup", "solar.tar.gz")[0] == FINE
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / "solar.tar.gz").stat().st_mode) == 0o600
+
+
+def test_the_poll_of_the_doctor_counts_as_no_gateway(run: Run, journal: Path) -> None:
+    with contextlib.closing(Journal(journal)) as more:
+        more.append([arrival(POLL, ns("2026-06-21T10:48:00Z"))])
+    _, out, _ = run("backup", "solar.tar.gz")
+    assert out.startswith("solar.tar.gz: 3 records of 2 ECUs, ")
+    _, out, _ = run("restore", "--check", "solar.tar.gz")
+    assert "  3 records of 2 ECUs\n" in out
 
 
 def test_the_name_of_a_tokens_file_stays() -> None:
@@ -358,6 +409,19 @@ def test_a_damaged_journal_replaces_no_good_backup(run: Run, folder: Path, journ
 
 
 @pytest.mark.usefixtures("journal")
+def test_what_another_backup_takes_away_meanwhile_is_no_fault(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Path.glob
+
+    def glob(path: Path, pattern: str) -> list[Path]:
+        return [*found(path, pattern), path / ".collector-gone.part"]
+
+    monkeypatch.setattr(Path, "glob", glob)
+    assert run("backup", str(folder / "solar.tar.gz"))[0] == FINE
+
+
+@pytest.mark.usefixtures("journal")
 @pytest.mark.parametrize("stage", ["copy", "pack", "verify"])
 def test_cut_off_at_any_stage_nothing_is_left(folder: Path, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     out = folder / "out"
@@ -394,6 +458,7 @@ def test_on_a_full_disk_there_is_one_line_and_no_half_file(run: Run, small_disk:
         assert (code, len(err.splitlines())) == (FINDING, 1)
         assert "the disk is full: make room" in err
         assert ".part" not in err
+        assert "journal.db" not in err
         assert names(out) == []
     ballast.unlink()
     assert run("backup", str(out))[0] == FINE

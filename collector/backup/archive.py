@@ -14,13 +14,17 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Annotated, Final, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from collector.backup.files import create_private
 from collector.errors import CollectorError
 from collector.journal_schema import SCHEMA_VERSION
+from collector.protocol.messages import PROBE_ECU
+from collector.values import Name
 
 FOLDER = "collector-backup"
 MANIFEST: Final = "manifest.json"
@@ -32,7 +36,15 @@ MOST_TEXT_BYTES = 1_000_000
 _CHUNK_BYTES = 1 << 20
 _LEVEL = 1
 
+
+def _instant(value: str) -> str:
+    datetime.fromisoformat(value)
+    return value
+
+
 Count = Annotated[int, Field(ge=0)]
+# No year that can't be reckoned with.
+Instant = Annotated[str, Field(pattern=r"\A(19[7-9]\d|2\d{3})-\d\d-\d\dT\d\d:\d\d:\d\dZ\z"), AfterValidator(_instant)]
 Progress = Callable[[int, int], None]
 
 
@@ -48,22 +60,27 @@ class Member(BaseModel):
 class Manifest(BaseModel):
     """What a backup holds, where it was made and when (RFC 3339, UTC).
 
-    `journal` is the path as configured, `timezone` the site's, wherever it was given. What a newer version adds here is
-    passed over, unless it raises `format`.
+    `journal` is the path as it was configured, for people to read: nothing is written where it says. `timezone` is the
+    site's, wherever it was given. What a newer version adds here is passed over, unless it raises `format`.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
 
     format: Literal[1] = 1
-    collector: str
-    made_at: str
-    instance: str
-    timezone: str
+    collector: Name
+    made_at: Instant
+    instance: Name
+    timezone: Name
     journal: str
     journal_schema: Count
     tables: dict[str, Count]
     ecus: dict[str, Count]
     members: dict[Literal["journal.db", "config.toml"], Member]
+
+    def from_gateways(self) -> tuple[int, int]:
+        """How many records of how many gateways, of which the poll of `collector doctor` is none."""
+        gateways = self.ecus.keys() - {"", PROBE_ECU}
+        return self.tables.get("record", 0) - self.ecus.get(PROBE_ECU, 0), len(gateways)
 
 
 def measure(path: Path) -> Member:
@@ -74,11 +91,11 @@ def measure(path: Path) -> Member:
 
 
 def write(path: Path, manifest: Manifest, files: Mapping[str, Path], at: int, progress: Progress) -> None:
-    """Write a new backup file, not synced; `at` is in seconds since 1970. Raises OSError."""
+    """Write a new backup file, not synced, for nobody else to read; `at` is in seconds since 1970. Raises OSError."""
     text = manifest.model_dump_json(indent=2).encode()
     total = sum(member.bytes for member in manifest.members.values())
     done = _Tally(total, progress)
-    with tarfile.open(path, "x:gz", compresslevel=_LEVEL) as tar:
+    with create_private(path) as packed, tarfile.open(fileobj=packed, mode="w:gz", compresslevel=_LEVEL) as tar:
         tar.addfile(_header(MANIFEST, len(text), at), io.BytesIO(text))
         for name, member in manifest.members.items():
             with files[name].open("rb") as file:
@@ -201,7 +218,7 @@ def _manifest(path: Path, tar: tarfile.TarFile) -> Manifest:
         if fault["loc"] == ("format",):
             raise CollectorError(f"{path} was made by a newer collector: use that one") from None
         where = ".".join(map(str, fault["loc"]))
-        raise _damaged(path, f"{MANIFEST}: {where}: {fault['msg']}") from None
+        raise _damaged(path, f"{MANIFEST}: {where!r}: {fault['msg']}") from None
     if JOURNAL not in manifest.members:
         raise _damaged(path, f"its {MANIFEST} knows no {JOURNAL}")
     if manifest.journal_schema > SCHEMA_VERSION:

@@ -107,7 +107,7 @@ def _say_what(manifest: "Manifest") -> None:
 
 
 def _held(manifest: "Manifest") -> str:
-    records, ecus = manifest.tables.get("record", 0), sum(ecu != "" for ecu in manifest.ecus)
+    records, ecus = manifest.from_gateways()
     return f"{_counted(records, 'record')} of {_counted(ecus, 'ECU')}"
 
 

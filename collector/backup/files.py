@@ -6,12 +6,14 @@ at the next attempt, a day later at the earliest.
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from collector.errors import CollectorError, JournalError
 
@@ -28,14 +30,17 @@ def workshop(folder: Path) -> Iterator[Path]:
     """
     with disk_errors(folder):
         for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
-            if time.time() - left.stat().st_mtime > _ABANDONED_S:
-                shutil.rmtree(left, ignore_errors=True)
+            # One that is done meanwhile takes its own away.
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                    shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=_PREFIX, suffix=_SUFFIX, dir=folder) as place:
             try:
                 yield Path(place)
             except JournalError as exc:
-                # Nobody knows that folder.
-                raise JournalError(exc.reason.replace(f"{place}{os.sep}", f"{folder}{os.sep}")) from exc
+                # Nobody knows that folder, nor what is in it.
+                inside = re.compile(rf"{re.escape(place)}{os.sep}[\w.-]+")
+                raise JournalError(inside.sub(lambda _: str(folder.absolute()), exc.reason)) from exc
 
 
 @contextmanager
@@ -48,7 +53,7 @@ def disk_errors(path: Path) -> Iterator[None]:
             case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
                 remedy = "the disk is full: make room, or choose another folder"
             case errno.EACCES | errno.EPERM:
-                remedy = "this user may not do that there: run as the user of the service, or choose another folder"
+                remedy = "this user may not do that there: run as one who may, or choose another folder"
             case errno.EROFS:
                 remedy = "it is read-only: choose another folder"
             case errno.ENOENT | errno.ENOTDIR:
@@ -56,6 +61,11 @@ def disk_errors(path: Path) -> Iterator[None]:
             case _:
                 remedy = exc.strerror or str(exc)
         raise CollectorError(f"{path}: {remedy}") from exc
+
+
+def create_private(path: Path) -> IO[bytes]:
+    """Open a new file that only its owner may read, whatever the umask says; raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def sync(path: Path) -> None:
