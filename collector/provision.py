@@ -134,7 +134,7 @@ def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
             api.delete_token(token_id)
         logger.info("token made file=%s may=%s", account.file(folder), ",".join(account.actions))
         if replaced:
-            logger.warning("token replaced, so: docker compose restart %s", account.owner)
+            logger.warning("token replaced, so restart: %s (docker compose restart %s)", account.owner, account.owner)
     return [account.owner for account in made]
 
 
@@ -249,7 +249,11 @@ def _store(path: Path, secret: str, mode: int) -> None:
 def _run(step: str, folder: Path, environ: Mapping[str, str]) -> None:
     if step == "secrets":
         make_secrets(folder)
-        logger.info("the password of Grafana's user admin: docker compose exec grafana cat %s", _SHOWN_PASSWORD)
+        logger.info(
+            "the password of Grafana's user admin is in %s (with Docker: docker compose exec grafana cat %s)",
+            folder / "grafana" / "admin_password",
+            _SHOWN_PASSWORD,
+        )
         return
     influxdb = config.load(None, environ).influxdb
     if influxdb is None:

@@ -168,6 +168,7 @@ class RollupLoop:
         self._connected = False
         self._outage: str | None = None
         self._outage_since = 0.0
+        self._hindrance: str | None = None
         # Gateways whose zone was compared with ours since the start; None before the first look.
         self._to_check: set[str] | None = None
         self._checked: set[str] = set()
@@ -179,8 +180,8 @@ class RollupLoop:
     @property
     def error(self) -> str | None:
         """Why days wait that should not, if any do."""
-        if self._outage is not None:
-            return self._outage
+        if self._outage is not None or self._hindrance is not None:
+            return self._outage or self._hindrance
         return next((f"{ecu} {day}: {refusal.reason}" for (ecu, day), refusal in self._refused.items()), None)
 
     def wake(self) -> None:
@@ -203,7 +204,7 @@ class RollupLoop:
             except (RollupBusy, RollupUnsettled):
                 await trio.sleep(BUSY_S)
             except JournalError as exc:
-                _log.debug("roll-ups wait for the journal reason=%s", exc)
+                self._note_hindrance(exc)
                 await trio.sleep(LOOK_S)
             else:
                 self._note_recovery()
@@ -321,7 +322,14 @@ class RollupLoop:
             _log.warning("roll-ups wait for InfluxDB reason=%s", exc)
         self._outage = str(exc)
 
+    def _note_hindrance(self, exc: JournalError) -> None:
+        # Of the journal itself the service says so as well, but not of the file with the lock beside it.
+        if self._hindrance != str(exc):
+            _log.warning("roll-ups wait for the journal reason=%s", exc)
+        self._hindrance = str(exc)
+
     def _note_recovery(self) -> None:
+        self._hindrance = None
         if self._outage is not None:
             _log.info("roll-ups go on after_s=%.0f", trio.current_time() - self._outage_since)
             self._outage = None

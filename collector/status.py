@@ -88,6 +88,13 @@ def gather(config: Config, now: int, *, brief: bool = False) -> Status:
     return status
 
 
+def rollups_waiting(days: int) -> str:
+    """What is the matter with roll-ups that an error holds up, in the words that come before it."""
+    if not days:
+        return "roll-ups can't be computed"
+    return "1 day waits for its roll-up" if days == 1 else f"{days} days wait for their roll-up"
+
+
 def _look(status: Status, reader: JournalReader, config: Config, now: int, *, brief: bool) -> None:
     run = reader.state(RUN_STATE)
     status.pending = reader.pending_count()
@@ -102,7 +109,7 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
     for reason, count in reader.set_aside_reasons(_REASONS_SHOWN):
         status.warnings.append(f"{count} not understood or refused by InfluxDB: {reason}")
     if run.get("rollup_error"):
-        status.warnings.append(f"{status.rollups_pending} days wait for their roll-up: {run['rollup_error']}")
+        status.warnings.append(f"{rollups_waiting(status.rollups_pending)}: {run['rollup_error']}")
     names = Names(config)
     known = reader.state(NAMES_STATE).get("fingerprint")
     if config.influxdb and known not in (None, names.fingerprint()):

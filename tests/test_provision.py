@@ -123,7 +123,7 @@ def test_no_line_of_the_log_holds_a_secret_and_one_says_where_grafanas_is(
     secrets = contents(folder).values()
     assert len(secrets) == 6
     assert not [secret for secret in secrets if secret.strip() in caplog.text]
-    assert "docker compose exec grafana cat /run/secrets/admin_password" in caplog.text
+    assert f"{folder}/grafana/admin_password (with Docker: docker compose exec grafana cat /run/secrets/" in caplog.text
     assert "restart" not in caplog.text
 
 

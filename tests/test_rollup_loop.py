@@ -455,3 +455,17 @@ async def test_an_outage_while_a_gateway_is_begun_anew_does_it_again(bench: Benc
         await trio.sleep(60)
     assert bench.computing.settled == [ECU] * 4
     assert len(bench.times("2026-06-01")) == 1
+
+
+async def test_a_lock_file_that_is_not_to_be_opened_is_told_once_and_no_longer_when_it_is(
+    bench: Bench, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.computing.script = [JournalError("journal.db.rollup.lock: Permission denied") for _ in range(3)]
+    bench.mark(YESTERDAY)
+    async with bench.running():
+        await trio.sleep(QUIET_S + 2)
+        assert bench.loop.error == "journal.db.rollup.lock: Permission denied"
+        await trio.sleep(10 * LOOK_S)
+        assert bench.loop.error is None
+    assert [record.levelname for record in caplog.records if "lock" in record.message] == ["WARNING"]
+    assert len(bench.times(YESTERDAY)) == 1

@@ -13,6 +13,7 @@ from collector import status as status_module
 from collector import status_view
 from collector.config import Config
 from collector.journal import NAMES_STATE, RUN_STATE, Journal
+from collector.journal_reader import JournalReader
 from collector.names import Names
 from collector.protocol.upload import LateGroup
 from collector.status import EcuStatus, InverterStatus, Status, gather
@@ -155,6 +156,12 @@ def test_days_that_wait_for_their_roll_up_are_counted_and_worth_a_word_only_when
     assert (found.rollups_pending, found.warnings, found.healthy) == (2, [], True)
     journal.put_state(RUN_STATE, {**RUNNING, "rollup_error": "the token lacks a right"})
     assert look(journal).warnings == ["2 days wait for their roll-up: the token lacks a right"]
+    with JournalReader(journal.path) as reader:
+        marks = [mark.id for mark in reader.stale_days()]
+    journal.clear_days(marks[1:])
+    assert look(journal).warnings == ["1 day waits for its roll-up: the token lacks a right"]
+    journal.clear_days(marks)
+    assert look(journal).warnings == ["roll-ups can't be computed: the token lacks a right"]
 
 
 def test_the_keys_of_the_json_are_those_that_were_promised(journal: Journal) -> None:

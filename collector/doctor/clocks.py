@@ -18,6 +18,8 @@ GATEWAYS = "gateways"
 _NOT_SYNCHRONISED = 5
 # More than the kernel's structure has on any machine.
 _TIMEX_BYTES = 512
+# Every day with some light brings records; a gateway that was heard and brought none for longer is worth a look.
+NO_RECORD_NS = 2 * 24 * 3600 * NS
 _BACK_NS = 60 * NS
 
 
@@ -71,6 +73,8 @@ def gateways(look: Look) -> list[Finding]:
     facts = look.facts
     if facts.error is not None:
         return []
+    if facts.is_late:
+        return [skipped(GATEWAYS, "the journal could not be read in time", "look again when it is quiet")]
     if not facts.ecus:
         return [
             warning(
@@ -99,6 +103,8 @@ def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
                 "is it on, and does it ask this DNS server? Forbid it the internet but NTP: docs/dns.md, section 9",
             )
         )
+    elif ecu.skew is None and look.now - (ecu.newest_at or ecu.gateway.first_seen_at) > NO_RECORD_NS:
+        findings.append(_without_records(name, heard, ecu))
     if ecu.skew is not None:
         findings.append(_wrong_clock(name, ecu))
     if findings:
@@ -106,7 +112,19 @@ def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
     skew = "; too little came live of late to judge its clock"
     if ecu.skew_s is not None and abs(ecu.skew_s) <= TOLERATED_S:
         skew = f"; its clock is right ({ecu.skew_s:.0f} s from record to receipt)"
-    return [ok(GATEWAYS, f"{name} was last heard {heard}{skew}")]
+    newest = f"its newest record is of {told_time(ecu.newest_at)}" if ecu.newest_at else "it has sent no record yet"
+    return [ok(GATEWAYS, f"{name} was last heard {heard}, {newest}{skew}")]
+
+
+def _without_records(name: str, heard: str, ecu: EcuFacts) -> Finding:
+    newest = f"its newest record is of {told_time(ecu.newest_at)}" if ecu.newest_at else "it never sent a record"
+    return warning(
+        GATEWAYS,
+        f"{name} was last heard {heard}, but {newest}",
+        "it reaches the control port, and its records may not reach the data ports; it keeps them for a while",
+        "let the data ports in through every firewall (docs/dns.md, section 8), and try `collector doctor"
+        " --from-outside` in its network; without light, or without a link to its inverters, it has nothing to send",
+    )
 
 
 def _wrong_clock(name: str, ecu: EcuFacts) -> Finding:

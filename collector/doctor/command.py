@@ -49,6 +49,7 @@ def add_parser(
     doctor.add_argument(
         "--from-outside",
         metavar="HOST",
+        type=_host,
         help="check another machine's collector over the network, as a gateway sees it; nothing else is looked at",
     )
     doctor.set_defaults(command=_doctor)
@@ -75,16 +76,26 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is no address; expected one as 192.168.1.10") from None
 
 
+def _host(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected the name or address of a machine")
+    return text
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
+    outside: str | None = arguments.from_outside
+    if outside is not None and arguments.config is None:
+        # A configuration that happens to be here is this machine's, and says nothing of the other's ports.
+        return _tell(_from_outside(outside, Listen()), arguments)
     try:
         config = load(arguments.config)
     except ConfigError as exc:
         _say([_faulty(fault) for fault in exc.faults], as_one_object=arguments.json)
         return _USAGE
-    if arguments.from_outside:
-        findings = _from_outside(arguments.from_outside, config.listen)
-    else:
-        findings = _examined(config, arguments)
+    return _tell(_from_outside(outside, config.listen) if outside else _examined(config, arguments), arguments)
+
+
+def _tell(findings: Sequence[Finding], arguments: argparse.Namespace) -> int:
     _say(findings, as_one_object=arguments.json)
     return _FINE if is_healthy(findings) else _FINDING
 
@@ -99,8 +110,7 @@ def _faulty(fault: str) -> Finding:
 def _from_outside(host: str, listen: Listen) -> list[Finding]:
     from collector.doctor import ports
 
-    asked = [port for port in (*listen.data_ports, listen.control_port) if port]
-    return trio.run(ports.from_outside, host, asked)
+    return trio.run(ports.from_outside, host, (*listen.data_ports, listen.control_port))
 
 
 def _examined(config: Config, arguments: argparse.Namespace) -> list[Finding]:
@@ -111,7 +121,7 @@ def _examined(config: Config, arguments: argparse.Namespace) -> list[Finding]:
         now = time.time_ns()
         look = Look(
             config,
-            await read_facts(config, now),
+            await read_facts(config, now, thorough=arguments.thorough),
             os.environ,
             now,
             own_addresses(),

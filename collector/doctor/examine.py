@@ -12,11 +12,12 @@ import trio
 
 from collector.config import Config
 from collector.doctor import clocks, grafana, influxdb, journal, names, ports, records, settings
-from collector.doctor.facts import Facts, gather
+from collector.doctor.facts import Facts, gather, service_state
 from collector.doctor.findings import Finding, failure
 from collector.doctor.look import Look
 
 FACTS_S = 4.0
+SERVICE_S = 1.0
 CHECK_S = 9.0
 # A look at each page of the largest journal on the slowest disk.
 THOROUGH_S = 3600.0
@@ -35,12 +36,17 @@ _CHECKS: Final[Sequence[tuple[str, _Check]]] = (
 CHECKS: Final = len(_CHECKS)
 
 
-async def read_facts(config: Config, now: int) -> Facts:
-    """The journal's facts; a disk that does not answer is an error in them."""
-    with trio.move_on_after(FACTS_S):
-        return await trio.to_thread.run_sync(partial(gather, config, now), abandon_on_cancel=True)
-    path = config.journal.path
-    return Facts(path, exists=True, error=f"{path} could not be read within {FACTS_S:g} s: is its disk well?")
+async def read_facts(config: Config, now: int, *, thorough: bool = False) -> Facts:
+    """The journal's facts. Where they take too long, by a busy machine or a disk that does not answer, they are late,
+    and say no more than what the service says of itself.
+    """
+    late = Facts(config.journal.path, exists=True, is_late=True)
+    with trio.move_on_after(SERVICE_S):
+        late.run = await trio.to_thread.run_sync(service_state, config, abandon_on_cancel=True)
+    with trio.move_on_after(THOROUGH_S if thorough else FACTS_S):
+        reading = partial(gather, config, now, thorough=thorough)
+        return await trio.to_thread.run_sync(reading, abandon_on_cancel=True)
+    return late
 
 
 async def examine(look: Look, done: Callable[[], None] = lambda: None) -> list[Finding]:

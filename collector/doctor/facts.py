@@ -1,9 +1,11 @@
 """What the journal says, read once for all checks and at one moment.
 
 Never raises: a journal that is missing or can't be read leaves `error`, and nothing but defaults beside it. A look at
-the gateways' latest day is part of it, at MOST_ECUS of them, the last heard first.
+the gateways' latest day is part of it, at as many as there is time for and MOST_ECUS at most, the last heard first.
 """
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ from collector.protocol import upload
 from collector.status import SILENT_RUN_NS, skew
 
 MOST_ECUS = 100
+# Decoding is work for the processor: a small or busy machine gets as far as it does, and says how far.
+DECODING_S = 2.0
 WEEK_NS = 7 * 24 * 3600 * NS
 _MOST_REASONS = 5
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -47,12 +51,17 @@ class EcuFacts:
 
 @dataclass(slots=True)
 class Facts:
-    """`error` says why there is nothing else. `records_a_week` counts what was live, `span_ns` what that week had."""
+    """`error` says why there is nothing else; `is_late`, that there was no time for more than `run`, or not for that.
+
+    `records_a_week` counts what was live, `span_ns` what that week had; `understood` is of how many of the `ecus` the
+    latest day was decoded, for `puzzles`.
+    """
 
     path: Path
     exists: bool = False
     error: str | None = None
     is_damaged: bool = False
+    is_late: bool = False
     run: Mapping[str, object] = field(default_factory=dict)
     names_fingerprint: object = None
     file_bytes: int = 0
@@ -68,6 +77,7 @@ class Facts:
     gateways: int = 0
     ecus: list[EcuFacts] = field(default_factory=list)
     puzzles: list[Puzzle] = field(default_factory=list)
+    understood: int = 0
 
     def is_running(self, now: int) -> bool:
         """Whether the service wrote its sign of life lately."""
@@ -75,13 +85,23 @@ class Facts:
         return "stopped_at" not in self.run and isinstance(beat_at, int) and now - beat_at <= SILENT_RUN_NS
 
 
-def gather(config: Config, now: int) -> Facts:
-    """Read everything."""
+def service_state(config: Config) -> Mapping[str, object]:
+    """What the service says of itself, which takes one row; empty where it can't be read."""
+    try:
+        with JournalReader(config.journal.path) as reader:
+            return reader.state(RUN_STATE)
+    except (JournalError, OSError):
+        return {}
+
+
+def gather(config: Config, now: int, *, thorough: bool = False) -> Facts:
+    """Read everything; decodes for DECODING_S, or all of it if `thorough`."""
     facts = Facts(config.journal.path)
     try:
         facts.exists = facts.path.exists()
         with JournalReader(facts.path) as reader:
             _read(facts, reader, Names(config), now)
+            _understand(facts, reader, math.inf if thorough else time.monotonic() + DECODING_S)
     except (JournalError, OSError) as exc:
         facts.error = str(exc)
         facts.is_damaged = str(getattr(exc.__cause__, "sqlite_errorname", "")).startswith(_DAMAGED)
@@ -103,11 +123,7 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     facts.stale_since = min((day.first_marked_at for day in reader.stale_days()), default=0)
     gateways = sorted(reader.gateways(), key=lambda gateway: -gateway.last_seen_at)
     facts.gateways = len(gateways)
-    puzzles: dict[str, Puzzle] = {}
-    for gateway in gateways[:MOST_ECUS]:
-        facts.ecus.append(_ecu(gateway, reader, names, now))
-        _puzzle_over(gateway, reader, puzzles)
-    facts.puzzles = sorted(puzzles.values(), key=lambda puzzle: -puzzle.count)
+    facts.ecus = [_ecu(gateway, reader, names, now) for gateway in gateways[:MOST_ECUS]]
 
 
 def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int) -> EcuFacts:
@@ -124,10 +140,23 @@ def _instant(time: str | None, own: EcuNames) -> int | None:
         return None
 
 
-def _puzzle_over(gateway: Gateway, reader: JournalReader, puzzles: dict[str, Puzzle]) -> None:
-    """Decode the gateway's latest day once more: what was not understood in part is delivered, and not marked."""
+def _understand(facts: Facts, reader: JournalReader, deadline: float) -> None:
+    """Decode latest days once more: what was not understood in part is delivered, and not marked."""
+    puzzles: dict[str, Puzzle] = {}
+    for ecu in facts.ecus:
+        if not _puzzle_over(ecu.gateway, reader, puzzles, deadline):
+            break
+        facts.understood += 1
+    facts.puzzles = sorted(puzzles.values(), key=lambda puzzle: -puzzle.count)
+
+
+def _puzzle_over(gateway: Gateway, reader: JournalReader, puzzles: dict[str, Puzzle], deadline: float) -> bool:
+    """Returns whether there was time for the whole day."""
     day = gateway.newest_time[:8]
     for record in reader.records_between(gateway.ecu, day, f"{day}~") if day else ():
+        if time.monotonic() >= deadline:
+            return False
         for reason in upload.decode(record.raw.decode("latin-1")).problems:
             before = puzzles.get(reason)
             puzzles[reason] = Puzzle(reason, before.count + 1 if before else 1, record.id)
+    return True

@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from collector.clock import NS
 
+# Where the service is not running; which of the three is right depends on how it was installed.
+START = "start it: `systemctl start collector`, `docker compose up -d`, or in a terminal `collector run`"
+
 # As many names or places as a sentence carries.
 _LISTED = 4
 
@@ -70,6 +73,12 @@ def listed(names: Sequence[object]) -> str:
     if len(texts) > _LISTED:
         return f"{', '.join(texts[: _LISTED - 1])} and {len(texts) - _LISTED + 1} more"
     return " and ".join(", ".join(texts).rsplit(", ", 1)) if len(texts) > 1 else "".join(texts)
+
+
+def told_bytes(*counts: int) -> str:
+    """Sizes that are compared, in the unit that suits the last of them, as "3.1 of 28.9 GiB"."""
+    unit, name = (1024**3, "GiB") if counts[-1] >= 1024**3 else (1024**2, "MiB")
+    return f"{' of '.join(f'{count / unit:.1f}' for count in counts)} {name}"
 
 
 def told_time(at: int) -> str:

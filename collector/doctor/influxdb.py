@@ -15,7 +15,7 @@ from collector import clock
 from collector.clock import NS
 from collector.config import InfluxDB
 from collector.doctor.facts import EcuFacts
-from collector.doctor.findings import Finding, failure, ok, skipped, told_time, warning
+from collector.doctor.findings import Finding, Level, failure, ok, skipped, told_time, warning
 from collector.doctor.look import Look
 from collector.errors import SinkRejected, SinkUnavailable
 from collector.influx import Access, InfluxSink
@@ -31,7 +31,11 @@ LATE_NS = 15 * 60 * NS
 _MISSING_PAST_NS = 2 * DAY_S * NS
 _MOST_COMPARED = 20
 CLOCK_OFF_S = 60
-_PROVISION = "with Docker `docker compose up -d` runs the step `accounts`, which makes it anew"
+_RESTART = "A token or an address that was changed counts for the service when it is restarted"
+_GIVE_RIGHTS = (
+    "give the service a token that reads and writes both buckets, then restart it; with Docker `docker compose up -d`"
+    " runs the step `accounts`, which makes one anew"
+)
 
 
 async def check(look: Look) -> list[Finding]:
@@ -59,17 +63,19 @@ def _check(look: Look, settings: InfluxDB) -> list[Finding]:
             findings += _clock(look, greeting.at)
             for bucket in (settings.bucket, settings.rollup_bucket):
                 findings += _bucket(sink, settings, bucket)
-            if sink.may_read(settings.bucket) is Access.GRANTED:
+            # Of a bucket or organisation that is not there, the right to read it may be granted all the same.
+            is_there = sink.may_write(settings.bucket) is not Access.MISSING
+            if is_there and sink.may_read(settings.bucket) is Access.GRANTED:
                 findings += _contents(look, sink, settings.bucket)
         except (SinkUnavailable, SinkRejected) as exc:
             findings.append(_unusable(exc, settings))
-    if look.facts.run.get("influxdb_error") and all(finding.remedy == "" for finding in findings):
+    if look.facts.run.get("influxdb_error") and all(finding.level is not Level.FAILURE for finding in findings):
         findings.append(
             warning(
                 CHECK,
                 f"the service could not use it: {look.facts.run['influxdb_error']}",
                 "it tries again within a minute; what waits then drains by itself",
-                "if this stays, compare the configuration of the service with this one, and restart it",
+                "if this stays, restart the service: it may have been started with another token or configuration",
             )
         )
     return findings
@@ -81,7 +87,7 @@ def _unusable(exc: SinkUnavailable | SinkRejected, settings: InfluxDB) -> Findin
         exc.reason,
         "nothing reaches the boards; every record waits in the journal, and drains by itself afterwards",
         f"mend what it names; is that the right place, {settings.url}? With Docker: `docker compose ps influxdb` and"
-        " `docker compose logs influxdb`",
+        f" `docker compose logs influxdb`. {_RESTART}",
     )
 
 
@@ -121,7 +127,7 @@ def _bucket(sink: InfluxSink, settings: InfluxDB, bucket: str) -> list[Finding]:
                 CHECK,
                 f"the token may not write the bucket '{bucket}'",
                 "nothing new reaches the boards; every record waits in the journal",
-                f"give the service a token that reads and writes both buckets; {_PROVISION}",
+                _GIVE_RIGHTS,
             )
         )
     if sink.may_read(bucket) is not Access.GRANTED:
@@ -130,7 +136,7 @@ def _bucket(sink: InfluxSink, settings: InfluxDB, bucket: str) -> list[Finding]:
                 CHECK,
                 f"the token may not read the bucket '{bucket}'",
                 "roll-ups can't be computed, nor anything compared here",
-                f"give the service a token that reads and writes both buckets; {_PROVISION}",
+                _GIVE_RIGHTS,
             )
         )
         return findings

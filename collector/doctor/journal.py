@@ -16,7 +16,7 @@ import trio
 
 from collector.clock import NS
 from collector.doctor.facts import Facts
-from collector.doctor.findings import Finding, failure, ok, skipped, warning
+from collector.doctor.findings import START, Finding, failure, ok, skipped, told_bytes, warning
 from collector.doctor.look import Look
 from collector.errors import JournalError
 from collector.journal_reader import JournalReader
@@ -36,6 +36,7 @@ _DAY_NS = 24 * 3600 * NS
 # From less than this nothing can be said of how a year will be.
 _LEAST_SPAN_NS = _DAY_NS
 _MIB = 1024 * 1024
+_NOT_STORED = "nothing can be stored: gateways get no answer and keep their records"
 _RESTORE = (
     "stop the collector, restore the file from a backup or move it away, always with the -wal and -shm beside it, and"
     " start it: a new one is made, and gateways send what they kept"
@@ -55,15 +56,26 @@ async def check(look: Look) -> list[Finding]:
 
 def _file(look: Look) -> list[Finding]:
     facts, thorough = look.facts, look.thorough
-    if not facts.exists and facts.error is not None:
+    if facts.error is not None and (not facts.exists or _is_empty(facts.path)):
         return [
             warning(
                 CHECK,
                 facts.error,
                 "nothing was stored here yet",
-                "start the collector; if it runs, look whether journal.path and the working directory are the same",
+                f"{START}; if it runs, look whether journal.path and the working directory are the same",
             )
         ]
+    if facts.is_late:
+        return [
+            skipped(
+                CHECK,
+                f"{facts.path} could not be read in time: this machine is very busy, or the disk is slow",
+                "look again when it is quiet, and at what is said of its folder and disk below",
+            )
+        ]
+    if facts.error is not None and facts.path.is_dir():
+        found = f"{facts.path} is a folder, and should be a file"
+        return [failure(CHECK, found, _NOT_STORED, "name a file in it (journal.path), or remove it if it is empty")]
     if facts.error is not None:
         remedy = _RESTORE if facts.is_damaged else "mend what it names, and what is said of its folder and disk below"
         return [failure(CHECK, facts.error, "gateways get no answer while the journal can't be used", remedy)]
@@ -111,10 +123,10 @@ def _folder(look: Look) -> list[Finding]:
         times_s = _sync_times(folder)
     except OSError as exc:
         return [_unwritable(look, folder, exc)]
-    p50_s, p99_s = times_s[len(times_s) // 2], times_s[len(times_s) * 99 // 100]
+    p50_s, slowest_s = times_s[len(times_s) // 2], times_s[-1]
     told = (
-        f"{folder} takes writes; a sync takes {p50_s * 1000:.2f} ms, the slowest of a hundred {p99_s * 1000:.2f} ms"
-        f" (p50 and p99 of {len(times_s)})"
+        f"{folder.absolute()} takes writes; a sync takes {p50_s * 1000:.2f} ms (the median), the slowest of"
+        f" {len(times_s)} {slowest_s * 1000:.2f} ms"
     )
     if p50_s > SLOW_SYNC_S:
         return [
@@ -148,26 +160,25 @@ def _forbidden(look: Look, found: str, remedy: str) -> Finding:
     """What this user may not do, which says little while the service does it."""
     if look.facts.is_running(look.now) and not look.facts.run.get("journal_error"):
         return skipped(CHECK, f"{found}, and the service, which runs as another, can", "run this as the service's user")
-    return failure(CHECK, found, "nothing can be stored: gateways get no answer and keep their records", remedy)
+    return failure(CHECK, found, _NOT_STORED, remedy)
 
 
 def _unwritable(look: Look, folder: Path, exc: OSError) -> Finding:
-    meaning = "nothing can be stored: gateways get no answer and keep their records"
     match exc.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return failure(
                 CHECK,
                 f"the disk with {folder} is full",
-                meaning,
+                _NOT_STORED,
                 "make room, or move the journal (journal.path): the service goes on without a restart",
             )
         case errno.EROFS:
-            return failure(CHECK, f"the disk with {folder} is mounted read-only", meaning, "mount it for writing")
+            return failure(CHECK, f"the disk with {folder} is mounted read-only", _NOT_STORED, "mount it for writing")
         case errno.EACCES | errno.EPERM:
             remedy = f"run this as the service's user, or give it the folder: `chown -R USER {folder}`"
             return _forbidden(look, f"this user may not write to {folder}", remedy)
         case _:
-            return failure(CHECK, f"{folder} can't be written to: {exc.strerror}", meaning, "check the disk")
+            return failure(CHECK, f"{folder} can't be written to: {exc.strerror}", _NOT_STORED, "check the disk")
 
 
 def _room(facts: Facts) -> list[Finding]:
@@ -176,7 +187,7 @@ def _room(facts: Facts) -> list[Finding]:
         total = shutil.disk_usage(_existing(facts.path)).total
     except OSError as exc:
         return [failure(CHECK, f"the disk of {facts.path} can't be asked: {exc.strerror}", "", "check the disk")]
-    told = f"{free / 1024**3:.1f} of {total / 1024**3:.1f} GiB are free beside the journal"
+    told = f"{told_bytes(free, total)} are free beside the journal"
     room = "make room, move the journal to a larger disk (journal.path), or set journal.retain_days"
     if free < LEAST_FREE_BYTES:
         return [failure(CHECK, told, "when it is full, gateways get no answer and keep their records", room)]
@@ -197,6 +208,11 @@ def _long(days: float) -> str:
     if days > 200 * 365:
         return "centuries"
     return f"{days / 365:.0f} years" if days > 2 * 365 else f"{days:.0f} days"
+
+
+def _is_empty(path: Path) -> bool:
+    """A file that something else made: the service fills it as if there were none."""
+    return path.is_file() and path.stat().st_size == 0
 
 
 def _existing(path: Path) -> Path:

@@ -32,6 +32,7 @@ HOSTS = (
 )
 # Firmware can bring a name that nobody has listed.
 UNLISTED = ("any-name.apsystemsema.com", "any-name.apsema.com", "any-name.apsystemsema.cn")
+_DNS_PORT = 53
 TRY_S = 1.5
 PATIENCE_S = 4.0
 _REFUSED = ("REFUSED", "SERVFAIL")
@@ -75,7 +76,8 @@ async def check(look: Look) -> list[Finding]:
                 "name the DNS server that the gateways ask: --dns ADDRESS",
             )
         ]
-    asked = f"the DNS server {listed([str(server) for server in resolver.nameservers])}"
+    port = "" if resolver.port == _DNS_PORT else f", port {resolver.port}"
+    asked = f"the DNS server {listed([str(server) for server in resolver.nameservers])}{port}"
     asked += "" if look.dns else " of this machine"
     answers = await _ask(resolver, (*HOSTS, *UNLISTED))
     if all(answer.v4_fault == _NO_ANSWER for answer in answers.values()):
@@ -178,7 +180,7 @@ def _verdict(look: Look, answer: Answer, collectors: set[str], asked: str) -> _V
         return _Verdict(
             Level.FAILURE,
             f"blocked, {asked} says {told}",
-            "gateways are led nowhere; " + _FALLBACK,
+            "led nowhere, " + _FALLBACK,
             "take these domains off the block list, then " + _REWRITE,
         )
     if len(answer.v4) > 1:

@@ -2,7 +2,7 @@
 
 A poll that no gateway sends (`PROBE_ECU`) must be answered byte for byte, on each port, at an address that others use
 as well: loopback proves nothing about the network. The collector stores it before it answers, so an answer also says
-that its disk takes records. Nothing else is sent, and no address outside the owner's network is asked.
+that its journal takes writes. Nothing else is sent, and no address outside the owner's network is asked.
 """
 
 import socket
@@ -14,7 +14,7 @@ from enum import Enum
 import psutil
 import trio
 
-from collector.doctor.findings import Finding, failure, listed, ok, skipped, warning
+from collector.doctor.findings import START, Finding, failure, listed, ok, skipped, warning
 from collector.doctor.look import Look
 from collector.protocol.messages import PROBE_ECU
 
@@ -28,7 +28,6 @@ POLL = f"APS1300051A101AAA0{PROBE_ECU}A10100000000000000END\n".encode()
 ANSWER = f"APS13AAA52A100AAA0{PROBE_ECU}A101000000000000000END".encode()
 _RECEIVE_BYTES = 4096
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
-_START = "start it: `collector run`, or `docker compose up -d`"
 
 
 class Reply(Enum):
@@ -102,7 +101,7 @@ async def check(look: Look) -> list[Finding]:
     ports = [port for port in (*listen.data_ports, listen.control_port) if port]
     hosts = _hosts(look, findings)
     if len(ports) < len(listen.data_ports) + 1:
-        findings.append(skipped(CHECK, "port 0 is configured, so only the log tells which ports there are"))
+        findings.append(skipped(CHECK, _PORT_0))
     replies = await ask_all((host, port) for host in hosts for port in ports)
     findings += _own_ports(look, replies)
     findings += await update_ports(hosts, local=not look.given)
@@ -111,8 +110,8 @@ async def check(look: Look) -> list[Finding]:
 
 async def from_outside(host: str, ports: Sequence[int]) -> list[Finding]:
     """The same for another machine's collector, of which nothing is known but what it answers."""
-    replies = await ask_all((host, port) for port in ports)
-    findings = []
+    replies = await ask_all((host, port) for port in ports if port)
+    findings = [] if all(ports) else [skipped(CHECK, _PORT_0)]
     for reply, places in _by_reply(replies).items():
         found = f"{_told(places)}: {reply.value}"
         if reply is Reply.RIGHT:
@@ -122,11 +121,12 @@ async def from_outside(host: str, ports: Sequence[int]) -> list[Finding]:
     return findings + await update_ports([host], local=False)
 
 
+_PORT_0 = "port 0 is configured, so only the log tells which ports there are"
 _CONSEQUENCE = "gateways get no answer there and keep their records"
 _OUTSIDE_REMEDIES = {
     Reply.OTHER: "look on that machine which program has the port: `ss -ltnp`; is it the right machine?",
     Reply.SILENT: "run `collector status` on that machine: it answers nothing while it can't store records",
-    Reply.REFUSED: f"{_START} on that machine; is `listen.host` right, and the machine?",
+    Reply.REFUSED: f"on that machine, {START}; is `listen.host` right, and the machine?",
     Reply.DROPPED: "let these TCP ports in through that machine's firewall (docs/dns.md, section 8)",
     Reply.UNREACHABLE: "check name and address of that machine, and the way to it",
 }
@@ -137,9 +137,13 @@ async def update_ports(hosts: Sequence[str], *, local: bool) -> list[Finding]:
     replies = await _open_ports([(host, port) for host in hosts for port in UPDATE_PORTS])
     findings = []
     for reply, places in _by_reply(replies).items():
-        if reply in (Reply.REFUSED, Reply.UNREACHABLE):
+        if reply is Reply.REFUSED:
             continue
-        if reply is Reply.DROPPED:
+        if reply is Reply.UNREACHABLE:
+            findings.append(
+                skipped(CHECK, f"{_told(places)}: not to be reached, so whether they are closed is not known")
+            )
+        elif reply is Reply.DROPPED:
             findings.append(
                 warning(
                     CHECK,
@@ -263,8 +267,8 @@ def _closed(look: Look, told: str, replies: dict[tuple[str, int], Reply]) -> Fin
         )
     free = f"{told}: closed, and free for the collector, which does not run"
     if not facts.run:
-        return warning(CHECK, free, _CONSEQUENCE, _START)
-    return failure(CHECK, free, _CONSEQUENCE, _START)
+        return warning(CHECK, free, _CONSEQUENCE, START)
+    return failure(CHECK, free, _CONSEQUENCE, START)
 
 
 def _by_reply(replies: dict[tuple[str, int], Reply]) -> dict[Reply, list[tuple[str, int]]]:

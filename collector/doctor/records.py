@@ -2,9 +2,11 @@
 
 from collector import __version__
 from collector.clock import NS
-from collector.doctor.findings import Finding, failure, ok, told_time, warning
+from collector.doctor.facts import DECODING_S
+from collector.doctor.findings import START, Finding, failure, ok, skipped, told_time, warning
 from collector.doctor.look import Look
 from collector.names import Names
+from collector.status import rollups_waiting
 
 SERVICE, RECORDS = "service", "records"
 # Roll-ups follow delivery within seconds, and today's come every two minutes.
@@ -16,17 +18,23 @@ async def check(look: Look) -> list[Finding]:
     """From the journal's facts alone."""
     if look.facts.error is not None:
         return []
+    if look.facts.is_late:
+        return [
+            *_service(look),
+            skipped(RECORDS, "the journal could not be read in time", "look again when it is quiet"),
+        ]
     return [*_service(look), *_not_understood(look), *_names(look), *_rollups(look)]
 
 
 def _service(look: Look) -> list[Finding]:
     facts = look.facts
-    start = "start it: `collector run`, or `docker compose up -d`"
     consequence = "gateways get no answer and keep their records"
+    if not facts.run and facts.is_late:
+        return [skipped(SERVICE, "whether it runs could not be read in time")]
     if not facts.run:
-        return [warning(SERVICE, "the service was never started with this journal", consequence, start)]
+        return [warning(SERVICE, "the service was never started with this journal", consequence, START)]
     if isinstance(stopped_at := facts.run.get("stopped_at"), int):
-        return [failure(SERVICE, f"the service was stopped {told_time(stopped_at)}", consequence, start)]
+        return [failure(SERVICE, f"the service was stopped {told_time(stopped_at)}", consequence, START)]
     if not facts.is_running(look.now):
         beat_at = facts.run.get("beat_at")
         since = f" since {told_time(beat_at)}" if isinstance(beat_at, int) else ""
@@ -35,7 +43,7 @@ def _service(look: Look) -> list[Finding]:
                 SERVICE,
                 f"the service gave no sign of life{since}",
                 f"it ended without a word, or can't write its journal; {consequence}",
-                f"look at its log; {start}",
+                f"look at its log; {START}",
             )
         ]
     version = facts.run.get("version")
@@ -71,8 +79,14 @@ def _not_understood(look: Look) -> list[Finding]:
         )
         for puzzle in facts.puzzles[:_PUZZLES_SHOWN]
     ]
+    looked_at = f"the latest day of {facts.understood} of {len(facts.ecus)} gateways"
+    is_partial = facts.understood < len(facts.ecus)
     if not findings and facts.records:
-        findings.append(ok(RECORDS, "none is set aside, and the gateways' latest day is understood in full"))
+        whose = looked_at if is_partial else "the gateways' latest day"
+        findings.append(ok(RECORDS, f"none is set aside, and {whose} is understood in full"))
+    if is_partial:
+        more = f"{looked_at} was looked at within {DECODING_S:g} s, the last heard first"
+        findings.append(skipped(RECORDS, more, "collector doctor --thorough"))
     return findings
 
 
@@ -109,7 +123,7 @@ def _rollups(look: Look) -> list[Finding]:
         return [
             failure(
                 RECORDS,
-                f"{facts.stale_days} days wait for their roll-up: {error}",
+                f"{rollups_waiting(facts.stale_days)}: {error}",
                 "boards over months and years lack these days, or show them as they were",
                 "mend what it names: the service goes on by itself. Or by hand: collector rollup",
             )
@@ -118,7 +132,7 @@ def _rollups(look: Look) -> list[Finding]:
         return [
             warning(
                 RECORDS,
-                f"{facts.stale_days} days wait for their roll-up since {told_time(facts.stale_since)}",
+                f"{rollups_waiting(facts.stale_days)} since {told_time(facts.stale_since)}",
                 "boards over months and years lack these days, or show them as they were",
                 "after a long backlog that is normal, and the latest come first; else: collector rollup",
             )

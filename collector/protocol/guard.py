@@ -7,7 +7,7 @@ silence.
 
 from collections import OrderedDict, deque
 
-from collector.protocol.messages import PROBE_ECU, Kind, Message
+from collector.protocol.messages import Kind, Message
 
 MOST_WITHIN_WINDOW = 5
 WINDOW_S = 30.0
@@ -27,7 +27,7 @@ class StormGuard:
 
     def allows(self, message: Message, now: float) -> bool:
         """Whether to answer; `now` is any clock in seconds that never goes back. Each call counts as asking once."""
-        if message.kind not in _GUARDED or message.ecu == PROBE_ECU:
+        if message.kind not in _GUARDED or message.is_probe:
             return True
         key = (message.ecu, message.command, message.time)
         times = self._asked.setdefault(key, deque())

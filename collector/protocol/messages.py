@@ -52,6 +52,11 @@ class Message:
     command: str = ""
     reason: str = ""
 
+    @property
+    def is_probe(self) -> bool:
+        """Whether this is no gateway's poll but the question whether a collector answers."""
+        return self.kind is Kind.POLL and self.ecu == PROBE_ECU
+
 
 _CONTROL = re.compile(r"APS[0-9]{2}.{5}(A[0-9]{3})", re.ASCII | re.DOTALL)
 

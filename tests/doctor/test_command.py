@@ -94,7 +94,9 @@ def test_a_configuration_with_faults_is_told_fault_by_fault_with_exit_code_2(tmp
     assert run_command("doctor", folder=tmp_path).returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [["--dns", "pi.hole"], ["--dns", "192.0.2.1:0"], ["--address", "here"]])
+@pytest.mark.parametrize(
+    "arguments", [["--dns", "pi.hole"], ["--dns", "192.0.2.1:0"], ["--address", "here"], ["--from-outside", ""]]
+)
 def test_what_is_no_address_is_a_usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exits:
         cli.main(["doctor", *arguments])

@@ -207,6 +207,24 @@ async def test_what_the_service_could_not_do_is_told_when_all_looks_well(
     assert "it was away" in only(await found(configured(influx, path)), Level.WARNING).found
 
 
+async def test_a_service_with_a_former_token_is_to_be_restarted_though_records_wait(site: tuple[Influx, Path]) -> None:
+    influx, path = site
+    store(path, frame("20260621130000", yc600()), received_at=[NOW])
+    note(path, RUN_STATE, {"influxdb_error": "HTTP 401"})
+    told = [finding for finding in await found(configured(influx, path)) if finding.level is Level.WARNING]
+    assert ["HTTP 401" in finding.found for finding in told] == [False, True]
+    assert "restart the service" in told[-1].remedy
+
+
+async def test_an_organisation_that_is_not_there_is_told_as_that_alone(site: tuple[Influx, Path]) -> None:
+    influx, path = site
+    settings = {"url": influx.url, "org": "nobody", "token": influx.token, "bucket": influx.bucket}
+    findings = await found(config(path, influxdb=settings))
+    failures = [finding.found for finding in findings if finding.level is Level.FAILURE]
+    assert len(failures) == 2
+    assert all("no such organisation" in text for text in failures)
+
+
 @pytest.mark.parametrize("name", ["$odd ${name}", "back\\slash"])
 def test_a_bucket_of_any_name_is_asked_for_by_it(influx: Influx, name: str) -> None:
     sink = InfluxSink(influx.url, influx.org, influx.token, influx.bucket, influx.rollup_bucket)

@@ -75,6 +75,16 @@ async def test_what_is_no_journal_at_all_is_a_failure(tmp_path: Path) -> None:
     assert "no journal" in only(await found(path), Level.FAILURE).found
 
 
+async def test_an_empty_file_is_as_good_as_none_and_a_folder_is_in_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.touch()
+    empty = only(await found(path), Level.WARNING)
+    assert empty.meaning == "nothing was stored here yet"
+    store(path, round_at(1), received_at=[time.time_ns()])
+    assert Level.WARNING not in levels(await found(path))
+    assert "is a folder" in only(await found(tmp_path), Level.FAILURE).found
+
+
 async def test_what_the_service_says_of_its_journal_is_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     note(path, "run", {"journal_error": "the disk is full", "unanswered": 7})
@@ -110,7 +120,7 @@ async def test_a_full_disk_is_named_and_room_mends_it(small_disk: Path) -> None:
     assert not any("backup" in finding.remedy for finding in unread)
     assert full.found == f"the disk with {small_disk} is full"
     assert "without a restart" in full.remedy
-    assert "0.0 of 0.0 GiB" in almost.found
+    assert "0.0 of 1.0 MiB" in almost.found
     ballast.unlink()
     assert not any("is full" in finding.found for finding in await found(path))
 

@@ -16,7 +16,7 @@ from collector.doctor.ports import ANSWER, POLL, Reply
 from collector.journal_reader import JournalReader
 from collector.protocol.messages import PROBE_ECU
 from tests.doctor.looking import HERE, OTHER, THIRD, levels, look, note, only
-from tests.running import Collector, run_command
+from tests.running import Collector, run_command, write_config
 from tests.samples import config
 
 
@@ -138,6 +138,16 @@ async def test_closed_update_ports_are_fine() -> None:
     assert levels(await ports.update_ports([OTHER], local=True)) == [Level.OK]
 
 
+async def test_a_machine_that_is_not_to_be_reached_is_not_told_to_have_its_update_ports_closed() -> None:
+    findings = await ports.from_outside("no-such-host.invalid", [8995])
+    assert levels(findings) == [Level.FAILURE, Level.SKIPPED]
+
+
+async def test_from_outside_a_port_that_is_not_known_is_said_not_to_be_looked_at() -> None:
+    findings = await ports.from_outside(OTHER, [0])
+    assert levels(findings) == [Level.SKIPPED, Level.OK]
+
+
 async def test_listening_on_loopback_alone_is_a_warning() -> None:
     numbers = free_ports()
     listen = {"host": HERE, "data_ports": numbers[:2], "control_port": numbers[2]}
@@ -156,7 +166,9 @@ def test_from_outside_looks_at_another_machine_without_a_configuration_of_its_ow
         said = json.loads(done.stdout)
         assert [finding["found"] for finding in said["findings"] if "poll" in finding["found"]]
         assert {finding["check"] for finding in said["findings"]} == {"ports"}
-    done = run_command("doctor", "--from-outside", THIRD, folder=tmp_path.parent)
+    # A configuration that lies here is another machine's, whatever is wrong with it.
+    write_config(tmp_path, "[sitte]")
+    done = run_command("doctor", "--from-outside", THIRD, folder=tmp_path)
     assert done.returncode == 1
     assert f"ports 8995, 8996 and 8997 at {THIRD}: closed" in done.stdout
     assert done.stderr == ""

@@ -9,13 +9,15 @@ import pytest
 
 from collector import __version__
 from collector.clock import NS
-from collector.doctor import clocks, records, settings
+from collector.doctor import clocks, examine, facts, journal, records, settings
 from collector.doctor.findings import Finding, Level
 from collector.journal import NAMES_STATE, RUN_STATE, Journal
 from collector.names import Names
+from collector.status import rollups_waiting
 from tests.doctor.looking import levels, look, note, only, store
+from tests.protocol.helpers import POLL
 from tests.running import run_command, write_config
-from tests.samples import ECU, arrival, config, frame, ns, yc600
+from tests.samples import ECU, TIME, arrival, config, frame, ns, yc600
 
 NOW = ns("2026-06-21T10:42:00Z")
 RUNNING: dict[str, object] = {"version": __version__, "started_at": NOW - 3600 * NS, "beat_at": NOW - 5 * NS}
@@ -84,15 +86,57 @@ async def test_names_that_changed_are_a_warning_until_they_are_replayed(tmp_path
 
 async def test_days_that_wait_for_their_roll_up_are_told_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    journal = Journal(path)
-    journal.put_state(RUN_STATE, RUNNING)
-    journal.append([arrival(frame("20260621123500", yc600()), NOW)])
-    journal.mark_delivered([1], NOW - 3600 * NS, (), [(ECU, "2026-06-20"), (ECU, "2026-06-21")])
+    stored = Journal(path)
+    stored.put_state(RUN_STATE, RUNNING)
+    stored.append([arrival(frame("20260621123500", yc600()), NOW)])
+    stored.mark_delivered([1], NOW - 3600 * NS, (), [(ECU, "2026-06-20"), (ECU, "2026-06-21")])
     findings = await found(path, influxdb=INFLUXDB)
     assert "2 days wait for their roll-up since 2026-06-21T09:42:00Z" in only(findings, Level.WARNING).found
-    journal.put_state(RUN_STATE, RUNNING | {"rollup_error": "the bucket is gone"})
-    assert "the bucket is gone" in only(await found(path, influxdb=INFLUXDB), Level.FAILURE).found
-    journal.close()
+    stored.put_state(RUN_STATE, RUNNING | {"rollup_error": "the bucket is gone"})
+    failure = only(await found(path, influxdb=INFLUXDB), Level.FAILURE)
+    assert failure.found == "2 days wait for their roll-up: the bucket is gone"
+    stored.close()
+
+
+async def test_roll_ups_that_fail_before_a_day_waits_are_not_told_as_days(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    note(path, RUN_STATE, RUNNING | {"rollup_error": "HTTP 403"})
+    failure = only(await found(path, influxdb=INFLUXDB), Level.FAILURE)
+    assert failure.found == "roll-ups can't be computed: HTTP 403"
+    assert rollups_waiting(1) == "1 day waits for its roll-up"
+
+
+def rounds_of(count: int) -> list[bytes]:
+    """A record of each of so many gateways."""
+    return [frame(TIME, yc600(), ecu=f"2160001{number:05}") for number in range(count)]
+
+
+async def test_a_look_that_runs_out_of_time_says_how_far_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    store(path, *rounds_of(5), received_at=[NOW] * 5)
+    monkeypatch.setattr(facts, "DECODING_S", -1.0)
+    late = look(path, now=NOW).facts
+    assert (late.understood, len(late.ecus)) == (0, 5)
+    said = [finding.found for finding in await records.check(look(path, now=NOW)) if finding.level is Level.SKIPPED]
+    assert said[0].startswith("the latest day of 0 of 5 gateways was looked at")
+    assert facts.gather(config(path), NOW, thorough=True).understood == 5
+
+
+async def test_a_journal_that_takes_too_long_is_no_failure_and_the_service_is_told_of_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    note(path, RUN_STATE, RUNNING)
+    monkeypatch.setattr(examine, "FACTS_S", 0.0)
+    late = look(facts=await examine.read_facts(config(path), NOW), configured=config(path), now=NOW)
+    assert late.facts.is_late
+    (service, unread) = await records.check(late)
+    assert (service.level, unread.level) == (Level.OK, Level.SKIPPED)
+    said = [*await journal.check(late), *clocks.gateways(late)]
+    assert Level.FAILURE not in levels(said)
+    assert not any("no answer" in finding.meaning for finding in said)
 
 
 def live(path: Path, *, hour: int) -> None:
@@ -127,6 +171,30 @@ def test_a_gateway_that_fell_silent_and_none_at_all_are_warnings(tmp_path: Path)
     live(path, hour=12)
     findings = clocks.gateways(look(path, now=NOW + 7200 * NS))
     assert "was last heard 2026-06-21T10:35:30Z" in only(findings, Level.WARNING).found
+
+
+def test_a_gateway_that_polls_but_sends_no_records_for_days_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    live(path, hour=12)
+    assert "its newest record is of 2026-06-21T10:35:00Z" in clocks.gateways(look(path, now=NOW))[0].found
+    later = ns("2026-11-21T10:42:00Z")
+    store(path, POLL, received_at=[later])
+    warning = only(clocks.gateways(look(path, now=later)), Level.WARNING)
+    assert "was last heard 2026-11-21T10:42:00Z, but its newest record is of 2026-06-21T10:35:00Z" in warning.found
+    assert "data ports" in warning.remedy
+    mended = frame("20261121114000", yc600())
+    store(path, mended, received_at=[later])
+    assert levels(clocks.gateways(look(path, now=later))) == [Level.OK]
+
+
+def test_a_gateway_that_never_sent_a_record_has_two_days_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    store(path, POLL, received_at=[NOW])
+    (new,) = clocks.gateways(look(path, now=NOW))
+    assert (new.level, "has sent no record yet" in new.found) == (Level.OK, True)
+    later = NOW + 3 * 24 * 3600 * NS
+    store(path, POLL, received_at=[later])
+    assert "never sent a record" in only(clocks.gateways(look(path, now=later)), Level.WARNING).found
 
 
 def test_a_machine_whose_clock_went_back_behind_its_last_record_is_told(tmp_path: Path) -> None:

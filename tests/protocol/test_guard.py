@@ -6,7 +6,7 @@ import pytest
 
 from collector.protocol import guard
 from collector.protocol.guard import MOST_WITHIN_WINDOW, WINDOW_S, StormGuard
-from collector.protocol.messages import Message, read
+from collector.protocol.messages import PROBE_ECU, Message, read
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, control, record
 
 OTHER_ECU = "216000999999"
@@ -63,6 +63,14 @@ def test_a_backlog_of_different_status_records_is_no_storm() -> None:
 
 def test_the_same_status_record_again_and_again_is_a_storm() -> None:
     assert verdicts(status_record(), [0.0] * 6, StormGuard()) == [True] * 5 + [False]
+
+
+def test_the_probe_may_poll_at_will_and_may_ask_nothing_else_more_often_than_a_gateway() -> None:
+    probe, gateway = PROBE_ECU.encode(), ECU.encode()
+    assert all(verdicts(read(POLL.replace(gateway, probe)), [0.0] * 100, StormGuard()))
+    other = read(status_record().raw.replace(gateway, probe))
+    assert other.ecu == PROBE_ECU
+    assert verdicts(other, [0.0] * 6, StormGuard()) == [True] * 5 + [False]
 
 
 @pytest.mark.parametrize("raw", [record().encode(), NIGHT_QUERY], ids=["record", "night query"])
