@@ -103,13 +103,15 @@ def stored(row: Sequence[Any]) -> Stored:
     )
 
 
-# What SQLite, the file system and a damaged record raise.
-FAULTS = (sqlite3.Error, OSError, zlib.error)
+# What SQLite and the file system raise, and what a damaged file can: packed bytes that are none, and text, JSON or
+# words that are not what was written.
+_DAMAGE = (zlib.error, ValueError)
+FAULTS = (sqlite3.Error, OSError, *_DAMAGE)
 
 
 def journal_error(fault: Exception, path: Path) -> JournalError:
     """Say of one of FAULTS what to do."""
-    name = str(getattr(fault, "sqlite_errorname", ""))
+    name = "SQLITE_CORRUPT" if isinstance(fault, _DAMAGE) else str(getattr(fault, "sqlite_errorname", ""))
     remedy = next((text for code, text in _REMEDIES.items() if name.startswith(code)), "")
     return JournalError(f"{remedy.format(path=path)} ({fault})" if remedy else f"{path}: {fault}")
 

@@ -322,7 +322,8 @@ class JournalReader:
     def state(self, key: str) -> dict[str, Any]:
         """What was kept under a key; empty when nothing was."""
         rows = self._rows("select value from state where key = ?", key)
-        value = json.loads(rows[0][0]) if rows else {}
+        with journal_errors(self.path):
+            value = json.loads(rows[0][0]) if rows else {}
         return value if isinstance(value, dict) else {}
 
     def gaps(self) -> list[tuple[int, int]]:

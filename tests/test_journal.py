@@ -674,6 +674,17 @@ def test_a_damaged_journal_is_an_error_that_says_what_to_do_and_mends_with_the_f
     assert rows(path, "select count(*) from record") == [(501,)]
 
 
+@pytest.mark.parametrize("damaged", [b"{\x80}", b"{not json", b"\xff\xfe"])
+def test_text_that_is_damaged_is_an_error_of_the_journal(
+    journal: Journal, reader: JournalReader, path: Path, damaged: bytes
+) -> None:
+    journal.put_state("run", {"version": "1"})
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("update state set value = cast(? as text)", (damaged,))
+    with pytest.raises(JournalError, match="is damaged: restore a backup|Could not decode"):
+        reader.state("run")
+
+
 def test_packed_bytes_that_are_damaged_are_an_error_of_the_journal(
     journal: Journal, reader: JournalReader, path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import dns.rcode
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -214,6 +214,8 @@ def _frames() -> st.SearchStrategy[bytes]:
     return st.one_of(whole, cut, st.binary(min_size=1, max_size=60))
 
 
+# Bytes in the schema's own text that are no UTF-8.
+@example(sections={}, frames=[], state={}, damage=(975, b"\x80"), received_at=0)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sections=st.fixed_dictionaries(
