@@ -681,7 +681,7 @@ def test_text_that_is_damaged_is_an_error_of_the_journal(
     journal.put_state("run", {"version": "1"})
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("update state set value = cast(? as text)", (damaged,))
-    with pytest.raises(JournalError, match="is damaged: restore a backup|Could not decode"):
+    with pytest.raises(JournalError, match=r"is damaged: restore a backup|Could not decode"):
         reader.state("run")
 
 
