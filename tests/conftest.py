@@ -7,10 +7,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 import pytest
 
+from tests.commands import Run, outcome
 from tests.influxdb_server import Api, InfluxServer, ServerMissing, own_server, shared_server
 
 
@@ -35,6 +37,17 @@ class Influx:
         """May do everything."""
         return self.api.token
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """The table `influxdb` of a configuration."""
+        return {
+            "url": self.url,
+            "org": self.org,
+            "token": self.token,
+            "bucket": self.bucket,
+            "rollup_bucket": self.rollup_bucket,
+        }
+
     def query(self, flux: str) -> list[dict[str, str]]:
         """The rows of all result tables, all values as text."""
         return self.api.query(flux)
@@ -44,6 +57,12 @@ def _without(missing: ServerMissing) -> NoReturn:
     if os.environ.get("REQUIRE_INFLUXDB") == "1":
         pytest.fail(str(missing))
     pytest.skip(str(missing))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; its exit code, output and errors."""
+    return partial(outcome, capsys)
 
 
 @pytest.fixture(scope="session")

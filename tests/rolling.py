@@ -42,15 +42,8 @@ class Yard:
 
     @property
     def config(self) -> Config:
-        influxdb = {
-            "url": self.influx.url,
-            "org": self.influx.org,
-            "token": self.influx.token,
-            "bucket": self.influx.bucket,
-            "rollup_bucket": self.influx.rollup_bucket,
-        }
         site = {"name": "Home", "timezone": self.zone}
-        return config(self.path, site=site, influxdb=influxdb, ecu=self.ecus, inverter=self.inverters)
+        return config(self.path, site=site, influxdb=self.influx.settings, ecu=self.ecus, inverter=self.inverters)
 
     @property
     def names(self) -> Names:

@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tests.commands import SETTINGS
+
 # A start takes under a second; this bound is for a machine that has much else to do.
 START_S = 30.0
 END_S = 30.0
-
-_NOT_INHERITED = ("COLLECTOR_CONFIG", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "TZ")
 
 
 class Collector:
@@ -157,7 +157,7 @@ def write_config(folder: Path, settings: str = "", *, listen: str = "", ports: S
 
 def own_environ(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment without what would configure a collector, and with `more`."""
-    environ = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    environ = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     return {**environ, **(more or {})}
 
 

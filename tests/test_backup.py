@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import tomlkit
 
 from collector.backup import archive, files, take
 from collector.backup.settings import LEFT_OUT, without_secrets
-from collector.cli import FINDING, FINE, USAGE, main
+from collector.cli import FINDING, FINE, USAGE
 from collector.config import load
 from collector.doctor.ports import POLL
 from collector.errors import CollectorError
 from collector.journal import Journal
 from collector.journal_reader import JournalReader
+from tests.commands import Run, without_settings
 from tests.running import Collector
 from tests.samples import ECU, arrival, frame, ns, yc600
 from tests.test_crash import ACKNOWLEDGED, RECORD, Load, fill, small_disk
@@ -41,33 +42,14 @@ token = "{TOKEN}"        # do not tell
 # token = 'one-of-before'
 """
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a configuration and nothing in the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in ("COLLECTOR_CONFIG", "TZ", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "INFLUXDB_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
+    without_settings(monkeypatch)
     (tmp_path / "config.toml").write_text(CONFIG, encoding="utf-8")
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command; its exit code, output and errors."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            code = main(arguments)
-        except SystemExit as exc:
-            code = int(exc.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

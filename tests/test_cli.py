@@ -5,15 +5,15 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collector import __version__
-from collector.cli import FINDING, FINE, USAGE, main
+from collector.cli import FINDING, FINE, USAGE
 from collector.journal import RUN_STATE, Journal
+from tests.commands import Run, without_settings
 from tests.running import own_environ, run_command
 from tests.samples import ECU, arrival, frame, ns, yc600
 
@@ -25,28 +25,8 @@ INFLUXDB = '[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\ntoken = "very-
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory of its own, with nothing in it and nothing in the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in ("COLLECTOR_CONFIG", "TZ", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "INFLUXDB_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
+    without_settings(monkeypatch)
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command; its exit code, output and errors."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            code = main(arguments)
-        except SystemExit as exc:
-            code = int(exc.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
-
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 def journal_with(*frames: bytes, run_state: dict[str, object] | None = None) -> None:

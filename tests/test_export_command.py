@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from threading import Event
@@ -14,24 +14,23 @@ from threading import Event
 import pytest
 
 from collector import export_files
-from collector.cli import FINDING, FINE, USAGE, main
+from collector.cli import FINDING, FINE, USAGE
 from collector.errors import CollectorError
 from collector.journal import Journal
+from tests.commands import Answer, Run, outcome, without_settings
 from tests.running import Collector, own_environ, run_command
 from tests.samples import ECU, arrival, day_times, frame, ns, versions, yc600
 
 OTHER = "216000999999"
 RECEIVED = ns("2026-06-23T10:00:00Z")
 FORMS = ("csv", "parquet", "line-protocol")
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a journal of two gateways and two days, and nothing in the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in ("COLLECTOR_CONFIG", "TZ", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "INFLUXDB_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
+    without_settings(monkeypatch)
     (tmp_path / "config.toml").write_text('[site]\ntimezone = "Europe/Amsterdam"\n')
     store(*(frame(time, yc600(), ecu=ecu) for ecu in (ECU, OTHER) for time in ("20260621120000", "20260622120000")))
     return tmp_path
@@ -48,14 +47,8 @@ def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run the command; its exit code, output and errors."""
     assert Path.cwd() == folder
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            code = main(["export", *arguments])
-        except SystemExit as exc:
-            code = int(exc.code or 0)
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
+    def run(*arguments: str) -> Answer:
+        return outcome(capfd, "export", *arguments)
 
     return run
 

@@ -44,15 +44,8 @@ class Site:
 
     @property
     def config(self) -> Config:
-        influxdb = {
-            "url": self.influx.url,
-            "org": self.influx.org,
-            "token": self.influx.token,
-            "bucket": self.influx.bucket,
-            "rollup_bucket": self.influx.rollup_bucket,
-        }
         site = {"name": "Home", "timezone": self.zone}
-        return config(self.path, site=site, influxdb=influxdb, inverter=self.names)
+        return config(self.path, site=site, influxdb=self.influx.settings, inverter=self.names)
 
     def store(self, *frames: bytes, received_at: int = RECEIVED) -> None:
         with JournalFile(self.path) as journal:

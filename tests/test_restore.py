@@ -21,7 +21,7 @@ import pytest
 
 from collector.backup import archive, restore, take
 from collector.backup.settings import LEFT_OUT
-from collector.cli import FINDING, FINE, USAGE, main
+from collector.cli import FINDING, FINE, USAGE
 from collector.config import load
 from collector.days import day_of
 from collector.errors import CollectorError
@@ -30,6 +30,7 @@ from collector.journal import GAPS_STATE, RUN_STATE, Journal
 from collector.journal_reader import JournalReader
 from collector.journal_schema import SCHEMA_VERSION
 from collector.replay_command import replay
+from tests.commands import Run, without_settings
 from tests.conftest import Influx
 from tests.rolling import Yard
 from tests.running import Collector
@@ -47,8 +48,6 @@ token = "very-secret-token"
 WITHOUT_TOKEN = CONFIG.replace("very-secret-token", LEFT_OUT)
 MADE_AT = "2026-06-22T02:00:00Z"
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -56,25 +55,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "new"
     place.mkdir()
     monkeypatch.chdir(place)
-    for name in ("COLLECTOR_CONFIG", "TZ", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "INFLUXDB_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
+    without_settings(monkeypatch)
     return place
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command; its exit code, output and errors."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        try:
-            code = main(arguments)
-        except SystemExit as exc:
-            code = int(exc.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

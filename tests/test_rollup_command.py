@@ -1,6 +1,6 @@
 """`collector rollup`, and what `collector replay` does to roll-ups, with a real InfluxDB; and both beside a service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from collector.journal_reader import JournalReader
 from collector.replay import Outcome
 from collector.replay_command import replay
 from collector.rollup import Ledger, Rollups
+from tests.commands import Answer, Run, outcome
 from tests.conftest import Influx
 from tests.fake_influx import FakeInflux, error
 from tests.rolling import Yard, span
@@ -25,7 +26,6 @@ from tests.samples import ECU, UID, day_times, frame, ns, yc600
 
 DAY = date(2026, 6, 21)
 OTHER = "216000999999"
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -50,14 +50,9 @@ def settings(yard: Yard, url: str = "") -> str:
 def run(yard: Yard, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `collector rollup`; its exit code, output and errors."""
 
-    def run(*arguments: str, url: str = "") -> tuple[int, str, str]:
+    def run(*arguments: str, url: str = "") -> Answer:
         path = write_config(tmp_path, settings(yard, url))
-        try:
-            code = main(["rollup", "--config", str(path), *arguments])
-        except SystemExit as exc:
-            code = int(exc.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
+        code, out, err = outcome(capsys, "rollup", "--config", str(path), *arguments)
         assert yard.influx.token not in err
         return code, out, err
 

@@ -24,14 +24,7 @@ RECORDS = [frame(f"20260621{time}00", yc600()) for time in ("0700", "1230", "124
 
 
 def configured(influx: Influx, path: Path, token: str | None = None, **sections: object) -> Config:
-    settings = {
-        "url": influx.url,
-        "org": influx.org,
-        "token": token or influx.token,
-        "bucket": influx.bucket,
-        "rollup_bucket": influx.rollup_bucket,
-    }
-    return config(path, influxdb=settings, **sections)
+    return config(path, influxdb={**influx.settings, "token": token or influx.token}, **sections)
 
 
 def write(influx: Influx, *frames: bytes) -> None:
