@@ -7,12 +7,11 @@ for a year there is the board `panels`.
 from collector.boards.board import board, heading
 from collector.boards.charts import SEAMLESS, heat_map, time_series
 from collector.boards.neighbours import (
-    HIGHEST_SHARE,
     IN_NATURAL_ORDER,
-    LOWEST_SHARE,
     as_cells_of_all,
     compared,
     ratios,
+    share_map,
     sizes,
 )
 from collector.boards.panels import link_to_panel
@@ -116,7 +115,7 @@ early = 0s
         + ratios(PANEL, INVERTER)
         + as_cells_of_all(SITE, ARRAY, PANEL, INVERTER)
     )
-    built = heat_map(
+    built = share_map(
         "Each panel against its array",
         "The same power, against the median of all panels of the array at that time, for each watt of peak power where"
         " that of all of them is configured, by quarters of an hour or longer."
@@ -124,15 +123,6 @@ early = 0s
         " a fault or dirt. At dawn and dusk, when all give next to nothing, the colours mean little.",
         query,
         no_value=_NOTHING,
-        unit="percentunit",
-        decimals=0,
-        scheme="RdYlGn",
-        reverse=True,
-        low=LOWEST_SHARE,
-        high=HIGHEST_SHARE,
-        value_name="Against its array",
-        gap=SEAMLESS,
-        transformations=[IN_NATURAL_ORDER],
         links=[link_to_panel("__field.name", time="")],
     )
     return {**built, "interval": "15m"}

@@ -1,4 +1,4 @@
-"""A panel against the others of its array, and the wide tables that heat maps are drawn from, as pieces of Flux.
+"""A panel against the others of its array: the pieces of Flux, the wide tables of heat maps, and the map of shares.
 
 What a panel gives depends on the season and on the clouds; what it gives against the median of its array depends on the
 panel. The median is that of the whole array, whatever panels are chosen, and a dead panel does not pull it down. An
@@ -12,6 +12,9 @@ Rejected: joining the medians or the sizes to the values, or looking them up in 
 median ahead of the values of its time, filling does the same in a fraction of the time.
 """
 
+from collections.abc import Sequence
+
+from collector.boards.charts import SEAMLESS, heat_map
 from collector.boards.parts import Json
 from collector.boards.queries import END_OF_LAST_DAY, series
 
@@ -43,6 +46,35 @@ IN_NATURAL_ORDER: Json = {
         "renameByName": {},
     },
 }
+
+
+def share_map(
+    title: str,
+    description: str,
+    query: str,
+    *,
+    no_value: str,
+    first_row_on_top: bool = True,
+    links: Sequence[Json] = (),
+) -> Json:
+    """A heat map of shares of the median, from red for little to green for as good as the neighbours."""
+    return heat_map(
+        title,
+        description,
+        query,
+        no_value=no_value,
+        unit="percentunit",
+        decimals=0,
+        scheme="RdYlGn",
+        reverse=True,
+        low=LOWEST_SHARE,
+        high=HIGHEST_SHARE,
+        value_name="Against its array",
+        first_row_on_top=first_row_on_top,
+        gap=SEAMLESS,
+        transformations=[IN_NATURAL_ORDER],
+        links=list(links),
+    )
 
 
 def in_order(*columns: str) -> Json:

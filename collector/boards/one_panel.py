@@ -11,10 +11,10 @@ from collector.boards.neighbours import (
     HIGHEST_SHARE,
     IN_NATURAL_ORDER,
     LOW_SHARE,
-    LOWEST_SHARE,
     as_cells,
     energies,
     in_order,
+    share_map,
     totals,
 )
 from collector.boards.parts import COMPARED, POWER, Json, fixed, override, thresholds
@@ -174,7 +174,7 @@ cells = union(tables: [all, own])
         + _TO_CELLS
         + as_cells(ended=True)
     )
-    return heat_map(
+    return share_map(
         "Shade: each hour of each day against the array",
         "What the panel gave in each hour, against the mean of all panels of its array, over the last year of the time"
         " range at most. Hours are local and go upwards. A red patch is a shadow: its height tells the hours, its width"
@@ -182,16 +182,7 @@ cells = union(tables: [all, own])
         " dirt; gaps are times without records.",
         query,
         no_value=_NOTHING,
-        unit="percentunit",
-        decimals=0,
-        scheme="RdYlGn",
-        reverse=True,
-        low=LOWEST_SHARE,
-        high=HIGHEST_SHARE,
-        value_name="Against its array",
         first_row_on_top=False,
-        gap=SEAMLESS,
-        transformations=[IN_NATURAL_ORDER],
     )
 
 

@@ -5,17 +5,15 @@ A year on the screen, since shade comes and goes with the height of the sun. Wha
 """
 
 from collector.boards.board import board
-from collector.boards.charts import SEAMLESS, heat_map, table
+from collector.boards.charts import table
 from collector.boards.neighbours import (
     BY_RANGE,
     FAIR_SHARE,
-    HIGHEST_SHARE,
-    IN_NATURAL_ORDER,
     LOW_SHARE,
-    LOWEST_SHARE,
     as_cells,
     energies,
     ratios,
+    share_map,
     totals,
 )
 from collector.boards.parts import GOOD, POWER, TROUBLE, WARNING, Json, by_thresholds, fixed, gauge_cell
@@ -62,7 +60,7 @@ def link_to_panel(name: str, time: str = "${__url_time_range}&") -> Json:
 
 
 def _shares() -> Json:
-    return heat_map(
+    return share_map(
         "Each panel against its array",
         "What every panel gave, against the median of all panels of its array, for each watt of its peak power where"
         " that of all of them is configured: one cell a day, in ranges of more than"
@@ -71,15 +69,6 @@ def _shares() -> Json:
         " fault, and a gap is a time without records. A click on a cell leads to the panel.",
         local("date") + BY_RANGE + energies(SITE, ARRAY) + ratios(PANEL) + as_cells(),
         no_value=_NOTHING,
-        unit="percentunit",
-        decimals=0,
-        scheme="RdYlGn",
-        reverse=True,
-        low=LOWEST_SHARE,
-        high=HIGHEST_SHARE,
-        value_name="Against its array",
-        gap=SEAMLESS,
-        transformations=[IN_NATURAL_ORDER],
         links=[link_to_panel("__field.name")],
     )
 
