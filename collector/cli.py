@@ -37,11 +37,6 @@ FINE, FINDING, USAGE = 0, 1, 2
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2261
 
 
-def entry() -> None:
-    """The console script."""
-    sys.exit(main())
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself exits with 2 for a usage error."""
     arguments = _parser().parse_args(argv)
@@ -61,8 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # not try once more at its end and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
-    except KeyboardInterrupt:
-        return 130
     return code
 
 

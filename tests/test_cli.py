@@ -5,12 +5,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from collector import __version__
+from collector import __version__, cli
+from collector.__main__ import entry
 from collector.cli import FINDING, FINE, USAGE
 from collector.journal import RUN_STATE, Journal
 from tests.commands import Run, without_settings
@@ -225,6 +227,33 @@ def test_output_that_nobody_reads_is_no_error(folder: Path, arguments: tuple[str
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (FINE, b"")
+
+
+class Interruption(MetaPathFinder):
+    """Ctrl-C at the moment when the program itself is looked for."""
+
+    def find_spec(self, fullname: str, *_more: object) -> None:
+        if fullname == "collector.cli":
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["while it loads", "while it runs"])
+def test_an_interruption_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_loaded: bool
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["collector", "status"])
+    if is_loaded:
+        monkeypatch.setattr(cli, "_status", interrupted)
+    else:
+        monkeypatch.delitem(sys.modules, "collector.cli")
+        monkeypatch.setattr(sys, "meta_path", [Interruption(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        entry()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_module_is_the_same_program(folder: Path) -> None:
