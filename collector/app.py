@@ -325,7 +325,8 @@ async def _open_listeners(hosts: Sequence[str], ports: Sequence[tuple[int, str]]
         for host in hosts:
             try:
                 listeners = await trio.open_tcp_listeners(port, host=host, backlog=1024)
-            except OSError as exc:
+            # UnicodeError: a name that no host can have, as one with two dots in a row.
+            except (OSError, UnicodeError) as exc:
                 for listener in opened:
                     await listener.aclose()
                 raise StartError(_listen_fault(host, port, exc)) from exc
@@ -336,17 +337,17 @@ async def _open_listeners(hosts: Sequence[str], ports: Sequence[tuple[int, str]]
     return opened
 
 
-def _listen_fault(host: str, port: int, exc: OSError) -> str:
+def _listen_fault(host: str, port: int, exc: OSError | UnicodeError) -> str:
     where = f"cannot listen on {host} port {port}"
     match exc:
         case OSError(errno=errno.EADDRINUSE):
             return f"{where}: another program uses it (perhaps another collector); stop that one or change the port"
         case OSError(errno=errno.EACCES):
             return f"{where}: this user may not use it"
-        case OSError(errno=errno.EADDRNOTAVAIL) | socket.gaierror():
+        case OSError(errno=errno.EADDRNOTAVAIL) | socket.gaierror() | UnicodeError():
             return f"{where}: this machine has no such address; see [listen] host"
         case _:
-            return f"{where}: {exc.strerror or exc}"
+            return f"{where}: {getattr(exc, 'strerror', None) or exc}"
 
 
 def _raise_file_limit() -> None:

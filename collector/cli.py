@@ -183,7 +183,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from collector import status_view
     from collector.status import gather
 
-    status = gather(load(arguments.config), time.time_ns(), brief=arguments.brief)
+    status = gather(load(arguments.config, needs_token=False), time.time_ns(), brief=arguments.brief)
     if arguments.json:
         print(json.dumps(status.as_json(), indent=2))
     else:
@@ -192,7 +192,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _decode(arguments: argparse.Namespace) -> int:
-    config = load(arguments.config)
+    config = load(arguments.config, needs_token=False)
     names = Names(config)
     if arguments.record:
         with JournalReader(config.journal.path) as reader:

@@ -171,14 +171,20 @@ def find(environ: Mapping[str, str] = os.environ) -> Path | None:
     """The file that counts when none is named: `$COLLECTOR_CONFIG`, else `./config.toml` if it exists, else None."""
     if named := environ.get("COLLECTOR_CONFIG"):
         return Path(named)
-    return FILE_NAME if FILE_NAME.exists() else None
+    # Not `exists`, which raises in a folder that this user may not look into.
+    return FILE_NAME if os.path.exists(FILE_NAME) else None  # noqa: PTH110
 
 
-def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+def load(path: Path | None, environ: Mapping[str, str] = os.environ, *, needs_token: bool = True) -> Config:
     """The configuration from `path`, or from the file that `find` names, and the environment.
 
-    Raises ConfigError with every fault: a file that can't be read or parsed is the only one then.
+    Whoever never asks InfluxDB need not be trusted with its token, nor have it at hand: without `needs_token` one that
+    is none stands in its place. Raises ConfigError with every fault: a file that can't be read or parsed is the only
+    one then.
     """
+    if not needs_token:
+        kept = {name: value for name, value in environ.items() if not name.startswith("INFLUXDB_TOKEN")}
+        environ = {**kept, "INFLUXDB_TOKEN": "none"}
     if path is None:
         path = find(environ)
     document = {} if path is None else _read(path)
@@ -197,7 +203,8 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomli.loads(path.read_text(encoding="utf-8"))
+        # With or without the mark that some editors put first.
+        return parse(path.read_text(encoding="utf-8-sig"))
     except IsADirectoryError:
         # The usual way to get one: a container engine makes a folder where the file that it should mount is missing.
         raise ConfigError([f"{path}: is a folder, a file is wanted"]) from None
@@ -207,6 +214,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: is not UTF-8 text (at byte {exc.start})"]) from None
     except tomli.TOMLDecodeError as exc:
         raise ConfigError([f"{path}, line {exc.lineno}, column {exc.colno}: {exc.msg}"]) from None
+
+
+def parse(text: str) -> dict[str, Any]:
+    """A configuration's TOML, not yet checked. Raises tomli.TOMLDecodeError, which is a ValueError."""
+    try:
+        return tomli.loads(text)
+    except RecursionError as exc:
+        raise tomli.TOMLDecodeError(str(exc), text, 0) from None
 
 
 _VARIABLES = {
@@ -377,17 +392,25 @@ def _conflicts(document: Mapping[str, Any]) -> Iterator[str]:
         for place, panel in _tables(f"{where}.panels", inverter.get("panels")):
             if ("row" in panel) != ("column" in panel):
                 yield f"{place}: row and column are wanted together or not at all"
-    yield from _places_taken(document.get("inverter"))
+    ecus = document.get("ecu")
+    yield from _places_taken(document.get("inverter"), has_one_roof=not isinstance(ecus, list) or len(ecus) < 2)
 
 
-def _places_taken(inverters: object) -> Iterator[str]:
-    """Panels of one array on one place. Each array may be numbered for itself; those without a name may be several."""
+def _places_taken(inverters: object, *, has_one_roof: bool) -> Iterator[str]:
+    """Panels of one array on one place. Each array may be numbered for itself; those without a name may be several.
+
+    So may those of one name on several roofs, and no inverter says which roof it is on: then only its own panels can't
+    be on one place.
+    """
     first: dict[tuple[object, ...], str] = {}
     for where, inverter in _tables("inverter", inverters):
         for place, panel in _tables(f"{where}.panels", inverter.get("panels")):
-            spot = tuple(panel.get(key) for key in ("array", "row", "column"))
-            if tuple(map(type, spot)) == (str, int, int) and first.setdefault(spot, place) != place:
-                yield f"{place}: row {spot[1]}, column {spot[2]} of {_shown(spot[0])} is already that of {first[spot]}"
+            array, row, column = (panel.get(key) for key in ("array", "row", "column"))
+            if (type(array), type(row), type(column)) != (str, int, int):
+                continue
+            taken = first.setdefault((None if has_one_roof else where, array, row, column), place)
+            if taken != place:
+                yield f"{place}: row {row}, column {column} of {_shown(array)} is already that of {taken}"
 
 
 def _repeated(where: str, key: str, values: object) -> Iterator[str]:

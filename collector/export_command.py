@@ -73,7 +73,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.usage_error(f"{arguments.format} is a folder of files: name one instead of {STDOUT}")
     if arguments.format == PARQUET:
         require_parquet()
-    config = load(arguments.config)
+    config = load(arguments.config, needs_token=False)
     with JournalReader(config.journal.path) as reader, bar() as progress:
         ecus = _chosen(reader, arguments.ecu)
         task = progress.add_task("export", total=None)

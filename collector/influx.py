@@ -189,10 +189,9 @@ class InfluxSink:
 
     def may_read(self, bucket: str) -> Access:
         """Whether a bucket's points can be asked for."""
-        name = bucket.replace("\\", "\\\\").replace("${", "\\${")
         with self._translated(nothing_sent=True):
             try:
-                flux = f'from(bucket: "{name}") |> range(start: -1s) |> limit(n: 1)'
+                flux = f'from(bucket: "{bucket}") |> range(start: -1s) |> limit(n: 1)'
                 self._client.query_api().query_raw(flux).close()
             except ApiException as exc:
                 if exc.status not in (_FORBIDDEN, _MISSING):

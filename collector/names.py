@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
-from collector.config import Config
+from collector import config
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,18 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class EcuNames:
-    """The names below one gateway."""
+    """The names below one gateway.
+
+    `_inverters` and `_panels` are everyone's, for a configuration does not say which gateway an inverter belongs to;
+    `_own` are the panels that this gateway was asked for.
+    """
 
     id: str
     name: str
     zone: tzinfo
     _inverters: Mapping[str, str]
-    _panels: Mapping[tuple[str, int], Panel]
-    _defaults: dict[tuple[str, int], Panel] = field(default_factory=dict)
+    _panels: Mapping[tuple[str, int], config.Panel]
+    _own: dict[tuple[str, int], Panel] = field(default_factory=dict)
 
     def inverter_name(self, inverter: str) -> str:
         """The name of an inverter, or its id."""
@@ -42,21 +46,28 @@ class EcuNames:
     def panel(self, inverter: str, channel: int) -> Panel:
         """The panel on a channel; without an entry it is called by its place."""
         key = (inverter, channel)
-        known = self._panels.get(key) or self._defaults.get(key)
+        known = self._own.get(key)
         if known is None:
-            known = self._defaults[key] = Panel(f"{inverter}-{channel}", self.name, None)
+            known = self._own[key] = self._named(key)
         return known
+
+    def _named(self, key: tuple[str, int]) -> Panel:
+        place = f"{key[0]}-{key[1]}"
+        configured = self._panels.get(key)
+        if configured is None:
+            return Panel(place, self.name, None)
+        return Panel(configured.name or place, configured.array or self.name, configured.peak_w)
 
 
 class Names:
     """Answers for any gateway, also for one that the configuration does not know."""
 
-    def __init__(self, config: Config) -> None:
-        self._zone = ZoneInfo(config.site.timezone)
-        self._configured = {ecu.id: ecu for ecu in config.ecu}
-        self._inverters = {inverter.id: inverter.name for inverter in config.inverter if inverter.name}
+    def __init__(self, configured: config.Config) -> None:
+        self._zone = ZoneInfo(configured.site.timezone)
+        self._configured = {ecu.id: ecu for ecu in configured.ecu}
+        self._inverters = {inverter.id: inverter.name for inverter in configured.inverter if inverter.name}
         self._panels = {
-            (inverter.id, panel.channel): panel for inverter in config.inverter for panel in inverter.panels
+            (inverter.id, panel.channel): panel for inverter in configured.inverter for panel in inverter.panels
         }
         self._known: dict[str, EcuNames] = {}
 
@@ -71,11 +82,7 @@ class Names:
         configured = self._configured.get(ecu)
         name = (configured and configured.name) or ecu
         zone = ZoneInfo(configured.timezone) if configured and configured.timezone else self._zone
-        panels = {
-            key: Panel(panel.name or f"{key[0]}-{key[1]}", panel.array or name, panel.peak_w)
-            for key, panel in self._panels.items()
-        }
-        return EcuNames(ecu, name, zone, self._inverters, panels)
+        return EcuNames(ecu, name, zone, self._inverters, self._panels)
 
     def fingerprint(self) -> str:
         """Changes when a name that is a tag changes, which forks the series from then on."""

@@ -60,9 +60,16 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _path(value: Path) -> Path:
+    if value == Path() or "\0" in str(value):
+        raise _expected("a path")
+    return value
+
+
 def _bucket(value: str) -> str:
-    if _name(value).startswith("_") or '"' in value:
-        raise _expected("a bucket's name, which neither starts with '_' nor has a quotation mark")
+    # Queries have it between quotation marks, where the other two have a meaning of their own, as for Grafana.
+    if _name(value).startswith("_") or not set('"\\$').isdisjoint(value):
+        raise _expected("a bucket's name, which neither starts with '_' nor has a quotation mark, '\\' or '$'")
     return value
 
 
@@ -104,7 +111,7 @@ Hosts = Annotated[
     tuple[Name, ...], BeforeValidator(_one_or_more), AfterValidator(_not_empty), AfterValidator(_different), List
 ]
 Ports = Annotated[tuple[Port, ...], AfterValidator(_not_empty), List]
-FilePath = Annotated[Path, Field(strict=False)]
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_path)]
 Url = Annotated[str, AfterValidator(_url)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
 Token = Annotated[SecretStr, AfterValidator(token)]

@@ -127,7 +127,7 @@ async def test_a_port_that_is_taken_is_named_and_the_others_are_given_back(
 
 
 async def test_an_address_that_this_machine_does_not_have_is_named(tmp_path: Path) -> None:
-    for host in ("192.0.2.1", "no-such-host.invalid"):
+    for host in ("192.0.2.1", "no-such-host.invalid", "a..b"):
         text = write_config(tmp_path).read_text().replace("127.0.0.1", host)
         (tmp_path / "config.toml").write_text(f'{text}[journal]\npath = "{tmp_path}/journal.db"\n')
         with pytest.raises(StartError, match=f"cannot listen on {host} port 0: this machine has no such address"):

@@ -168,6 +168,37 @@ def test_a_configuration_that_its_token_can_not_be_taken_from_is_not_backed_up(
 
 
 @pytest.mark.usefixtures("journal")
+@pytest.mark.usefixtures("journal")
+def test_a_token_elsewhere_is_not_needed(run: Run, folder: Path) -> None:
+    text = '[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\ntoken_file = "/nowhere"\n'
+    (folder / "config.toml").write_text(text, encoding="utf-8")
+    assert run("backup", "solar.tar.gz")[0] == FINE
+    assert members(folder / "solar.tar.gz")["config.toml"].decode() == text
+
+
+@pytest.mark.usefixtures("journal")
+def test_a_configuration_written_as_the_service_alone_reads_it_is_backed_up(run: Run, folder: Path) -> None:
+    text = "[[inverter]]\nid = '408000000001'\npanels = [{\n  channel = 1,\n  name = 'South 1',\n}]\n"
+    (folder / "config.toml").write_text(text, encoding="utf-8")
+    assert run("backup", "solar.tar.gz")[0] == FINE
+    assert members(folder / "solar.tar.gz")["config.toml"].decode() == text
+
+
+@pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize(
+    ("text", "limit", "name"), [("# " + 5000 * "x", 4000, "config.toml"), ("", 100, "manifest.json")]
+)
+def test_what_is_too_large_to_be_read_back_is_not_backed_up(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, limit: int, name: str
+) -> None:
+    (folder / "config.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(archive, "MOST_TEXT_BYTES", limit)
+    code, _, err = run("backup", "solar.tar.gz")
+    assert code == FINDING
+    assert f"{name} would be too large to be read back" in err
+    assert not (folder / "solar.tar.gz").exists()
+
+
 def test_nobody_else_may_read_a_backup(run: Run, folder: Path) -> None:
     before = os.umask(0)
     try:

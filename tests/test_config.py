@@ -1,6 +1,8 @@
 """The configuration: what it says without a file, which fault is told how, and that no secret gets out."""
 
+import errno
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -263,8 +265,15 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
         (
             INFLUXDB + "bucket = '_x'",
             "influxdb.bucket: expected a bucket's name, which neither starts with '_' nor has a quotation mark,"
-            " got '_x'",
+            " '\\' or '$', got '_x'",
         ),
+        (
+            INFLUXDB + "bucket = 'so${x}'",
+            "influxdb.bucket: expected a bucket's name, which neither starts with '_' nor has a quotation mark,"
+            " '\\' or '$', got 'so${x}'",
+        ),
+        ("[journal]\npath = ''", "journal.path: expected a path, got ''"),
+        ('[grafana]\nboards = "a\\u0000"', "grafana.boards: expected a path, got 'a\\x00'"),
         (INFLUXDB + "toke_file = 'x'", "influxdb.toke_file: unknown key (did you mean 'token_file'?)"),
     ],
 )
@@ -482,6 +491,43 @@ def test_two_tokens_of_the_environment_are_one_too_many(write: Write) -> None:
 def test_no_secret_is_in_a_repr(write: Write) -> None:
     config = load(write(INFLUXDB), {})
     assert SECRET not in f"{config!r} {config} {config.influxdb!r} {config.model_dump_json()}"
+
+
+def test_whoever_never_asks_the_database_needs_no_token(write: Write) -> None:
+    section = INFLUXDB.replace(f'token = "{SECRET}"\n', "")
+    for text in (INFLUXDB, section, section + "token_file = '/nowhere'\n"):
+        for environ in ({}, {"INFLUXDB_TOKEN": SECRET}, {"INFLUXDB_TOKEN_FILE": "/nowhere"}):
+            influxdb = load(write(text), environ, needs_token=False).influxdb
+            assert influxdb is not None
+            assert influxdb.token.get_secret_value() == "none"
+    assert load(write(""), {}, needs_token=False).influxdb is None
+
+
+def test_a_folder_that_this_user_may_not_look_into_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", denied)
+    assert find({}) is None
+
+
+def test_brackets_without_end_are_told(write: Write) -> None:
+    (fault,) = faults(write("a = " + "[" * 5000))
+    assert "nested more than" in fault
+
+
+def test_the_mark_that_some_editors_put_first_is_no_fault(write: Write) -> None:
+    assert load(write('\ufeff[site]\nname = "Dak"'), {}).site.name == "Dak"
+
+
+def test_roofs_of_several_gateways_are_numbered_each_for_itself(write: Write) -> None:
+    panels = "panels = [{channel = 1, array = 'South', row = 1, column = 1}]\n"
+    inverters = "".join(f"[[inverter]]\nid = '40800000000{number}'\n{panels}" for number in (1, 2))
+    gateways = "".join(f"[[ecu]]\nid = '21600000000{number}'\n" for number in (1, 2))
+    assert len(load(write(gateways + inverters), {}).inverter) == 2
+    assert faults(write(inverters)) == [
+        "inverter[1].panels[0]: row 1, column 1 of 'South' is already that of inverter[0].panels[0]"
+    ]
 
 
 # Whatever a file holds

@@ -1,5 +1,6 @@
 """What the owner calls things: names where there are some, ids where there are none, and a print of all tags."""
 
+import tracemalloc
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -78,3 +79,23 @@ def test_a_name_that_is_a_tag_changes_the_print(changes: dict[str, object]) -> N
 )
 def test_what_is_no_tag_does_not(changes: dict[str, object]) -> None:
     assert Names(named(**changes)).fingerprint() == Names(named()).fingerprint()
+
+
+def test_a_thousand_gateways_share_what_the_configuration_calls_their_panels() -> None:
+    inverters = [
+        {
+            "id": f"408{number:09d}",
+            "panels": [{"channel": channel, "name": f"{number} {channel}"} for channel in (1, 2)],
+        }
+        for number in range(1000)
+    ]
+    names = Names(config(inverter=inverters))
+    tracemalloc.start()
+    try:
+        panels = [names.ecu(f"216{number:09d}").panel(f"408{number:09d}", 2).name for number in range(1000)]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert panels == [f"{number} 2" for number in range(1000)]
+    # With a copy for each of them it would be more than a hundred.
+    assert held < 2_000_000

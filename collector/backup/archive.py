@@ -31,8 +31,8 @@ MANIFEST: Final = "manifest.json"
 JOURNAL: Final = "journal.db"
 CONFIG: Final = "config.toml"
 
-# Far beyond any that was written by hand, and small enough for memory.
-MOST_TEXT_BYTES = 1_000_000
+# Manifest and configuration are read as a whole: far beyond those of thousands of gateways, and not beyond memory.
+MOST_TEXT_BYTES = 32_000_000
 _CHUNK_BYTES = 1 << 20
 _LEVEL = 1
 
@@ -91,8 +91,15 @@ def measure(path: Path) -> Member:
 
 
 def write(path: Path, manifest: Manifest, files: Mapping[str, Path], at: int, progress: Progress) -> None:
-    """Write a new backup file, not synced, for nobody else to read; `at` is in seconds since 1970. Raises OSError."""
+    """Write a new backup file, not synced, for nobody else to read; `at` is in seconds since 1970.
+
+    Raises OSError, and CollectorError for what could not be read back.
+    """
     text = manifest.model_dump_json(indent=2).encode()
+    config = manifest.members.get(CONFIG)
+    for name, size in ((MANIFEST, len(text)), (CONFIG, config.bytes if config else 0)):
+        if size > MOST_TEXT_BYTES:
+            raise CollectorError(f"{name} would be too large to be read back: {size} bytes, of {MOST_TEXT_BYTES}")
     total = sum(member.bytes for member in manifest.members.values())
     done = _Tally(total, progress)
     with create_private(path) as packed, tarfile.open(fileobj=packed, mode="w:gz", compresslevel=_LEVEL) as tar:
@@ -231,7 +238,9 @@ def _manifest(path: Path, tar: tarfile.TarFile) -> Manifest:
 
 def _text(path: Path, tar: tarfile.TarFile, header: tarfile.TarInfo) -> str:
     with _read_errors(path):
-        source = tar.extractfile(header) if header.isreg() and header.size <= MOST_TEXT_BYTES else None
+        if header.size > MOST_TEXT_BYTES:
+            raise _damaged(path, f"{header.name!r} is too large")
+        source = tar.extractfile(header) if header.isreg() else None
         if source is None:
             raise _damaged(path, f"{header.name!r} is no text")
         try:

@@ -55,7 +55,7 @@ def _backup(arguments: argparse.Namespace) -> int:
 
     if arguments.keep and not is_folder(arguments.out):
         arguments.usage_error(f"--keep wants a folder, and {arguments.out} is none")
-    config = load(arguments.config)
+    config = load(arguments.config, needs_token=False)
     with _bars() as progress:
         taken = take(config, arguments.config or find(), arguments.out, arguments.keep, time.time_ns(), progress)
     held = taken.manifest

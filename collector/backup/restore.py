@@ -58,12 +58,12 @@ def restore(backup: Path, config_file: Path | None, *, keep_config: bool, now: i
     Raises CollectorError, and ConfigError when the configuration that is there has faults.
     """
     manifest = archive.read_manifest(backup)
-    text = archive.config_text(backup)
+    text = None if keep_config else archive.config_text(backup)
     chosen = config_file or find() or FILE_NAME
-    written = None if text is None or keep_config or _is_there(chosen, text) else text
+    written = None if text is None or _is_there(chosen, text) else text
     wants_token = written is not None and lacks_token(written)
     wants_timezone = written is not None and not names_timezone(written)
-    journal = _journal(load(config_file).journal.path if written is None else _path_in(written))
+    journal = _journal(load(config_file, needs_token=False).journal.path if written is None else _path_in(written))
     _check_free(journal)
     with ExitStack() as stack:
         draft = None if written is None else _draft(stack, chosen, written)

@@ -6,13 +6,13 @@ refused. The name of a file that holds a token is no secret and stays.
 """
 
 import re
-import tomllib
 from collections.abc import Callable
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from collector import config
 from collector.errors import CollectorError
 
 LEFT_OUT = "left-out-of-the-backup"
@@ -44,14 +44,19 @@ def without_secrets(text: str) -> str:
         influxdb["token"] = LEFT_OUT
         try:
             document: Any = tomlkit.parse(text)
-        except (TOMLKitError, RecursionError) as exc:
-            raise CollectorError(f"the configuration cannot be read: {exc}") from None
+        except (TOMLKitError, RecursionError):
+            # It knows less of what TOML allows than what the collector reads it with.
+            raise _inseparable() from None
         document["influxdb"]["token"] = LEFT_OUT
         text = tomlkit.dumps(document)
     plain = _STRING_OR_COMMENT.sub(_without(secret), text)
     if _parsed(plain) != expected:
-        raise CollectorError("the token can't be taken out of the configuration: put it into a file, as token_file")
+        raise _inseparable()
     return plain
+
+
+def _inseparable() -> CollectorError:
+    return CollectorError("the token can't be taken out of the configuration: put it into a file, as token_file")
 
 
 def lacks_token(text: str) -> bool:
@@ -81,8 +86,8 @@ def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        return config.parse(text)
+    except ValueError as exc:
         raise CollectorError(f"the configuration cannot be read: {exc}") from None
 
 

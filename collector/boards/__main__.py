@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if chosen.dashboards is None and chosen.alerting is None and chosen.roof is None:
         parser.error("nothing to write: give --dashboards, --alerting or --roof")
     try:
-        config = Config() if chosen.builtin else load(chosen.config, _without_token(environ))
+        config = Config() if chosen.builtin else load(chosen.config, environ, needs_token=False)
         names = configured_names(config)
         if chosen.dashboards is not None:
             _log.info("written boards=%d", write_boards(chosen.dashboards, names))
@@ -58,12 +58,6 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         _log.error("%s", exc)
         return 1
     return 0
-
-
-def _without_token(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment of a process that need not be trusted with the database's token to know its buckets."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("INFLUXDB_TOKEN")}
-    return {**kept, "INFLUXDB_TOKEN": "none"}
 
 
 def _write_alerting(folder: Path, names: Mapping[str, str], environ: Mapping[str, str] | None) -> None:

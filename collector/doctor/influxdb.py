@@ -199,9 +199,8 @@ def _held(sink: InfluxSink, bucket: str, ecus: list[EcuFacts]) -> dict[str, _Spa
     oldest = min(ecu.oldest_at or ecu.newest_at or 0 for ecu in ecus)
     start = datetime.fromtimestamp(max(math.floor(oldest / NS) - DAY_S, 0), UTC)
     chosen = " or ".join(f'r.ecu == "{ecu.gateway.ecu}"' for ecu in ecus)
-    name = bucket.replace("\\", "\\\\").replace("${", "\\${")
     points = (
-        f'from(bucket: "{name}") |> range(start: {start:%Y-%m-%dT%H:%M:%SZ}, stop: 2262-01-01T00:00:00Z)'
+        f'from(bucket: "{bucket}") |> range(start: {start:%Y-%m-%dT%H:%M:%SZ}, stop: 2262-01-01T00:00:00Z)'
         f' |> filter(fn: (r) => r._measurement == "ecu" and r._field == "energy_wh" and ({chosen}))'
     )
     ends: dict[tuple[str, str], int] = {}

@@ -153,7 +153,7 @@ class _Fleet:
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate and report; returns the exit code. Raises ConfigError and CollectorError."""
-    config = load(arguments.config)
+    config = load(arguments.config, needs_token=False)
     zone = _zone(arguments.timezone or config.site.timezone)
     plan = _plan(arguments, zone)
     if arguments.host is None and not arguments.beside_real_ecus:

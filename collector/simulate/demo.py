@@ -216,12 +216,6 @@ async def _deliver(device: Device, target: Target) -> None:
             await trio.sleep(_RETRY_S)
 
 
-def settings(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
-    """The configuration of the collector that is to be shown. The demonstration has no use for its database's token."""
-    without = {name: value for name, value in environ.items() if not name.startswith("INFLUXDB_TOKEN")}
-    return load(path, {**without, "INFLUXDB_TOKEN": "none"})
-
-
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run until stopped; the exit code: 0 stopped, 1 refused or not possible, 2 wrong usage or configuration."""
     parser = argparse.ArgumentParser(
@@ -232,7 +226,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     chosen = parser.parse_args(arguments)
     try:
         now = datetime.fromtimestamp(time.time(), UTC)
-        trio.run(run, settings(chosen.config, environ), chosen.host, now)
+        trio.run(run, load(chosen.config, environ, needs_token=False), chosen.host, now)
     except ConfigError as exc:
         for fault in exc.faults:
             _log.error("%s", fault)

@@ -1,6 +1,5 @@
 """The demonstration: against a real collector, and in front of everything that is not its own."""
 
-import logging
 import signal
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from collector.config import Config, InfluxDB
+from collector.config import Config, InfluxDB, load
 from collector.errors import CollectorError
 from collector.journal import Journal
 from collector.journal_reader import JournalReader
@@ -126,7 +125,7 @@ async def test_the_history_waits_for_a_collector_that_is_away(tmp_path: Path) ->
 
 async def test_it_ends_when_it_is_told_to(collector: Collector, tmp_path: Path) -> None:
     data_ports, control_port = collector.ports[:2], collector.ports[2]
-    config = demo.settings(configured(tmp_path, (*data_ports, control_port)), {})  # type: ignore[arg-type]
+    config = load(configured(tmp_path, (*data_ports, control_port)), {}, needs_token=False)  # type: ignore[arg-type]
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lambda: demo.run(config, "127.0.0.1", NOW, years=0))
@@ -171,7 +170,7 @@ def test_a_configuration_of_a_real_site_is_refused(tmp_path: Path, caplog: pytes
 
 @pytest.mark.parametrize("names", [{"bucket": "solar"}, {"rollup_bucket": "solar_daily"}, {"bucket": "solar_daily"}])
 def test_the_buckets_of_a_real_site_are_refused(names: dict[str, str]) -> None:
-    shipped = demo.settings(DEMO_TOML, {})
+    shipped = load(DEMO_TOML, {}, needs_token=False)
     assert shipped.influxdb is not None
     demo.refuse_real_settings(shipped)
     influxdb = shipped.influxdb.model_copy(update=names)
@@ -188,16 +187,8 @@ def test_faults_of_the_configuration_are_told_as_the_collector_tells_them(
     assert "did you mean 'name'?" in caplog.text
 
 
-def test_a_token_is_neither_needed_nor_read(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    for environ in ({}, {"INFLUXDB_TOKEN": "real"}, {"INFLUXDB_TOKEN_FILE": "/nowhere"}):
-        influxdb = demo.settings(DEMO_TOML, environ).influxdb
-        assert influxdb is not None
-        assert influxdb.token.get_secret_value() == "none"
-
-
 def test_the_shipped_configuration_has_nothing_in_common_with_the_collectors_own_defaults() -> None:
-    shipped, default = demo.settings(DEMO_TOML, {}), Config()
+    shipped, default = load(DEMO_TOML, {}, needs_token=False), Config()
     assert not {*shipped.listen.data_ports, shipped.listen.control_port} & {
         *default.listen.data_ports,
         default.listen.control_port,
@@ -209,7 +200,7 @@ def test_the_shipped_configuration_has_nothing_in_common_with_the_collectors_own
 
 
 def test_the_shipped_configuration_names_the_roof_that_is_simulated() -> None:
-    shipped = demo.settings(DEMO_TOML, {})
+    shipped = load(DEMO_TOML, {}, needs_token=False)
     roof = demo_roof(INSTALLED)
     assert [one.id for one in shipped.inverter] == [one.uid for one in roof]
     for named, real in zip(shipped.inverter, roof, strict=True):
