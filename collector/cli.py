@@ -7,6 +7,7 @@ answers goes to stdout. `rich` is imported only where tables or a progress bar a
 
 import argparse
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -52,11 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"collector: {exc}", file=sys.stderr)
         return FINDING
     except BrokenPipeError:
-        # Whoever read the output has seen enough. What is still buffered goes nowhere, so that the interpreter does
-        # not try once more at its end and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has seen enough.
+        _discard_output()
         return FINE
+    except OSError as exc:
+        # What a disk says of a file has a name; only a stream that was open from the start has none.
+        if exc.filename is not None or exc.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        _discard_output()
+        print(f"collector: standard output: {exc.strerror}", file=sys.stderr)
+        return FINDING
     return code
+
+
+def _discard_output() -> None:
+    """What is still buffered goes nowhere, so that the interpreter does not try once more at its end and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

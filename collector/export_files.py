@@ -238,9 +238,10 @@ def _refuse(out: Path, place: Path, *, folder: bool) -> None:
             raise CollectorError(f"there is no folder {out.parent}: make it, or name another one")
         if place.exists():
             raise CollectorError(f"{place} is of an export that goes on or was broken off: remove it if none goes on")
-        if not out.exists():
+        if not out.exists() and not out.is_symlink():
             return
-        if not (folder and out.is_dir()) or any(out.iterdir()):
+        # A link is not looked behind: the result would take its place, and not that of what it leads to.
+        if out.is_symlink() or not (folder and out.is_dir()) or any(out.iterdir()):
             raise CollectorError(f"{out} exists, and nothing is overwritten: name another one")
         if out.is_mount() or out.samefile(Path.cwd()):
             raise CollectorError(f"{out} cannot be replaced while it is in use: name a folder in it")

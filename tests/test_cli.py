@@ -5,9 +5,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -208,25 +209,52 @@ def test_a_journal_from_a_newer_collector_is_left_alone(folder: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def run_elsewhere(folder: Path, arguments: Sequence[str], *, stdout: IO[bytes]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "collector", *arguments],
+        cwd=folder,
+        # Buffered, as it is for everybody who does not ask for something else.
+        env=own_environ({"PYTHONUNBUFFERED": ""}),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("arguments", [("check-config",), ("status", "--json")])
 def test_output_that_nobody_reads_is_no_error(folder: Path, arguments: tuple[str, ...]) -> None:
     journal_with(frame("20260621104000", yc600()))
     reading, writing = os.pipe()
     os.close(reading)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "collector", *arguments],
-            cwd=folder,
-            # Buffered, as it is for everybody who does not ask for something else.
-            env=own_environ({"PYTHONUNBUFFERED": ""}),
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            timeout=60,
-            check=False,
-        )
-    finally:
-        os.close(writing)
+    with os.fdopen(writing, "wb") as pipe:
+        done = run_elsewhere(folder, arguments, stdout=pipe)
+    assert (done.returncode, done.stderr) == (FINE, "")
+
+
+@pytest.mark.parametrize("arguments", [("check-config",), ("status",), ("status", "--json")])
+def test_a_disk_without_room_for_the_output_is_told(folder: Path, arguments: tuple[str, ...]) -> None:
+    journal_with(frame("20260621104000", yc600()))
+    with Path("/dev/full").open("wb") as full:
+        done = run_elsewhere(folder, arguments, stdout=full)
+    assert (done.returncode, done.stderr) == (FINDING, "collector: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [("check-config",), ("status",), ("status", "--json")])
+def test_closed_output_is_no_error(folder: Path, arguments: tuple[str, ...]) -> None:
+    journal_with(frame("20260621104000", yc600()))
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "collector", *arguments]
+    done = subprocess.run(closing, cwd=folder, env=own_environ(), capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (FINE, b"")
+
+
+def test_a_name_that_the_terminal_has_no_letters_for_is_shown_all_the_same(folder: Path) -> None:
+    journal_with(frame("20260621104000", yc600()))
+    Path("config.toml").write_text(f'[[ecu]]\nid = "{ECU}"\nname = "Süd ☀"\n', encoding="utf-8")
+    done = run_command("status", folder=folder, environ={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (FINE, "")
+    assert r"S\xfcd \u2600" in done.stdout
 
 
 class Interruption(MetaPathFinder):

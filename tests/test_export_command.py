@@ -123,8 +123,11 @@ def test_what_is_there_is_never_overwritten(folder: Path, run: Run, form: str) -
     (folder / "file").write_text("mine")
     (folder / "full").mkdir()
     (folder / "full" / "mine").write_text("mine")
+    (folder / "empty").mkdir()
+    (folder / "link").symlink_to(folder / "empty")
+    (folder / "dangling").symlink_to(folder / "nowhere")
     before = left(folder)
-    for name in ("file", "full"):
+    for name in ("file", "full", "link", "dangling"):
         code, out, err = run("--format", form, name)
         assert (code, out) == (FINDING, "")
         assert err == f"collector: {folder / name} exists, and nothing is overwritten: name another one\n"

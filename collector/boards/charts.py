@@ -5,7 +5,7 @@ What is special to a panel is handed over by name; whatever is not named here is
 
 from collections.abc import Mapping, Sequence
 
-from collector.boards.parts import CALM, GAP_MS, PLUGIN_VERSION, POWER, Json, fixed, override, panel
+from collector.boards.parts import GAP_MS, PLUGIN_VERSION, POWER, Json, fixed, override, panel
 
 # Colours by place: by name two inverters of a roof would have the same one now and then, and could not be told apart.
 DISTINCT: Json = {"mode": "palette-classic"}
@@ -291,42 +291,6 @@ def heat_map(
         options=options,
         defaults={"noValue": no_value, "unit": unit, **defaults},
         transformations=[_EMPTY_IS_NOTHING, *transformations],
-    )
-
-
-def state_timeline(
-    title: str,
-    description: str,
-    queries: str | Sequence[str],
-    *,
-    name: str,
-    no_value: str,
-    mappings: Sequence[Json],
-    gap_ms: int = GAP_MS,
-    **defaults: object,
-) -> Json:
-    """Coloured strips over the board's time range, with words for the values."""
-    return panel(
-        "state-timeline",
-        title,
-        description,
-        queries,
-        options={
-            "alignValue": "left",
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
-            "mergeValues": True,
-            "rowHeight": 0.85,
-            "showValue": "never",
-            "tooltip": {"mode": "single", "sort": "none"},
-        },
-        defaults={
-            "color": fixed(CALM),
-            "custom": {"fillOpacity": 75, "insertNulls": gap_ms, "lineWidth": 0, "spanNulls": False},
-            "displayName": name,
-            "mappings": list(mappings),
-            "noValue": no_value,
-            **defaults,
-        },
     )
 
 

@@ -117,7 +117,8 @@ def _service_says(facts: Facts) -> list[Finding]:
 
 def _folder(look: Look) -> list[Finding]:
     folder = look.facts.path.parent
-    while not folder.exists() and folder != folder.parent:
+    # Not `Path.exists`, which raises for a folder below one that this user may not look into.
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110
         folder = folder.parent
     try:
         times_s = _sync_times(folder)

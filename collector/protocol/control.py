@@ -96,7 +96,6 @@ _COUNTED = Layout(text("count", 4), text("time", 14))
 _SETTINGS = Layout(text("command_time", 14))
 _ANY = Layout(open_text("text"))
 _INVERTER = text("inverter", 12)
-_ONE_DIGIT = Layout(_INVERTER, text("state", 1))
 
 
 def _of_inverters(title: str, *entry: str | int) -> ReportForm:
