@@ -168,7 +168,6 @@ def test_a_configuration_that_its_token_can_not_be_taken_from_is_not_backed_up(
 
 
 @pytest.mark.usefixtures("journal")
-@pytest.mark.usefixtures("journal")
 def test_a_token_elsewhere_is_not_needed(run: Run, folder: Path) -> None:
     text = '[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\ntoken_file = "/nowhere"\n'
     (folder / "config.toml").write_text(text, encoding="utf-8")
@@ -199,6 +198,7 @@ def test_what_is_too_large_to_be_read_back_is_not_backed_up(
     assert not (folder / "solar.tar.gz").exists()
 
 
+@pytest.mark.usefixtures("journal")
 def test_nobody_else_may_read_a_backup(run: Run, folder: Path) -> None:
     before = os.umask(0)
     try:
@@ -368,7 +368,10 @@ def test_a_clock_that_went_back_does_not_cost_the_backup_just_made(folder: Path)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("solar.tar.gz", "--keep", "3"), "--keep wants a folder, and solar.tar.gz is none"),
+        (
+            ("solar.tar.gz", "--keep", "3"),
+            "--keep wants a folder, and solar.tar.gz is none: make it, or mount the drive",
+        ),
         ((".", "--keep", "0"), "'0' is no number from 1 up"),
         ((), "the following arguments are required: OUT"),
     ],

@@ -73,7 +73,7 @@ def backup(folder: Path) -> Path:
 def made_of(old: Path) -> Path:
     path = old / "solar.tar.gz"
     with contextlib.chdir(old):
-        config = load(Path("config.toml"), {"TZ": "Europe/Amsterdam"})
+        config = load(Path("config.toml"), {"TZ": "Europe/Amsterdam"}, needs_token=False)
         take.take(config, Path("config.toml"), path, None, ns(MADE_AT), lambda *_: None)
     return path
 
@@ -149,6 +149,17 @@ def test_a_collector_goes_on_with_it(folder: Path, backup: Path) -> None:
     assert raws(again.journal) == [*before, RECORD.strip()]
 
 
+def test_a_token_that_was_elsewhere_is_asked_for(run: Run, folder: Path) -> None:
+    old = folder.parent / "old"
+    with contextlib.closing(Journal(old / "data" / "journal.db")) as journal:
+        journal.append([arrival(frame("20260621124000", yc600()), ns("2026-06-21T10:51:00Z"))])
+    (old / "config.toml").write_text('[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\n', encoding="utf-8")
+    code, out, _ = run("restore", str(made_of(old)))
+    assert code == FINE
+    assert "  give the service InfluxDB's token as before: in the file or the environment that it came from\n" in out
+    assert "left out" not in out
+
+
 def test_a_check_says_that_it_is_good_and_writes_nothing(run: Run, folder: Path, backup: Path) -> None:
     code, out, err = run("restore", "--check", str(backup))
     assert (code, err) == (FINE, "")
@@ -162,9 +173,7 @@ def test_a_journal_or_what_is_left_of_one_is_not_overwritten(run: Run, folder: P
     (folder / "data" / there).write_bytes(b"precious")
     code, _, err = run("restore", str(backup))
     assert code == FINDING
-    assert err == (
-        "collector: data/journal.db is there already, and nothing is overwritten: move away data/" + there + "\n"
-    )
+    assert err == (f"collector: data/{there} is there already, and nothing is overwritten: move away data/{there}\n")
     assert everything(folder) == {f"data/{there}": b"precious"}
 
 

@@ -54,7 +54,7 @@ def _backup(arguments: argparse.Namespace) -> int:
     from collector.backup.take import take
 
     if arguments.keep and not is_folder(arguments.out):
-        arguments.usage_error(f"--keep wants a folder, and {arguments.out} is none")
+        arguments.usage_error(f"--keep wants a folder, and {arguments.out} is none: make it, or mount the drive")
     config = load(arguments.config, needs_token=False)
     with _bars() as progress:
         taken = take(config, arguments.config or find(), arguments.out, arguments.keep, time.time_ns(), progress)
@@ -93,6 +93,8 @@ def _restore(arguments: argparse.Namespace) -> int:
     _say("next:\n")
     if done.wants_token:
         _say(f"  put InfluxDB's token into {done.config}, where it says that it was left out\n")
+    if done.has_token_elsewhere:
+        _say("  give the service InfluxDB's token as before: in the file or the environment that it came from\n")
     if done.wants_timezone:
         zone = done.manifest.timezone
         _say(f'  set TZ as it was where the backup was made, or timezone = "{zone}" in [site]\n')

@@ -21,7 +21,13 @@ from collector import clock, journal_copy
 from collector.backup import archive
 from collector.backup.archive import CONFIG, JOURNAL, Manifest
 from collector.backup.files import create_private, disk_errors, is_there, put, sync, taken, workshop
-from collector.backup.settings import journal_path, lacks_token, names_timezone, without_secrets
+from collector.backup.settings import (
+    has_token_elsewhere,
+    journal_path,
+    lacks_token,
+    names_timezone,
+    without_secrets,
+)
 from collector.config import FILE_NAME, Config, find, load
 from collector.days import day_of
 from collector.errors import CollectorError, JournalError
@@ -39,8 +45,8 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What is now where; `config` is None when none was in the backup and none is there, `config_written` tells whether
-    it came from the backup. `wants_token` says that the one written has lost its token, `wants_timezone` that the
-    site's zone was not in the file.
+    it came from the backup. `wants_token` says that the one written has lost its token, `has_token_elsewhere` that it
+    never had one, `wants_timezone` that the site's zone was not in the file.
     """
 
     manifest: Manifest
@@ -48,6 +54,7 @@ class Restored:
     config: Path | None
     config_written: bool
     wants_token: bool
+    has_token_elsewhere: bool
     wants_timezone: bool
 
 
@@ -62,6 +69,7 @@ def restore(backup: Path, config_file: Path | None, *, keep_config: bool, now: i
     chosen = config_file or find() or FILE_NAME
     written = None if text is None or _is_there(chosen, text) else text
     wants_token = written is not None and lacks_token(written)
+    token_elsewhere = written is not None and has_token_elsewhere(written)
     wants_timezone = written is not None and not names_timezone(written)
     journal = _journal(load(config_file, needs_token=False).journal.path if written is None else _path_in(written))
     _check_free(journal)
@@ -87,6 +95,7 @@ def restore(backup: Path, config_file: Path | None, *, keep_config: bool, now: i
         chosen if is_there(chosen) else None,
         config_written=draft is not None,
         wants_token=wants_token,
+        has_token_elsewhere=token_elsewhere,
         wants_timezone=wants_timezone,
     )
 
@@ -140,7 +149,7 @@ def _check_free(journal: Path) -> None:
         return
     if _is_alive(journal):
         raise CollectorError(f"a collector runs on {journal}: stop it first; nothing was changed")
-    raise CollectorError(f"{taken(journal)}: move away {', '.join(map(str, there))}")
+    raise CollectorError(f"{taken(there[0])}: move away {', '.join(map(str, there))}")
 
 
 def _is_alive(journal: Path) -> bool:

@@ -64,6 +64,14 @@ def lacks_token(text: str) -> bool:
     return _section(_parsed(text), "influxdb").get("token") == LEFT_OUT
 
 
+def has_token_elsewhere(text: str) -> bool:
+    """Whether a database is configured, and its token neither is in the text nor was; raises CollectorError for what
+    is no TOML.
+    """
+    document = _parsed(text)
+    return "influxdb" in document and "token" not in _section(document, "influxdb")
+
+
 def names_timezone(text: str) -> bool:
     """Whether a configuration says itself what the site's zone is; raises CollectorError for what is no TOML."""
     return "timezone" in _section(_parsed(text), "site")
