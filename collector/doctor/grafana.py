@@ -130,7 +130,7 @@ def _health(http: urllib3.PoolManager, url: str) -> list[Finding]:
 
 
 class _Api:
-    """Questions that take a right. `refused` collects what the token or user may not ask."""
+    """Questions that take a right."""
 
     def __init__(self, http: urllib3.PoolManager, url: str, headers: dict[str, str]) -> None:
         self._http = http

@@ -35,7 +35,6 @@ UNLISTED = ("any-name.apsystemsema.com", "any-name.apsema.com", "any-name.apsyst
 _DNS_PORT = 53
 TRY_S = 1.5
 PATIENCE_S = 4.0
-_REFUSED = ("REFUSED", "SERVFAIL")
 _NO_ANSWER, _NO_NAME = "no answer", "NXDOMAIN"
 _REWRITE = "make the DNS server answer these names with this machine's address: docs/dns.md"
 _FALLBACK = "gateways then go to an address written into their firmware, 60.190.131.190, and some restart their network"
