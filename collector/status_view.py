@@ -6,11 +6,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from collector.status import Status
+from collector.terminal import Terminal
 
 
 def show(status: Status, console: Console | None = None) -> None:
     """Print the status: health first, then a table of inverters for each gateway."""
-    console = console or Console(highlight=False, emoji=False)
+    console = console or Terminal()
     health = "[green]healthy[/]" if status.healthy else "[red]NOT healthy[/]"
     console.print(f"{health}, {status.state}")
     console.print(

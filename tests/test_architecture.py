@@ -97,6 +97,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.doctor.influxdb": {"trio"},
     "collector.doctor.grafana": {"trio", "urllib3"},
     "collector.doctor.examine": {"trio"},
+    "collector.terminal": {"rich"},
     "collector.doctor.view": {"rich"},
     "collector.doctor.command": {"rich", "trio"},
     "collector.status_view": {"rich"},

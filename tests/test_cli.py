@@ -223,7 +223,9 @@ def run_elsewhere(folder: Path, arguments: Sequence[str], *, stdout: IO[bytes]) 
     )
 
 
-@pytest.mark.parametrize("arguments", [("check-config",), ("status", "--json")])
+@pytest.mark.parametrize(
+    "arguments", [("check-config",), ("status", "--json"), ("status",), ("doctor", "--config", "none.toml")]
+)
 def test_output_that_nobody_reads_is_no_error(folder: Path, arguments: tuple[str, ...]) -> None:
     journal_with(frame("20260621104000", yc600()))
     reading, writing = os.pipe()

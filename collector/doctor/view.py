@@ -6,13 +6,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.doctor.findings import Finding, Level, is_healthy
+from collector.terminal import Terminal
 
 _COLOURS = {Level.OK: "green", Level.SKIPPED: "cyan", Level.WARNING: "yellow", Level.FAILURE: "red"}
 
 
 def show(findings: Sequence[Finding], console: Console | None = None) -> None:
     """Print every finding, what it means and what to do, and the sum of them last."""
-    console = console or Console(highlight=False, emoji=False)
+    console = console or Terminal()
     part = ""
     for finding in findings:
         if finding.check != part:
