@@ -95,9 +95,19 @@ def _latest_believable(minute: int) -> str:
 STORED_COLUMNS = "id, received_at, kind, ecu, time, command, raw, packed, newest"
 
 
+_STORED_TYPES = (int, int, str, str, str, str, bytes, int, int)
+
+
+def typed(row: Sequence[Any], types: tuple[type, ...]) -> Sequence[Any]:
+    """Return a row as strict tables keep one; raises ValueError for what a damaged file may hold in its place."""
+    if tuple(map(type, row)) != types:
+        raise ValueError("a value is missing or not of its column's type")
+    return row
+
+
 def stored(row: Sequence[Any]) -> Stored:
     """Build a record from a row of STORED_COLUMNS."""
-    identity, received_at, kind, ecu, own_time, command, raw, packed, newest = row
+    identity, received_at, kind, ecu, own_time, command, raw, packed, newest = typed(row, _STORED_TYPES)
     return Stored(
         identity, received_at, Kind(kind), ecu, own_time, command, zlib.decompress(raw) if packed else raw, bool(newest)
     )

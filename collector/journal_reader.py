@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from collector.errors import JournalError
-from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored
+from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored, typed
 from collector.journal_schema import SCHEMA_VERSION, schema_version
 from collector.protocol.messages import Kind
 
@@ -45,6 +45,20 @@ class StaleDay:
     day: str
     first_marked_at: int
     marked_at: int
+
+
+_REFUSAL_TYPES = (int, int, str, str, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What was no message of a gateway: when it came (ns), where, from whom, why it was none, and its first bytes."""
+
+    received_at: int
+    port: int
+    peer: str
+    reason: str
+    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +157,10 @@ class JournalReader:
 
     def received_span(self) -> tuple[int, int]:
         """When the first and the last of the kept records came (ns), 0 where there is none."""
-        rows = self._rows(
+        rows = self._typed(
+            (int,),
             "select received_at from record where id in ((select min(id) from record), (select max(id) from record))"
-            " order by id"
+            " order by id",
         )
         return (rows[0][0], rows[-1][0]) if rows else (0, 0)
 
@@ -155,7 +170,7 @@ class JournalReader:
         low, high = 0, int(self._value("select coalesce(max(id), 0) from record")) + 1
         while low < high:
             middle = (low + high) // 2
-            rows = self._rows("select received_at from record where id >= ? order by id limit 1", middle)
+            rows = self._typed((int,), "select received_at from record where id >= ? order by id limit 1", middle)
             if rows and rows[0][0] < at:
                 low = middle + 1
             else:
@@ -183,13 +198,16 @@ class JournalReader:
         """How many times something that was no message was turned away, ever."""
         return int(self._value("select coalesce(max(seq), 0) from sqlite_sequence where name = 'refused'"))
 
-    def refused(self, limit: int) -> list[tuple[int, int, str, str, bytes]]:
-        """The newest refusals: time, port, peer, reason, first bytes."""
-        return self._rows("select received_at, port, peer, reason, raw from refused order by id desc limit ?", limit)
+    def refused(self, limit: int = -1) -> list[Refusal]:
+        """What is kept of what was turned away, the newest first."""
+        rows = self._typed(
+            _REFUSAL_TYPES, "select received_at, port, peer, reason, raw from refused order by id desc limit ?", limit
+        )
+        return [Refusal(*row) for row in rows]
 
     def gateways(self) -> list[Gateway]:
         """Every ECU that was ever heard, by its id."""
-        return [Gateway(*row) for row in self._rows("select * from ecu order by ecu")]
+        return [Gateway(*row) for row in self._typed((str, int, int, str, str, str), "select * from ecu order by ecu")]
 
     def record_count(self, ecu: str) -> int:
         """How many upload records of an ECU are kept."""
@@ -235,8 +253,8 @@ class JournalReader:
 
     def first_time(self, ecu: str) -> str | None:
         """The lowest time stamp of an upload record of an ECU; None when there is no record."""
-        value: str | None = self._value("select min(time) from record where ecu = ? and time != ''", ecu)
-        return value
+        rows = self._typed((str,), "select time from record where ecu = ? and time != '' order by time limit 1", ecu)
+        return rows[0][0] if rows else None
 
     def for_replay(self, ecu: str, times: tuple[str, str], received: tuple[int, int]) -> Iterator[Stored]:
         """Every record that may have points in a span of time, by time stamp and then by order of arrival.
@@ -295,8 +313,10 @@ class JournalReader:
 
     def stale_days(self, limit: int = -1) -> list[StaleDay]:
         """The days that wait for a new roll-up, the latest first."""
-        rows = self._rows(
-            "select id, ecu, day, first_marked_at, marked_at from stale_day order by day desc, ecu limit ?", limit
+        rows = self._typed(
+            (int, str, str, int, int),
+            "select id, ecu, day, first_marked_at, marked_at from stale_day order by day desc, ecu limit ?",
+            limit,
         )
         return [StaleDay(*row) for row in rows]
 
@@ -321,7 +341,7 @@ class JournalReader:
 
     def state(self, key: str) -> dict[str, Any]:
         """What was kept under a key; empty when nothing was."""
-        rows = self._rows("select value from state where key = ?", key)
+        rows = self._typed((str,), "select value from state where key = ?", key)
         with journal_errors(self.path):
             value = json.loads(rows[0][0]) if rows else {}
         return value if isinstance(value, dict) else {}
@@ -349,6 +369,11 @@ class JournalReader:
 
     def _value(self, query: str, *values: object) -> Any:  # noqa: ANN401 (SQLite's own type)
         return self._rows(query, *values)[0][0]
+
+    def _typed(self, types: tuple[type, ...], query: str, *values: object) -> list[Any]:
+        rows = self._rows(query, *values)
+        with journal_errors(self.path):
+            return [typed(row, types) for row in rows]
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         with journal_errors(self.path):

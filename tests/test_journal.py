@@ -396,10 +396,10 @@ def test_refused_bytes_are_bounded_in_length_and_number_and_counted_for_ever(
     journal: Journal, reader: JournalReader
 ) -> None:
     journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"x" * (REFUSED_BYTES + 1))
-    assert [len(raw) for *_, raw in reader.refused(1)] == [REFUSED_BYTES]
+    assert [len(refusal.raw) for refusal in reader.refused(1)] == [REFUSED_BYTES]
     for number in range(REFUSED_KEPT + 5):
         journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"%d" % number)
-    newest_first = [raw for *_, raw in reader.refused(2 * REFUSED_KEPT)]
+    newest_first = [refusal.raw for refusal in reader.refused()]
     assert newest_first == [b"%d" % number for number in reversed(range(5, REFUSED_KEPT + 5))]
     assert reader.refused_count() == REFUSED_KEPT + 6
 
@@ -696,6 +696,36 @@ def test_packed_bytes_that_are_damaged_are_an_error_of_the_journal(
         reader.records_between(ECU, "", "~")
     with pytest.raises(JournalError, match="Error -3"):
         list(reader.for_replay(ECU, ("", "~"), (0, 0)))
+
+
+@pytest.mark.parametrize("value", [None, "x", b"\xff"])
+@pytest.mark.parametrize(
+    ("table", "column", "question"),
+    [
+        ("record", "received_at", lambda reader: reader.pending(9)),
+        ("record", "received_at", lambda reader: reader.received_span()),
+        ("record", "received_at", lambda reader: reader.live_count_since(RECEIVED)),
+        ("ecu", "last_seen_at", lambda reader: reader.gateways()),
+        ("refused", "received_at", lambda reader: reader.refused()),
+    ],
+)
+def test_a_value_that_a_whole_file_could_not_hold_is_an_error_of_the_journal(
+    journal: Journal, path: Path, table: str, column: str, question: Callable[[JournalReader], object], value: object
+) -> None:
+    journal.append([numbered(1), numbered(2)])
+    journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"x")
+    journal.close()
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("pragma writable_schema = on")
+        db.execute(
+            "update sqlite_master set sql = replace(replace(sql, 'not null', ''), ') strict', ')')"
+            " where type = 'table' and name = ?",
+            (table,),
+        )
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"update {table} set {column} = ?", (value,))  # noqa: S608 (names from the list above)
+    with JournalReader(path) as reader, pytest.raises(JournalError, match="is damaged: restore a backup"):
+        question(reader)
 
 
 def test_a_journal_that_another_program_has_locked_is_an_error_and_works_again_afterwards(
