@@ -16,6 +16,7 @@ from collector.errors import JournalError
 from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored, typed
 from collector.journal_schema import SCHEMA_VERSION, schema_version
 from collector.protocol.messages import Kind
+from collector.protocol.upload import kind_of_problem
 
 _RECORDS_AT_ONCE = 200
 
@@ -85,6 +86,7 @@ class JournalReader:
                 check_same_thread=False,
                 timeout=5,
             )
+            self._db.create_function("kind_of_problem", 1, kind_of_problem, deterministic=True)
             try:
                 version = schema_version(self._db, path)
                 self.file = identity(path)
@@ -132,16 +134,13 @@ class JournalReader:
         return {row[0] for row in self._rows("select id from record where set_aside is not null")}
 
     def set_aside_reasons(self, limit: int) -> list[tuple[str, int]]:
-        """The commonest reasons, each with its count."""
-        return self._rows(
-            "select set_aside, count(*) from record where set_aside is not null group by 1 order by 2 desc limit ?",
-            limit,
-        )
+        """The commonest kinds of reasons, each with its count."""
+        return [(aside.reason, aside.count) for aside in self.set_aside_examples(limit)]
 
     def set_aside_examples(self, limit: int) -> list[SetAside]:
-        """The commonest reasons, each with the latest record that has it."""
+        """The commonest kinds of reasons, each with the latest record that has it."""
         rows = self._rows(
-            "select set_aside, count(*), max(id) from record where set_aside is not null"
+            "select kind_of_problem(set_aside), count(*), max(id) from record where set_aside is not null"
             " group by 1 order by 2 desc limit ?",
             limit,
         )

@@ -4,19 +4,20 @@ It reads the journal only, also while the service runs. Problems make it unhealt
 at and do not. Energies are summed from the device's own interval energies over the local day.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from collector import clock
 from collector.config import Config
 from collector.errors import JournalError
-from collector.journal import NAMES_STATE, RUN_STATE, Stored
+from collector.journal import NAMES_STATE, RUN_STATE
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
 from collector.protocol import upload
 from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total
+from collector.protocol.upload import kind_of_problem
 from collector.report import disk_free_bytes
 
 # The heartbeat comes every ten seconds; six that are missing are no accident.
@@ -55,6 +56,15 @@ class EcuStatus:
     inverters: list[InverterStatus]
 
 
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """A kind of part of stored records that was not understood: how many have it, and the latest by its number."""
+
+    reason: str
+    count: int
+    record: int
+
+
 @dataclass(slots=True)
 class Status:
     """Everything `status` shows; `--json` prints these names."""
@@ -66,6 +76,7 @@ class Status:
     pending: int = 0
     set_aside: int = 0
     refused: int = 0
+    understood_in_part: list[Puzzle] = field(default_factory=list)
     rollups_pending: int = 0
     ecus: list[EcuStatus] = field(default_factory=list)
 
@@ -115,7 +126,34 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
     if config.influxdb and known not in (None, names.fingerprint()):
         status.warnings.append("names changed: `collector replay --all` renames the past in InfluxDB")
     if not brief:
-        status.ecus = [_ecu(gateway, reader, names, now, status.warnings) for gateway in reader.gateways()]
+        puzzles: dict[str, Puzzle] = {}
+        status.ecus = [_ecu(gateway, reader, names, now, status.warnings, puzzles) for gateway in reader.gateways()]
+        status.understood_in_part = commonest(puzzles)[:_REASONS_SHOWN]
+        if puzzles:
+            status.warnings.append(_in_part(commonest(puzzles)))
+
+
+def puzzle_over(record: int, problems: Iterable[str], puzzles: dict[str, Puzzle]) -> None:
+    """Add what was not understood of one record, by its kind."""
+    for kind in {kind_of_problem(problem) for problem in problems}:
+        known = puzzles.get(kind, Puzzle(kind, 0, record))
+        puzzles[kind] = Puzzle(kind, known.count + 1, max(known.record, record))
+
+
+def commonest(puzzles: dict[str, Puzzle]) -> list[Puzzle]:
+    """What most records have comes first."""
+    return sorted(puzzles.values(), key=lambda puzzle: (-puzzle.count, puzzle.reason))
+
+
+def _in_part(puzzles: Sequence[Puzzle]) -> str:
+    most, *others = puzzles
+    things = "thing" if len(others) == 1 else "things"
+    more = f" (`collector doctor` names {len(others)} more such {things})" if others else ""
+    records = "1 record" if most.count == 1 else f"{most.count} records"
+    return (
+        f"{records} of the latest day understood in part, as number {most.record}: {most.reason}{more}; report it with"
+        f" what `collector decode --record {most.record}` prints"
+    )
 
 
 def _run_state(run: dict[str, object], now: int) -> str:
@@ -145,10 +183,17 @@ def _run_problems(run: dict[str, object], now: int, status: Status) -> list[str]
     return problems
 
 
-def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int, warnings: list[str]) -> EcuStatus:
+def _ecu(
+    gateway: Gateway,
+    reader: JournalReader,
+    names: Names,
+    now: int,
+    warnings: list[str],
+    puzzles: dict[str, Puzzle],
+) -> EcuStatus:
     own = names.ecu(gateway.ecu)
     today = datetime.fromtimestamp(now / clock.NS, own.zone)
-    days = _days(reader, gateway, today)
+    days = _days(reader, gateway, today, puzzles)
     skew_s, judged = skew(reader, gateway, names, now)
     if judged is not None:
         warnings.append(f"ECU {own.name}: {judged.text}")
@@ -182,23 +227,27 @@ def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int, warnin
     )
 
 
-def _days(reader: JournalReader, gateway: Gateway, today: datetime) -> dict[str, dict[str, Inverter]]:
-    """Readings by inverter and time stamp of today, and of the gateway's latest day when that is another one.
+def _days(
+    reader: JournalReader, gateway: Gateway, today: datetime, puzzles: dict[str, Puzzle]
+) -> dict[str, dict[str, Inverter]]:
+    """Readings by inverter and time stamp of today, and of the gateway's latest day when that is another one; what was
+    not understood of these days is added to `puzzles`.
 
     A later record with the same time stamp replaces an earlier one, as it does in InfluxDB.
     """
     readings: dict[str, dict[str, Inverter]] = {}
     for day in sorted({gateway.newest_time[:8], f"{today:%Y%m%d}"} - {""}):
         for record in reader.records_between(gateway.ecu, day, f"{day}~"):
-            for time, inverter in _readings(record):
+            decoded = upload.decode(record.raw.decode("latin-1"))
+            puzzle_over(record.id, decoded.problems, puzzles)
+            for time, inverter in _readings(record.time, decoded):
                 readings.setdefault(inverter.uid, {})[time] = inverter
     return readings
 
 
-def _readings(record: Stored) -> Iterable[tuple[str, Inverter]]:
-    decoded = upload.decode(record.raw.decode("latin-1"))
+def _readings(time: str, decoded: upload.Upload) -> Iterable[tuple[str, Inverter]]:
     for inverter in decoded.inverters:
-        yield record.time, inverter
+        yield time, inverter
     for group in decoded.late:
         for inverter in group.inverters:
             yield group.time, inverter

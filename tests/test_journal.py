@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from collector.errors import JournalError
 from collector.journal import REFUSED_BYTES, REFUSED_KEPT, Arrival, Journal, log_path
-from collector.journal_reader import JournalReader
+from collector.journal_reader import JournalReader, SetAside
 from collector.journal_schema import SCHEMA_VERSION
 from collector.protocol.messages import Kind, read
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, YC600, control, record
@@ -402,6 +402,19 @@ def test_refused_bytes_are_bounded_in_length_and_number_and_counted_for_ever(
     newest_first = [refusal.raw for refusal in reader.refused()]
     assert newest_first == [b"%d" % number for number in reversed(range(5, REFUSED_KEPT + 5))]
     assert reader.refused_count() == REFUSED_KEPT + 6
+
+
+def test_records_set_aside_for_the_same_trouble_are_one_reason_whatever_bytes_it_quotes(
+    journal: Journal, reader: JournalReader
+) -> None:
+    journal.append([numbered(number) for number in range(4)])
+    for number in (1, 2, 3):
+        journal.set_aside(number, f"late group not understood: {str(number) * 40!r}")
+    journal.set_aside(4, "InfluxDB refused it: 'power_w' is no float")
+    assert reader.set_aside_examples(5) == [
+        SetAside("late group not understood: ...", 3, 3),
+        SetAside("InfluxDB refused it: 'power_w' is no float", 1, 4),
+    ]
 
 
 def test_stored_times_are_those_of_one_gateway_and_command_newest_first(

@@ -16,7 +16,7 @@ from collector.journal import NAMES_STATE, RUN_STATE, Journal
 from collector.journal_reader import JournalReader
 from collector.names import Names
 from collector.protocol.upload import LateGroup
-from collector.status import EcuStatus, InverterStatus, Status, gather
+from collector.status import EcuStatus, InverterStatus, Puzzle, Status, gather
 from tests.samples import ECU, UID, arrival, config, fill_up, frame, ns, qs1, yc600
 
 OTHER = "216000999999"
@@ -261,6 +261,32 @@ def test_a_record_without_a_date_has_no_time_to_show_and_disturbs_nothing(journa
     found = look(journal)
     assert (found.healthy, found.ecus[0].last_record, found.ecus[0].records) == (True, None, 1)
     assert (found.ecus[0].clock_skew_s, found.ecus[0].energy_today_wh) == (None, 0)
+
+
+def odd(number: int, code: str = "09") -> str:
+    """A block of a model that nobody knows yet."""
+    return f"703000000001{code}{number:02}" + "2" * 79
+
+
+def test_records_understood_in_part_are_one_warning_with_their_number_and_what_to_do(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    times = [f"2026062112{minute:02}00" for minute in range(10, 40, 5)]
+    store(journal, *(frame(time, yc600(), broken=(odd(order),)) for order, time in enumerate(times)))
+    found = look(journal)
+    kind = "block not understood (type '09' with 95 characters): ..."
+    assert found.understood_in_part == [Puzzle(kind, 6, 6)]
+    told = f"6 records of the latest day understood in part, as number 6: {kind}"
+    remedy = "report it with what `collector decode --record 6` prints"
+    assert (found.healthy, found.warnings) == (True, [f"{told}; {remedy}"])
+    store(journal, frame("20260621124000", yc600(), broken=(odd(1, "10"),)))
+    assert look(journal).warnings == [f"{told} (`collector doctor` names 1 more such thing); {remedy}"]
+    assert look(journal, brief=True).warnings == []
+
+
+def test_a_record_with_several_parts_of_one_kind_counts_once(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600(), broken=(odd(1), odd(2))))
+    (puzzle,) = look(journal).understood_in_part
+    assert puzzle.count == 1
 
 
 def test_brief_leaves_the_gateways_out(journal: Journal) -> None:

@@ -18,7 +18,7 @@ from collector.journal import NAMES_STATE, RUN_STATE
 from collector.journal_reader import Gateway, JournalReader, SetAside
 from collector.names import EcuNames, Names
 from collector.protocol import upload
-from collector.status import SILENT_RUN_NS, skew
+from collector.status import SILENT_RUN_NS, Puzzle, commonest, puzzle_over, skew
 
 MOST_ECUS = 100
 # Decoding is work for the processor: a small or busy machine gets as far as it does, and says how far.
@@ -26,15 +26,6 @@ DECODING_S = 2.0
 WEEK_NS = 7 * 24 * 3600 * NS
 _MOST_REASONS = 5
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-
-
-@dataclass(frozen=True, slots=True)
-class Puzzle:
-    """A part of stored messages that was not understood: how many have it, and one of them by its number."""
-
-    reason: str
-    count: int
-    record: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +138,7 @@ def _understand(facts: Facts, reader: JournalReader, deadline: float) -> None:
         if not _puzzle_over(ecu.gateway, reader, puzzles, deadline):
             break
         facts.understood += 1
-    facts.puzzles = sorted(puzzles.values(), key=lambda puzzle: -puzzle.count)
+    facts.puzzles = commonest(puzzles)
 
 
 def _puzzle_over(gateway: Gateway, reader: JournalReader, puzzles: dict[str, Puzzle], deadline: float) -> bool:
@@ -156,7 +147,5 @@ def _puzzle_over(gateway: Gateway, reader: JournalReader, puzzles: dict[str, Puz
     for record in reader.records_between(gateway.ecu, day, f"{day}~") if day else ():
         if time.monotonic() >= deadline:
             return False
-        for reason in upload.decode(record.raw.decode("latin-1")).problems:
-            before = puzzles.get(reason)
-            puzzles[reason] = Puzzle(reason, before.count + 1 if before else 1, record.id)
+        puzzle_over(record.id, upload.decode(record.raw.decode("latin-1")).problems, puzzles)
     return True

@@ -62,6 +62,11 @@ _JSON_QUERY = re.compile(r'\{\s*"EID"\s*:\s*"([0-9]{12})"\s*,?\s*\}', re.ASCII)
 _RECORD = re.compile(r"APS[0-9]{2}", re.ASCII)
 _NIGHT_QUERY = re.compile(r"APS[0-9]{2}(?:AAA|000)22([0-9]{12})", re.ASCII)
 
+# As repr quotes bytes in a problem; an apostrophe within a word, or an escaped one, begins nothing.
+_QUOTED = re.compile(r"""(?<![\w\\])(['"])((?:(?!\1)[^\\]|\\.)*)\1""", re.DOTALL)
+# A type's code and the like stay: they are what the trouble is about.
+_SHORT = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -196,6 +201,11 @@ def _decode_header(frame: str, layout: Layout) -> tuple[dict[str, Any], tuple[st
         return {}, (f"header not understood ({exc})",)
 
 
+def kind_of_problem(problem: str) -> str:
+    """A line of `problems` without the bytes it quotes, so that the same trouble of many records reads the same."""
+    return _QUOTED.sub(lambda quoted: quoted[0] if len(quoted[2]) <= _SHORT else "...", problem)
+
+
 def header_power_w(power: int, channel_sum_w: float) -> float | None:
     """Settle whether a header counts watts or hundredths of one (docs/protocol.md, 4.3).
 
@@ -258,7 +268,7 @@ def _decode_json(frame: str) -> Upload:
         message = {}
         problems = (f"not readable as JSON: {frame!r}",)
     if "SG001" in message:
-        problems += (f"inverters of another maker, units unknown: {json.dumps(message['SG001'])}",)
+        problems += (f"inverters of another maker, units unknown: {json.dumps(message['SG001'])!r}",)
     inner = message.get("APS")
     if isinstance(inner, str) and find_record(inner) is not None and not inner.startswith("{"):
         upload = decode(inner)

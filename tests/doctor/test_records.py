@@ -74,6 +74,17 @@ async def test_a_block_that_was_not_understood_is_found_in_a_record_that_was_del
     assert "--record 2" in warnings[0].remedy
 
 
+async def test_the_same_block_in_every_record_is_one_finding_with_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    blocks = [f"70300000000109{minute}" + "2" * 79 for minute in range(10, 18)]
+    frames = [frame(f"2026062112{block[14:16]}00", yc600(), broken=(block,)) for block in blocks]
+    store(path, *frames, received_at=[NOW - NS] * len(frames))
+    (finding,) = [finding for finding in await found(path) if "understood in part" in finding.found]
+    kind = "block not understood (type '09' with 95 characters): ..."
+    assert finding.found == f"8 understood in part, as number 8: {kind}"
+    assert "`collector decode --record 8`" in finding.remedy
+
+
 async def test_names_that_changed_are_a_warning_until_they_are_replayed(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     note(path, NAMES_STATE, {"fingerprint": Names(config()).fingerprint()})

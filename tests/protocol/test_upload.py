@@ -8,7 +8,16 @@ from collector.protocol.blocks import Channel, Inverter, decode_blocks
 from collector.protocol.fields import FieldError
 from collector.protocol.forms import OPTIMIZERS_16, ZIGBEE_18
 from collector.protocol.messages import Kind, read
-from collector.protocol.upload import Found, LateGroup, Upload, decode, encode, find_record, header_power_w
+from collector.protocol.upload import (
+    Found,
+    LateGroup,
+    Upload,
+    decode,
+    encode,
+    find_record,
+    header_power_w,
+    kind_of_problem,
+)
 from tests.protocol.helpers import ECU, TIME, YC600, optimizer_record, record, three_ways, with_length
 from tests.protocol.test_blocks import OPTIMIZER, PLC_A, PLC_B, QS1, YC250, YC1000
 
@@ -350,3 +359,21 @@ def test_channel_energy_is_its_own_where_the_inverter_counts_ac_energy() -> None
 def test_a_record_with_an_unreadable_gateway_id_is_a_record_all_the_same() -> None:
     frame = record(YC600)
     assert find_record(f"{frame[:18]}2160001\xff3456{frame[30:]}") == Found("", TIME)
+
+
+@pytest.mark.parametrize("text", ["2" * 81, "'" * 81, '"' * 80 + "'", "\\" * 81, "\\'" * 40 + '"', "\x1b\n\xff" * 27])
+def test_the_same_trouble_is_of_one_kind_whatever_the_bytes_it_quotes(text: str) -> None:
+    (fault,) = decode_blocks([f"70300000000109{text}"], ZIGBEE_18)[1]
+    assert kind_of_problem(fault) == f"block not understood (type '09' with {len(text) + 14} characters): ..."
+
+
+def test_inverters_of_another_maker_are_of_one_kind() -> None:
+    frames = (f'{{"EID":"{ECU}","EST":"{TIME}","SG001":[{{"SN":"{number:020}"}}]}}' for number in range(2))
+    assert {kind_of_problem(problem) for frame in frames for problem in decode(frame).problems} == {
+        "inverters of another maker, units unknown: ..."
+    }
+
+
+def test_an_apostrophe_quotes_nothing() -> None:
+    said = "it can't be, for it isn't what it should be, and that won't do"
+    assert kind_of_problem(said) == said
