@@ -25,9 +25,9 @@ from collector.config import Config, find, load
 from collector.doctor import command as doctor_command
 from collector.errors import CollectorError, ConfigError
 from collector.journal import Stored
-from collector.journal_reader import JournalReader
+from collector.journal_reader import JournalReader, Refusal
 from collector.names import Names
-from collector.points import as_json, decode
+from collector.points import as_json, decode, rfc3339
 from collector.protocol.messages import Kind, read
 from collector.simulate import command as simulate_command
 from collector.simulate import verify_command
@@ -103,12 +103,18 @@ def _parser() -> argparse.ArgumentParser:
         "decode", parents=[configured], help="decode raw frames, one a line, to JSON lines; nothing is stored"
     )
     decoding.add_argument("file", metavar="FILE", nargs="?", default="-", help="frames; `-` or nothing: standard input")
-    decoding.add_argument(
+    stored = decoding.add_mutually_exclusive_group()
+    stored.add_argument(
         "--record",
         metavar="NUMBER",
         type=int,
         action="append",
         help="one from the journal instead, with its bytes, as `doctor` names it; may be repeated",
+    )
+    stored.add_argument(
+        "--refused",
+        action="store_true",
+        help="what the journal kept of what was turned away instead, with its bytes and its sender, the newest first",
     )
     decoding.set_defaults(command=_decode)
     doctor_command.add_parser(commands, configured)
@@ -212,11 +218,31 @@ def _decode(arguments: argparse.Namespace) -> int:
                 record = reader.record(number)
                 if record is None:
                     raise CollectorError(f"there is no record {number} in {config.journal.path}")
-                print(json.dumps(_decoded(record.raw, names) | {"raw": record.raw.decode("latin-1")}), flush=True)
+                _print_line(_decoded(record.raw, names) | {"raw": record.raw.decode("latin-1")})
+        return FINE
+    if arguments.refused:
+        with JournalReader(config.journal.path) as reader:
+            for refusal in reader.refused():
+                _print_line(_decoded(refusal.raw, names) | _circumstances(refusal))
         return FINE
     for frame in _frames(arguments.file):
-        print(json.dumps(_decoded(frame, names)), flush=True)
+        _print_line(_decoded(frame, names))
     return FINE
+
+
+def _print_line(said: dict[str, object]) -> None:
+    # What came from the network is in it, and of all control characters JSON lets this one through.
+    print(json.dumps(said).replace("\x7f", r"\u007f"), flush=True)
+
+
+def _circumstances(refusal: Refusal) -> dict[str, object]:
+    return {
+        "received_at": rfc3339(refusal.received_at),
+        "peer": refusal.peer,
+        "port": refusal.port,
+        "reason": refusal.reason,
+        "raw": refusal.raw.decode("latin-1"),
+    }
 
 
 def _frames(file: str) -> Iterator[bytes]:

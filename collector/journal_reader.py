@@ -24,6 +24,9 @@ _RECORDS_AT_ONCE = 200
 _STEPS_AT_ONCE = 10_000
 _MOST_FAULTS = 5
 
+# As many first bytes of what was turned away as show what it is, as in the log.
+_SHOWN_BYTES = 48
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
@@ -60,6 +63,11 @@ class Refusal:
     peer: str
     reason: str
     raw: bytes
+
+    @property
+    def beginning(self) -> str:
+        """A few of the bytes as text that is safe on a terminal, whoever sent them."""
+        return repr(self.raw[:_SHOWN_BYTES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +211,17 @@ class JournalReader:
             _REFUSAL_TYPES, "select received_at, port, peer, reason, raw from refused order by id desc limit ?", limit
         )
         return [Refusal(*row) for row in rows]
+
+    def refused_by_peer(self, limit: int) -> list[tuple[int, Refusal]]:
+        """How many refusals are kept of each address, and the newest of them; whose is newest comes first."""
+        rows = self._typed(
+            (*_REFUSAL_TYPES, int, int),
+            # The other columns are those of the row with the highest number, as SQLite promises.
+            "select received_at, port, peer, reason, raw, count(*), max(id) from refused"
+            " group by peer order by max(id) desc limit ?",
+            limit,
+        )
+        return [(count, Refusal(*row)) for *row, count, _ in rows]
 
     def gateways(self) -> list[Gateway]:
         """Every ECU that was ever heard, by its id."""

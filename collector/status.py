@@ -12,7 +12,7 @@ from collector import clock
 from collector.config import Config
 from collector.errors import JournalError
 from collector.journal import NAMES_STATE, RUN_STATE
-from collector.journal_reader import Gateway, JournalReader
+from collector.journal_reader import Gateway, JournalReader, Refusal
 from collector.names import Names
 from collector.protocol import upload
 from collector.protocol.blocks import Inverter
@@ -27,6 +27,7 @@ SILENT_ECU_NS = 3600 * clock.NS
 LEAST_FREE_BYTES = 100 * 1024 * 1024
 _RECENT_NS = 24 * 3600 * clock.NS
 _REASONS_SHOWN = 5
+_PEERS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,18 @@ class EcuStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One address from which came what was turned away: how much of it is kept, and what the newest was."""
+
+    peer: str
+    count: int
+    last_at: str
+    port: int
+    reason: str
+    first_bytes: str
+
+
+@dataclass(frozen=True, slots=True)
 class Puzzle:
     """A kind of part of stored records that was not understood: how many have it, and the latest by its number."""
 
@@ -76,6 +89,7 @@ class Status:
     pending: int = 0
     set_aside: int = 0
     refused: int = 0
+    refused_peers: list[PeerStatus] = field(default_factory=list)
     understood_in_part: list[Puzzle] = field(default_factory=list)
     rollups_pending: int = 0
     ecus: list[EcuStatus] = field(default_factory=list)
@@ -126,11 +140,16 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
     if config.influxdb and known not in (None, names.fingerprint()):
         status.warnings.append("names changed: `collector replay --all` renames the past in InfluxDB")
     if not brief:
+        status.refused_peers = [_peer(count, newest) for count, newest in reader.refused_by_peer(_PEERS_SHOWN)]
         puzzles: dict[str, Puzzle] = {}
         status.ecus = [_ecu(gateway, reader, names, now, status.warnings, puzzles) for gateway in reader.gateways()]
         status.understood_in_part = commonest(puzzles)[:_REASONS_SHOWN]
         if puzzles:
             status.warnings.append(_in_part(commonest(puzzles)))
+
+
+def _peer(count: int, newest: Refusal) -> PeerStatus:
+    return PeerStatus(newest.peer, count, _rfc3339(newest.received_at), newest.port, newest.reason, newest.beginning)
 
 
 def puzzle_over(record: int, problems: Iterable[str], puzzles: dict[str, Puzzle]) -> None:

@@ -17,6 +17,14 @@ def show(status: Status, console: Console | None = None) -> None:
     console.print(
         f"records waiting for InfluxDB: {status.pending}, set aside: {status.set_aside}, turned away: {status.refused}"
     )
+    for peer in status.refused_peers:
+        console.print(
+            f"  from {escape(peer.peer)}: {peer.count}, last {peer.last_at} at port {peer.port}, {escape(peer.reason)}:"
+            f" {escape(peer.first_bytes)}",
+            soft_wrap=True,
+        )
+    if status.refused_peers:
+        console.print("  if one of these is an ECU, report what `collector decode --refused` prints", soft_wrap=True)
     for problem in status.problems:
         console.print(f"[red]problem[/]: {escape(problem)}", soft_wrap=True)
     for warning in status.warnings:

@@ -68,6 +68,7 @@ def test_the_version_is_that_of_the_package(run: Run) -> None:
         ("run", "--port", "5"),
         ("status", "more"),
         ("decode", "one", "two"),
+        ("decode", "--record", "1", "--refused"),
         ("replay",),
         ("replay", "--all", "--ecu", ECU),
         ("replay", "--all", "--from", "2026-06-21"),

@@ -1,5 +1,6 @@
 """`collector decode`: frames in, one JSON line a frame out, whatever the frame is."""
 
+import contextlib
 import json
 import math
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from collector.cli import FINDING, FINE, USAGE, main
+from collector.journal import Journal
 from tests.protocol.helpers import captured
 from tests.running import own_environ
 from tests.samples import ECU, TIME, TIME_UTC, UID, control, frame, optimizer, yc600
@@ -173,6 +175,35 @@ def test_every_captured_control_message_is_decoded(decode: Decode) -> None:
             assert result["problems"] == []
     zones = [point["fields"]["zone"] for result in found for point in result["points"] if "zone" in point["fields"]]
     assert zones == ["Etc/GMT+8", "Etc/GMT-14"]
+
+
+def test_what_was_turned_away_comes_with_its_bytes_and_sender_and_no_control_character(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hello = bytes(range(256))
+    configured = tmp_path / "site.toml"
+    configured.write_text(f'[journal]\npath = "{tmp_path / "journal.db"}"\n')
+    with contextlib.closing(Journal(tmp_path / "journal.db")) as journal:
+        for order, raw in enumerate((b"GET / HTTP/1.1", hello)):
+            journal.refuse(order * 10**9, 8995, "192.0.2.1", "not a message of a gateway", raw)
+    assert main(["decode", "--refused", "--config", str(configured)]) == FINE
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert all(line.isascii() and line.isprintable() for line in out.splitlines())
+    newest, first = map(json.loads, out.splitlines())
+    assert newest["raw"].encode("latin-1") == hello
+    assert first == {
+        "kind": "unknown",
+        "ecu": "",
+        "time": "",
+        "points": [],
+        "problems": ["no time stamp of a record where one should be"],
+        "received_at": "1970-01-01T00:00:00Z",
+        "peer": "192.0.2.1",
+        "port": 8995,
+        "reason": "not a message of a gateway",
+        "raw": "GET / HTTP/1.1",
+    }
 
 
 def process(*arguments: str, folder: Path) -> subprocess.Popen[bytes]:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from collector.errors import JournalError
 from collector.journal import REFUSED_BYTES, REFUSED_KEPT, Arrival, Journal, log_path
-from collector.journal_reader import JournalReader, SetAside
+from collector.journal_reader import JournalReader, Refusal, SetAside
 from collector.journal_schema import SCHEMA_VERSION
 from collector.protocol.messages import Kind, read
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, YC600, control, record
@@ -404,6 +404,22 @@ def test_refused_bytes_are_bounded_in_length_and_number_and_counted_for_ever(
     assert reader.refused_count() == REFUSED_KEPT + 6
 
 
+def test_a_loud_sender_of_junk_hides_no_other(journal: Journal, reader: JournalReader) -> None:
+    journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"\x16\x03\x01")
+    for number in range(20):
+        journal.refuse(RECEIVED + number, 8996, "192.0.2.10", "junk", b"%d" % number)
+    (loud, last), (quiet, only) = reader.refused_by_peer(5)
+    assert (loud, last) == (20, Refusal(RECEIVED + 19, 8996, "192.0.2.10", "junk", b"19"))
+    assert (quiet, only) == (1, Refusal(RECEIVED, 8995, "192.0.2.9", "junk", b"\x16\x03\x01"))
+    assert len(reader.refused_by_peer(1)) == 1
+
+
+def test_what_was_turned_away_is_safe_to_print() -> None:
+    beginning = Refusal(RECEIVED, 8995, "192.0.2.9", "junk", bytes(range(256))).beginning
+    assert beginning.isascii()
+    assert beginning.isprintable()
+
+
 def test_records_set_aside_for_the_same_trouble_are_one_reason_whatever_bytes_it_quotes(
     journal: Journal, reader: JournalReader
 ) -> None:
@@ -720,6 +736,7 @@ def test_packed_bytes_that_are_damaged_are_an_error_of_the_journal(
         ("record", "received_at", lambda reader: reader.live_count_since(RECEIVED)),
         ("ecu", "last_seen_at", lambda reader: reader.gateways()),
         ("refused", "received_at", lambda reader: reader.refused()),
+        ("refused", "received_at", lambda reader: reader.refused_by_peer(9)),
     ],
 )
 def test_a_value_that_a_whole_file_could_not_hold_is_an_error_of_the_journal(

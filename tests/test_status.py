@@ -289,6 +289,30 @@ def test_a_record_with_several_parts_of_one_kind_counts_once(journal: Journal) -
     assert puzzle.count == 1
 
 
+def test_what_was_turned_away_is_shown_with_its_sender_and_can_do_nothing_to_the_terminal(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    journal.refuse(NOW, 8995, "192.0.2.1", "not a message of a gateway", b"\x16\x03\x01\x1b]0;[red]\x07\x7f\x9b")
+    found = look(journal)
+    assert (found.healthy, found.warnings) == (True, [])
+    text = shown(found)
+    assert (
+        "  from 192.0.2.1: 1, last 2026-06-21T10:42:00Z at port 8995, not a message of a gateway:"
+        r" b'\x16\x03\x01\x1b]0;[red]\x07\x7f\x9b'" in text
+    )
+    assert "`collector decode --refused`" in text
+    assert all(line.isprintable() for line in text.splitlines())
+    assert found.as_json()["refused_peers"] == [
+        {
+            "peer": "192.0.2.1",
+            "count": 1,
+            "last_at": "2026-06-21T10:42:00Z",
+            "port": 8995,
+            "reason": "not a message of a gateway",
+            "first_bytes": r"b'\x16\x03\x01\x1b]0;[red]\x07\x7f\x9b'",
+        }
+    ]
+
+
 def test_brief_leaves_the_gateways_out(journal: Journal) -> None:
     store(journal, frame("20260621124000", yc600()))
     journal.put_state(RUN_STATE, RUNNING)

@@ -75,6 +75,15 @@ def gateways(look: Look) -> list[Finding]:
         return []
     if facts.is_late:
         return [skipped(GATEWAYS, "the journal could not be read in time", "look again when it is quiet")]
+    if not facts.ecus and (facts.refused or facts.set_aside_count):
+        return [
+            warning(
+                GATEWAYS,
+                "no gateway was understood yet, though something reached the ports",
+                "its firmware may speak in a way that is not known, or it is no gateway",
+                "report it as is said of the records above; if it is no gateway, lead the gateway here (docs/dns.md)",
+            )
+        ]
     if not facts.ecus:
         return [
             warning(

@@ -15,7 +15,7 @@ from collector.clock import NS, Skew
 from collector.config import Config
 from collector.errors import JournalError
 from collector.journal import NAMES_STATE, RUN_STATE
-from collector.journal_reader import Gateway, JournalReader, SetAside
+from collector.journal_reader import Gateway, JournalReader, Refusal, SetAside
 from collector.names import EcuNames, Names
 from collector.protocol import upload
 from collector.status import SILENT_RUN_NS, Puzzle, commonest, puzzle_over, skew
@@ -25,6 +25,7 @@ MOST_ECUS = 100
 DECODING_S = 2.0
 WEEK_NS = 7 * 24 * 3600 * NS
 _MOST_REASONS = 5
+_MOST_PEERS = 5
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
@@ -44,8 +45,9 @@ class EcuFacts:
 class Facts:
     """`error` says why there is nothing else; `is_late`, that there was no time for more than `run`, or not for that.
 
-    `records_a_week` counts what was live, `span_ns` what that week had; `understood` is of how many of the `ecus` the
-    latest day was decoded, for `puzzles`.
+    `records_a_week` counts what was live, `span_ns` what that week had; `refused` is the newest that was turned
+    away of each address, with how much of it is kept. `understood` is of how many of the `ecus` the latest day was
+    decoded, for `puzzles`.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class Facts:
     stale_since: int = 0
     set_aside: list[SetAside] = field(default_factory=list)
     set_aside_count: int = 0
+    refused: list[tuple[int, Refusal]] = field(default_factory=list)
     gateways: int = 0
     ecus: list[EcuFacts] = field(default_factory=list)
     puzzles: list[Puzzle] = field(default_factory=list)
@@ -110,6 +113,7 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     facts.pending = reader.pending_count()
     facts.set_aside_count = reader.set_aside_count()
     facts.set_aside = reader.set_aside_examples(_MOST_REASONS)
+    facts.refused = reader.refused_by_peer(_MOST_PEERS)
     facts.stale_days = reader.stale_days_count()
     facts.stale_since = min((day.first_marked_at for day in reader.stale_days()), default=0)
     gateways = sorted(reader.gateways(), key=lambda gateway: -gateway.last_seen_at)

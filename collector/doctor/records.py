@@ -2,7 +2,7 @@
 
 from collector import __version__
 from collector.clock import NS
-from collector.doctor.facts import DECODING_S
+from collector.doctor.facts import DECODING_S, WEEK_NS
 from collector.doctor.findings import START, Finding, failure, ok, skipped, told_time, warning
 from collector.doctor.look import Look
 from collector.names import Names
@@ -23,7 +23,7 @@ async def check(look: Look) -> list[Finding]:
             *_service(look),
             skipped(RECORDS, "the journal could not be read in time", "look again when it is quiet"),
         ]
-    return [*_service(look), *_not_understood(look), *_names(look), *_rollups(look)]
+    return [*_service(look), *_not_understood(look), *_turned_away(look), *_names(look), *_rollups(look)]
 
 
 def _service(look: Look) -> list[Finding]:
@@ -98,6 +98,23 @@ def _puzzle(record: int, found: str, meaning: str) -> Finding:
         f"report it with what `collector decode --record {record}` prints; what a later version understands comes in by"
         " `collector replay --all`",
     )
+
+
+def _turned_away(look: Look) -> list[Finding]:
+    """What came of late, or at any time where nothing else ever came."""
+    facts = look.facts
+    return [
+        warning(
+            RECORDS,
+            f"{count} turned away from {newest.peer}, the last {told_time(newest.received_at)} at port {newest.port}:"
+            f" {newest.reason}; it begins {newest.beginning}",
+            "it got no answer. Newer firmware of a gateway may look like this, and so do other programs that find the"
+            " ports, and a connection that broke",
+            f"if {newest.peer} is a gateway's, report it with what `collector decode --refused` prints",
+        )
+        for count, newest in facts.refused
+        if not facts.gateways or look.now - newest.received_at < WEEK_NS
+    ]
 
 
 def _names(look: Look) -> list[Finding]:

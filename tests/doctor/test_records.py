@@ -85,6 +85,44 @@ async def test_the_same_block_in_every_record_is_one_finding_with_their_number(t
     assert "`collector decode --record 8`" in finding.remedy
 
 
+def refuse(path: Path, received_at: int, raw: bytes = b"\x16\x03\x01\x1b[2J") -> None:
+    """Something that was turned away, by default the beginning of TLS."""
+    stored = Journal(path)
+    stored.refuse(received_at, 8995, "192.0.2.9", "not a message of a gateway", raw)
+    stored.close()
+
+
+async def test_where_all_that_came_was_turned_away_nobody_is_told_to_lead_the_gateway_here(tmp_path: Path) -> None:
+    configured = write_config(tmp_path, '[journal]\npath = "journal.db"')
+    path = tmp_path / "journal.db"
+    refuse(path, NOW - 30 * 24 * 3600 * NS)
+    (finding,) = [finding for finding in await found(path) if "turned away" in finding.found]
+    assert finding.level is Level.WARNING
+    assert "from 192.0.2.9, the last 2026-05-22T10:42:00Z at port 8995" in finding.found
+    assert r"b'\x16\x03\x01\x1b[2J'" in finding.found
+    command = finding.remedy.partition("`collector ")[2].partition("`")[0].split()
+    done = run_command(*command, "--config", str(configured), folder=tmp_path)
+    assert json.loads(done.stdout)["raw"] == "\x16\x03\x01\x1b[2J"
+    (heard,) = clocks.gateways(look(path, now=NOW))
+    assert "no gateway was understood yet, though something reached the ports" in heard.found
+    assert "records above" in heard.remedy
+
+
+async def test_what_was_turned_away_long_ago_is_no_news_once_a_gateway_is_understood(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    store(path, frame("20260621123500", yc600()), received_at=[NOW])
+    refuse(path, NOW - 8 * 24 * 3600 * NS)
+    assert not any("turned away" in finding.found for finding in await found(path))
+    refuse(path, NOW - NS)
+    assert any("2 turned away" in finding.found for finding in await found(path))
+
+
+def test_a_message_that_nobody_understands_is_no_silence(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    store(path, b"APS18 odd", received_at=[NOW])
+    assert "no gateway was understood yet" in only(clocks.gateways(look(path, now=NOW)), Level.WARNING).found
+
+
 async def test_names_that_changed_are_a_warning_until_they_are_replayed(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     note(path, NAMES_STATE, {"fingerprint": Names(config()).fingerprint()})
