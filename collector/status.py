@@ -128,6 +128,8 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
     status.rollups_pending = reader.stale_days_count()
     status.state = _run_state(run, now)
     status.problems += _run_problems(run, now, status)
+    if not run or "stopped_at" in run:
+        status.warnings.append("the collector does not run: gateways get no answer until it is started")
     free = disk_free_bytes(config.journal.path)
     if free < LEAST_FREE_BYTES:
         status.problems.append(f"the disk is almost full: {free // 1024 // 1024} MiB are left beside the journal")

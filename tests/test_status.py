@@ -52,11 +52,14 @@ def test_a_service_that_beats_is_healthy(journal: Journal) -> None:
 @pytest.mark.parametrize(
     ("run", "state"), [({}, "never started"), (STOPPED, "stopped 2026-06-21T10:41:55Z")], ids=["never", "in order"]
 )
-def test_a_service_that_is_not_meant_to_run_is_no_problem(journal: Journal, run: dict[str, object], state: str) -> None:
+def test_a_service_that_is_not_meant_to_run_is_no_problem_but_worth_a_word(
+    journal: Journal, run: dict[str, object], state: str
+) -> None:
     if run:
         journal.put_state(RUN_STATE, run)
     found = look(journal)
     assert (found.healthy, found.state) == (True, state)
+    assert found.warnings == ["the collector does not run: gateways get no answer until it is started"]
 
 
 def test_a_missing_journal_is_a_problem_that_says_how_to_get_one(tmp_path: Path) -> None:
@@ -137,6 +140,7 @@ INFLUXDB = {"url": "http://127.0.0.1:8086", "org": "home", "token": "token"}
 
 def test_names_that_changed_are_a_warning_until_they_are_replayed(journal: Journal) -> None:
     named: dict[str, Any] = {"inverter": ({"id": UID, "name": "Attic"},), "influxdb": INFLUXDB}
+    journal.put_state(RUN_STATE, RUNNING)
     journal.put_state(NAMES_STATE, {"fingerprint": Names(config()).fingerprint()})
     assert look(journal, influxdb=INFLUXDB).warnings == []
     assert look(journal, inverter=named["inverter"]).warnings == []
@@ -239,6 +243,7 @@ def test_a_gateway_that_only_polls_has_no_record(journal: Journal) -> None:
 
 
 def test_a_gateway_that_fell_silent_is_a_warning(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
     store(journal, frame("20260621124000", yc600()))
     assert look(journal, now=NOW + 3500 * SECOND).warnings == []
     found = look(journal, now=NOW + 3700 * SECOND)
@@ -246,6 +251,7 @@ def test_a_gateway_that_fell_silent_is_a_warning(journal: Journal) -> None:
 
 
 def test_a_clock_that_is_off_is_a_warning(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
     for minute in (20, 25, 30, 35):
         record = frame(f"2026062111{minute}00", yc600())
         journal.append([arrival(record, ns(f"2026-06-21T10:{minute}:30Z"))])

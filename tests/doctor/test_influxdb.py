@@ -218,7 +218,7 @@ async def test_an_organisation_that_is_not_there_is_told_as_that_alone(site: tup
     assert all("no such organisation" in text for text in failures)
 
 
-@pytest.mark.parametrize("name", ["$odd ${name}", "back\\slash"])
+@pytest.mark.parametrize("name", ["it's 100 %, für #1"])
 def test_a_bucket_of_any_name_is_asked_for_by_it(influx: Influx, name: str) -> None:
     sink = InfluxSink(influx.url, influx.org, influx.token, influx.bucket, influx.rollup_bucket)
     assert sink.may_read(name) is Access.MISSING
