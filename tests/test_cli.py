@@ -2,15 +2,17 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+import trio
 
 from collector import __version__, cli
 from collector.__main__ import entry
@@ -268,16 +270,36 @@ class Interruption(MetaPathFinder):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("is_loaded", [False, True], ids=["while it loads", "while it runs"])
-def test_an_interruption_is_no_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_loaded: bool
-) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """What the program does with the signals that end it goes with the test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def interrupted_in_a_task(*_: object) -> None:
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            raise KeyboardInterrupt
+
+    trio.run(run)
+
+
+@pytest.mark.usefixtures("own_signals")
+@pytest.mark.parametrize("running", [None, interrupted, interrupted_in_a_task])
+def test_an_interruption_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], running: Callable[..., None] | None
+) -> None:
     monkeypatch.setattr(sys, "argv", ["collector", "status"])
-    if is_loaded:
-        monkeypatch.setattr(cli, "_status", interrupted)
+    if running:
+        monkeypatch.setattr(cli, "_status", running)
     else:
         monkeypatch.delitem(sys.modules, "collector.cli")
         monkeypatch.setattr(sys, "meta_path", [Interruption(), *sys.meta_path])
@@ -285,6 +307,40 @@ def test_an_interruption_is_no_traceback(
         entry()
     assert ended.value.code == 130
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("own_signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_as_an_interruption_does(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    tidied: list[bool] = []
+
+    def ended(*_: object) -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            # `timeout` sends a second one.
+            signal.raise_signal(number)
+            tidied.append(True)
+
+    monkeypatch.setattr(sys, "argv", ["collector", "status"])
+    monkeypatch.setattr(cli, "_status", ended)
+    with pytest.raises(SystemExit) as end:
+        entry()
+    assert (end.value.code, tidied) == (128 + number, [True])
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_signal_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return FINE
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(sys, "argv", ["collector", "status"])
+    monkeypatch.setattr(cli, "_status", lost)
+    with pytest.raises(SystemExit) as end:
+        entry()
+    assert end.value.code == FINE
 
 
 def test_the_module_is_the_same_program(folder: Path) -> None:

@@ -328,8 +328,11 @@ def test_standard_output_that_nobody_reads_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (FINE, b"")
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_an_interrupted_export_leaves_nothing(folder: Path, form: str) -> None:
+@pytest.mark.parametrize(
+    ("form", "number"),
+    [*((form, signal.SIGINT) for form in FORMS), ("csv", signal.SIGTERM), ("csv", signal.SIGHUP)],
+)
+def test_an_interrupted_export_leaves_nothing(folder: Path, form: str, number: int) -> None:
     # So many that it takes a second or more.
     store_days(28)
     process = subprocess.Popen(
@@ -342,12 +345,12 @@ def test_an_interrupted_export_leaves_nothing(folder: Path, form: str) -> None:
     try:
         while process.poll() is None and not (folder / "out.unfinished").exists():
             Event().wait(0.001)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
         process.wait()
-    assert (process.returncode, out, err) == (130, "", "")
+    assert (process.returncode, out, err) == (128 + number, "", "")
     assert left(folder) == []
 
 
