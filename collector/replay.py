@@ -12,11 +12,14 @@ again; nor in the gap that a journal has which was restored from a backup.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
-from threading import Event
+from queue import SimpleQueue
+from threading import Event, Thread
 from typing import Protocol
 
 from collector import clock
@@ -90,6 +93,38 @@ class Span:
     delete: bool
 
 
+class _Sender:
+    """Does one thing after another in a thread of its own.
+
+    Not an executor, for whose threads the interpreter waits at its end: a write that hangs would keep a command that
+    was interrupted for minutes.
+    """
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[tuple[Future[None], Callable[[], None]] | None] = SimpleQueue()
+        Thread(target=self._run, name="sender", daemon=True).start()
+
+    def submit(self, call: Callable[[], None]) -> Future[None]:
+        future: Future[None] = Future()
+        self._work.put((future, call))
+        return future
+
+    def close(self) -> None:
+        """Nothing follows; waits for nothing."""
+        self._work.put(None)
+
+    def _run(self) -> None:
+        while work := self._work.get():
+            future, call = work
+            if future.set_running_or_notify_cancel():
+                try:
+                    call()
+                except BaseException as exc:  # noqa: BLE001 - raised where its result is asked for
+                    future.set_exception(exc)
+                else:
+                    future.set_result(None)
+
+
 class Replay:
     """Reads through `reader`, writes to `sink`, tells `progress` of every record.
 
@@ -127,13 +162,13 @@ class Replay:
         """Replay the local days from `first` to `last`, both included; None for the beginning and the end of the
         journal.
         """
-        with ThreadPoolExecutor(max_workers=1) as sender:
+        with closing(_Sender()) as sender:
             try:
                 for gateway in gateways:
                     for span in self._spans(gateway, first, last):
                         self._replay(gateway.ecu, span, sender)
             finally:
-                # Whatever ends this early must not wait for the attempts of the other thread.
+                # Whatever ends this early must not leave the other thread to its attempts.
                 self._stop.set()
         taken = self._sent - self._refused
         self.outcome.recovered += sorted(identity for identity, lines in self._lines_of.items() if lines <= taken)
@@ -170,7 +205,7 @@ class Replay:
         except ValueError:
             return datetime.fromtimestamp(gateway.first_seen_at / clock.NS, UTC).date()
 
-    def _replay(self, ecu: str, span: Span, sender: ThreadPoolExecutor) -> None:
+    def _replay(self, ecu: str, span: Span, sender: _Sender) -> None:
         if span.delete:
             for what in _DELETED:
                 until = span.stop - timedelta(microseconds=1)
@@ -179,21 +214,25 @@ class Replay:
         lines: list[str] = []
         days: set[tuple[str, str]] = set()
         sending: deque[Future[None]] = deque()
-        # Read after the deletion: whatever was delivered until then is in the journal, and is written again.
-        for record in self._reader.for_replay(ecu, (span.first, span.end), (start, stop)):
-            points = [point for point in self._decode(record) if start <= point.time < stop]
-            days |= touched_days(points, self._names)
-            written = self._decoder.lines(points)
-            if record.id in self._lines_of:
-                self._sent.update(written)
-            lines += written
-            self._progress()
-            if len(lines) >= BATCH_LINES:
-                self._hand_over(sender, sending, lines)
-                lines = []
-        self._hand_over(sender, sending, lines)
-        while sending:
-            sending.popleft().result()
+        try:
+            # Read after the deletion: whatever was delivered until then is in the journal, and is written again.
+            for record in self._reader.for_replay(ecu, (span.first, span.end), (start, stop)):
+                points = [point for point in self._decode(record) if start <= point.time < stop]
+                days |= touched_days(points, self._names)
+                written = self._decoder.lines(points)
+                if record.id in self._lines_of:
+                    self._sent.update(written)
+                lines += written
+                self._progress()
+                if len(lines) >= BATCH_LINES:
+                    self._hand_over(sender, sending, lines)
+                    lines = []
+            self._hand_over(sender, sending, lines)
+            while sending:
+                sending.popleft().result()
+        finally:
+            for unsent in sending:
+                unsent.cancel()
         self._rewritten(ecu, span, days)
 
     def _decode(self, record: Stored) -> Sequence[Point]:
@@ -208,12 +247,12 @@ class Replay:
                 self._lines_of[record.id] = set(self._decoder.lines(decoded.points))
         return decoded.points
 
-    def _hand_over(self, sender: ThreadPoolExecutor, sending: deque[Future[None]], lines: list[str]) -> None:
+    def _hand_over(self, sender: _Sender, sending: deque[Future[None]], lines: list[str]) -> None:
         """Send in another thread while the next batches are decoded; few of them wait, so that memory stays bounded."""
         if len(sending) >= _BATCHES_WAITING:
             sending.popleft().result()
         self.outcome.points += len(lines)
-        sending.append(sender.submit(self._send, lines))
+        sending.append(sender.submit(partial(self._send, lines)))
 
     def _send(self, lines: list[str]) -> None:
         """Write a batch, halving it until what InfluxDB refuses stands alone."""

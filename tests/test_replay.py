@@ -1,9 +1,10 @@
 """Replays from a real journal into a real InfluxDB: what was lost, renamed or shifted is right afterwards."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from threading import Event
 
@@ -392,6 +393,41 @@ def test_an_influxdb_that_goes_away_stops_the_replay_and_the_next_one_completes_
             site.replay_into(Faulty(site.sink, calls_left=calls))
     site.replay()
     assert site.everything() == before
+
+
+class Hanging:
+    """An InfluxDB that takes a write and does not answer before it is released."""
+
+    def __init__(self) -> None:
+        self.asked, self.released = Event(), Event()
+
+    def write(self, lines: bytes) -> None:  # noqa: ARG002 - a sink's
+        self.asked.set()
+        self.released.wait(20)
+
+    def delete(self, start: datetime, stop: datetime, predicate: str) -> None:
+        pass
+
+
+def test_an_interruption_waits_for_no_write_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_module, "BATCH_LINES", 1)
+    site.store_day(DAY)
+    sink = Hanging()
+    records = count()
+
+    def interrupted() -> None:
+        # With the second record, when the first was handed over.
+        if next(records):
+            sink.asked.wait()
+            raise KeyboardInterrupt
+
+    with JournalReader(site.path) as reader, pytest.raises(KeyboardInterrupt):
+        Replay(reader, sink, Names(site.config), progress=interrupted).run(reader.gateways(), None, None)
+    (sender,) = [thread for thread in threading.enumerate() if thread.name == "sender"]
+    # For others the interpreter would wait at its end.
+    assert sender.daemon
+    sink.released.set()
+    sender.join()
 
 
 def test_a_short_outage_is_waited_out(site: Site) -> None:
