@@ -39,6 +39,7 @@ from collector.writer import Writer
 
 _log = logging.getLogger(__name__)
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 3.0
 HEARTBEAT_S = 10.0
 REPORT_S = 60.0
@@ -107,7 +108,7 @@ class Service:
         # What was imported lives for ever; without this the garbage collector goes through all of it again and again.
         gc.freeze()
         # From the first to the last line, so that neither an early signal nor a second one cuts the work short.
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
             try:
                 await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
                 listeners = await _open_listeners(self._config.listen.host, self._ports())
@@ -124,7 +125,7 @@ class Service:
                     self._sink.close()
                 if self._rollups:
                     self._rollups.close()
-        _log.info("stopped")
+            _log.info("stopped")
 
     def _threaded_rollups(self, settings: InfluxDB) -> ThreadedRollups:
         token = settings.token.get_secret_value()
@@ -316,6 +317,9 @@ async def _stop_on_signal(signals: AsyncIterator[int], stopping: trio.Event) -> 
     async for number in signals:
         _log.info("stopping signal=%s", signal.Signals(number).name)
         stopping.set()
+        # What the receiver still holds when it is closed it sends once more, and that would kill.
+        for more in STOP_SIGNALS:
+            signal.signal(more, lambda *_: None)
 
 
 async def _open_listeners(hosts: Sequence[str], ports: Sequence[tuple[int, str]]) -> list[trio.SocketListener]:

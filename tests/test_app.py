@@ -4,6 +4,8 @@ Real sockets, threads and files, and so the real clock; `test_crash` does the sa
 """
 
 import contextlib
+import logging
+import os
 import signal
 import socket
 import sqlite3
@@ -166,6 +168,26 @@ async def test_a_signal_is_an_orderly_end(tmp_path: Path, number: signal.Signals
             await nursery.start(Service(config).run)
             signal.raise_signal(number)
     assert "stopped_at" in run_state(config)
+
+
+async def test_a_second_signal_does_not_cut_an_end_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    close = Journal.close
+
+    def slow(journal: Journal) -> None:
+        # The last thing that an end waits for.
+        os.kill(os.getpid(), signal.SIGTERM)
+        close(journal)
+
+    monkeypatch.setattr(Journal, "close", slow)
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(Service(configured(tmp_path)).run)
+            signal.raise_signal(signal.SIGTERM)
+    assert "stopping signal=SIGTERM" in caplog.messages
+    assert caplog.messages[-1] == "stopped"
 
 
 async def test_at_the_end_no_connection_is_accepted_and_open_ones_get_a_moment(tmp_path: Path) -> None:
