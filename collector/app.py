@@ -32,7 +32,7 @@ from collector.names import Names
 from collector.points import clock_event
 from collector.report import Figures, Place, disk_free_bytes, report_point
 from collector.rollup import Buckets, Rollups
-from collector.rollup_loop import RollupLoop, ServiceLedger, ThreadedRollups
+from collector.rollup_loop import CancellableSink, RollupLoop, ServiceLedger, ThreadedRollups
 from collector.server import Server
 from collector.watch import ClockWatch
 from collector.writer import Writer
@@ -44,14 +44,15 @@ GRACE_S = 3.0
 HEARTBEAT_S = 10.0
 REPORT_S = 60.0
 PURGE_S = 3600.0
-# A query over all days of a gateway takes seconds on a small machine; an end waits for one that is under way.
-ROLLUP_TIMEOUT_S = 25.0
+# A query over a year of a gateway takes seconds on a small machine. An end waits for a request that is under way, and
+# must come within the 30 s that Docker is told to give it.
+ROLLUP_TIMEOUT_S = 20.0
 ROLLUP_PATIENCE_S = 2.0
 DAY_NS = 24 * 3600 * NS
 
 
 class _ThreadedSink:
-    """InfluxDB behind a worker thread; one call at a time. A call that is cancelled finishes, or ends by its own
+    """InfluxDB behind a worker thread; one call at a time. A write that is cancelled finishes, or ends by its own
     timeout.
     """
 
@@ -62,7 +63,8 @@ class _ThreadedSink:
         self._limiter = trio.CapacityLimiter(1)
 
     async def connect(self) -> None:
-        await trio.to_thread.run_sync(self._sink.connect, limiter=self._limiter)
+        # Several requests, which may be left alone.
+        await trio.to_thread.run_sync(self._sink.connect, limiter=self._limiter, abandon_on_cancel=True)
 
     async def write(self, lines: bytes) -> None:
         await trio.to_thread.run_sync(self._sink.write, lines, limiter=self._limiter)
@@ -134,7 +136,7 @@ class Service:
         )
         ledger = ServiceLedger(self._backlog)
         rollups = Rollups(
-            sink,
+            CancellableSink(sink),
             self._names,
             Buckets(settings.bucket, settings.rollup_bucket),
             self._config.journal.path,

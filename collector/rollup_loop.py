@@ -18,7 +18,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Protocol
 
 import trio
@@ -31,7 +31,7 @@ from collector.influx import InfluxSink
 from collector.journal_reader import StaleDay
 from collector.names import Names
 from collector.points import UNKNOWN_ECU
-from collector.rollup import Job, RollupBusy, Rollups, RollupUnsettled, plan
+from collector.rollup import Job, RollupBusy, Rollups, RollupUnsettled, Sink, plan
 from collector.writer import FIRST_DELAY_S, LONGEST_DELAY_S, LOOK_S
 
 _log = logging.getLogger(__name__)
@@ -107,10 +107,32 @@ class ServiceLedger:
         trio.from_thread.run(self._backlog.mark_days, days, at)
 
 
+class CancellableSink:
+    """InfluxDB for the thread that computes: no request begins once the computation is cancelled."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def write(self, lines: bytes, *, bucket: str | None = None) -> None:
+        """Write line protocol."""
+        trio.from_thread.check_cancelled()
+        self._sink.write(lines, bucket=bucket)
+
+    def delete(self, start: datetime, stop: datetime, predicate: str, *, bucket: str | None = None) -> None:
+        """Delete what the predicate selects between two instants, both included."""
+        trio.from_thread.check_cancelled()
+        self._sink.delete(start, stop, predicate, bucket=bucket)
+
+    def query(self, flux: str) -> list[dict[str, object]]:
+        """The rows of all tables."""
+        trio.from_thread.check_cancelled()
+        return self._sink.query(flux)
+
+
 class ThreadedRollups:
     """`Rollups` in a worker thread of its own, one call at a time, so that delivery never waits for it.
 
-    A call that is cancelled finishes, or ends by the sink's timeout.
+    A computation with a `CancellableSink` that is cancelled ends with the request that is under way, or by its timeout.
     """
 
     def __init__(self, sink: InfluxSink, rollups: Rollups, ledger: ServiceLedger) -> None:
@@ -121,7 +143,8 @@ class ThreadedRollups:
 
     async def connect(self) -> None:
         """Make sure that both buckets are there."""
-        await trio.to_thread.run_sync(self._sink.connect, limiter=self._limiter)
+        # Several requests, which may be left alone.
+        await trio.to_thread.run_sync(self._sink.connect, limiter=self._limiter, abandon_on_cancel=True)
 
     async def compute(self, job: Job) -> None:
         """Compute and write."""

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -23,10 +24,11 @@ from collector.app import GRACE_S, Service
 from collector.backlog import Backlog
 from collector.config import Config, load
 from collector.errors import JournalError, StartError
+from collector.influx import InfluxSink
 from collector.journal import RUN_STATE, Arrival, Journal
 from collector.journal_reader import JournalReader
 from collector.protocol.messages import read
-from tests.fake_influx import FakeInflux
+from tests.fake_influx import Answer, FakeInflux
 from tests.protocol.helpers import ECU, POLL, TIME, YC600, control, record
 from tests.running import write_config
 
@@ -228,6 +230,38 @@ async def test_an_end_during_an_outage_of_influxdb_is_quick_and_keeps_the_record
     assert trio.current_time() - began < GRACE_S + 3
     with JournalReader(config.journal.path) as reader:
         assert reader.pending_count() == 1
+
+
+async def test_an_end_waits_for_no_influxdb_that_hangs_when_it_is_greeted(tmp_path: Path, influx: FakeInflux) -> None:
+    influx.answers["/health"] = Answer(hang=True)
+    async with running(configured(tmp_path, with_influxdb(influx))):
+        # The writer's and the roll-ups'.
+        await until(lambda: len(influx.requests) == 2)
+        began = trio.current_time()
+    assert trio.current_time() - began < GRACE_S
+
+
+async def test_an_end_waits_for_one_request_of_the_roll_ups_and_no_more(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    answered = threading.Event()
+
+    def slow(_sink: InfluxSink, flux: str) -> list[dict[str, object]]:
+        asked.append(flux)
+        answered.wait(DEADLINE_S)
+        return []
+
+    monkeypatch.setattr(InfluxSink, "query", slow)
+    service = Service(configured(tmp_path, with_influxdb(influx)))
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(service.run)
+            await until(lambda: len(asked) == 1)
+            service.stop()
+            await wait_all_tasks_blocked(0.05)
+            answered.set()
+    assert len(asked) == 1
 
 
 async def test_a_backup_put_in_place_under_way_is_what_is_delivered_and_marked_from_then_on(

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import collector
-from collector import provision
+from collector import app, provision
 from collector.boards import alerts, contacts
 from collector.config import Config, load
 
@@ -100,6 +100,11 @@ def test_a_service_is_kept_running_or_runs_once(name: str) -> None:
     assert service["restart"] == ("no" if name in ONCE else "unless-stopped")
     assert service["stop_grace_period"] == "30s"
     assert ("test" in service["healthcheck"]) is (name not in WITHOUT_HEALTH)
+
+
+def test_an_end_has_the_time_that_it_may_take() -> None:
+    stop_s = int(SERVICES["collector"]["stop_grace_period"].removesuffix("s"))
+    assert stop_s > app.GRACE_S + app.ROLLUP_PATIENCE_S + app.ROLLUP_TIMEOUT_S
 
 
 def test_each_waits_for_what_it_needs() -> None:
