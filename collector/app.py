@@ -295,8 +295,10 @@ class Service:
         days = self._config.journal.retain_days
         while days:
             try:
-                while await self._backlog.purge(time.time_ns() - days * DAY_NS):
-                    await trio.lowlevel.checkpoint()
+                before = time.time_ns() - days * DAY_NS
+                after: int | None = 0
+                while after is not None:
+                    after = await self._backlog.purge(before, after)
             except JournalError as exc:
                 _log.debug("nothing purged reason=%s", exc)
             await trio.sleep(PURGE_S)

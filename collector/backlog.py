@@ -95,9 +95,11 @@ class Backlog:
         """Keep something for `status`."""
         await self._write(self._journal.put_state, key, value)
 
-    async def purge(self, before: int) -> int:
-        """Delete some delivered records received before `before` (ns); returns how many."""
-        return await self._write(self._journal.purge, before)
+    async def purge(self, before: int, after: int) -> int | None:
+        """Delete some delivered records received before `before` (ns) with numbers above `after`; returns where to go
+        on, None at the end.
+        """
+        return await self._write(self._journal.purge, before, after)
 
     async def close(self) -> None:
         """Close both connections."""

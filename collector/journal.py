@@ -297,14 +297,20 @@ class Journal:
                 [(at, identity) for identity in ids],
             )
 
-    def purge(self, before: int, most: int = 500) -> int:
-        """Delete at most `most` delivered records received before `before` (ns); returns how many went."""
+    def purge(self, before: int, after: int = 0, most: int = 500) -> int | None:
+        """Look at the next `most` records behind number `after`, and delete those that were received before `before`
+        (ns) and are delivered. Returns the number to go on from, None when no older ones are left.
+        """
+        # Nothing was received before 1970; days enough to reach there would not fit into SQLite's numbers either.
+        if before <= 0:
+            return None
         with self._derived() as db:
-            gone = db.execute(
-                "select id, ecu, time from record where received_at < ? and delivered_at is not null"
-                " order by id limit ?",
-                (before, most),
+            seen = db.execute(
+                "select id, ecu, time, received_at < ? and delivered_at is not null from record"
+                " where id > ? and id < ? order by id limit ?",
+                (before, after, first_since(db, before), most),
             ).fetchall()
+            gone = [(identity, ecu, own) for identity, ecu, own, may_go in seen if may_go]
             db.executemany("delete from record where id = ?", [(identity,) for identity, _, _ in gone])
             # The key of a fill-up message is a thousand years ahead and says nothing about what is still here.
             latest = _latest_believable(before // _MINUTE_NS)
@@ -312,7 +318,7 @@ class Journal:
                 "update ecu set purged_time = max(purged_time, ?) where ecu = ?",
                 [(own, ecu) for _, ecu, own in gone if own < latest],
             )
-            return len(gone)
+            return seen[-1][0] if len(seen) == most else None
 
     def put_state(self, key: str, value: Mapping[str, object]) -> None:
         """Keep what `status` is to read later, as JSON."""
@@ -392,6 +398,23 @@ class Journal:
         else:
             log.rename(log.with_name(f"{log.name}.{time.time_ns()}"))
         self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+
+
+def first_since(db: sqlite3.Connection, at: int) -> int:
+    """The number of the first record received at `at` (ns) or later; one more than the last where there is none.
+
+    Where this machine's clock was set back, some before it may be younger and some behind it older.
+    """
+    # Numbers are given in the order of receipt, so that halving finds it without reading what is before it.
+    low, high = 0, int(db.execute("select coalesce(max(id), 0) from record").fetchone()[0]) + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = db.execute("select received_at from record where id >= ? order by id limit 1", (middle,)).fetchone()
+        if row is not None and typed(row, (int,))[0] < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def log_path(path: Path) -> Path:

@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from collector.errors import JournalError
-from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored, typed
+from collector.journal import (
+    GAPS_STATE,
+    STORED_COLUMNS,
+    Stored,
+    first_since,
+    identity,
+    journal_errors,
+    log_path,
+    stored,
+    typed,
+)
 from collector.journal_schema import SCHEMA_VERSION, schema_version
 from collector.protocol.messages import Kind
 from collector.protocol.upload import kind_of_problem
@@ -173,16 +183,9 @@ class JournalReader:
 
     def live_count_since(self, at: int) -> int:
         """How many upload records came since `at` (ns) that were newer than all before them."""
-        # Numbers are given in the order of receipt, so that halving finds the first without reading what is before it.
-        low, high = 0, int(self._value("select coalesce(max(id), 0) from record")) + 1
-        while low < high:
-            middle = (low + high) // 2
-            rows = self._typed((int,), "select received_at from record where id >= ? order by id limit 1", middle)
-            if rows and rows[0][0] < at:
-                low = middle + 1
-            else:
-                high = middle
-        return int(self._value("select count(*) from record where id >= ? and newest", low))
+        with journal_errors(self.path):
+            first = first_since(self._db, at)
+        return int(self._value("select count(*) from record where id >= ? and newest", first))
 
     def faults(self, *, thorough: bool, within_s: float | None = None) -> list[str] | None:
         """What SQLite finds wrong with the file, a few lines of it; None when it took longer than `within_s`.
@@ -229,9 +232,10 @@ class JournalReader:
 
     def record_count(self, ecu: str) -> int:
         """How many upload records of an ECU are kept."""
-        return int(
-            self._value("select count(*) from record where ecu = ? and time != '' and kind = ?", ecu, Kind.RECORD)
-        )
+        # Only uploads and what came on the control port have a time stamp of their own, and there is an index of each;
+        # asking for the kind would read the records, bytes and all.
+        with_time = "select count(*) from record where ecu = ? and time != ''"
+        return int(self._value(f"select ({with_time}) - ({with_time} and command != '')", ecu, ecu))
 
     def stored_times(self, ecu: str, command: str, limit: int) -> list[str]:
         """Time stamps of the kept control records of one command, newest first."""

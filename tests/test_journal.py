@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -69,6 +70,11 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
     """What an owner sees with SQLite's own tool."""
     with contextlib.closing(sqlite3.connect(path)) as db:
         return db.execute(query).fetchall()
+
+
+def kept_ids(reader: JournalReader) -> list[int]:
+    """The numbers of the records that are there, of the gateway that all of them are from."""
+    return [kept.id for kept in reader.for_replay(ECU, ("", "~"), (0, 0))]
 
 
 def assert_whole(path: Path) -> None:
@@ -281,16 +287,67 @@ def test_purging_takes_old_delivered_records_and_never_one_that_waits_or_was_set
     journal.append([numbered(number) for number in range(1, 7)])
     journal.mark_delivered([1, 2, 5], RECEIVED)
     journal.set_aside(3, "a reason")
-    assert journal.purge(RECEIVED + 5) == 2, "1 and 2; the fifth is too young, the third and fourth not delivered"
-    assert [kept.id for kept in reader.for_replay(ECU, ("", "~"), (0, 0))] == [3, 4, 5, 6]
+    journal.purge(RECEIVED + 5)
+    assert kept_ids(reader) == [3, 4, 5, 6], "the fifth is too young, the third and fourth are not delivered"
     (gateway,) = reader.gateways()
     assert gateway.purged_time == "20260621000002"
 
 
-def test_purging_goes_in_small_steps(journal: Journal) -> None:
-    journal.append([numbered(number) for number in range(10)])
-    journal.mark_delivered(range(1, 11), RECEIVED)
-    assert [journal.purge(2 * RECEIVED, most=4) for _ in range(4)] == [4, 4, 2, 0]
+def test_purging_goes_in_small_steps_and_past_what_has_to_stay(journal: Journal, reader: JournalReader) -> None:
+    journal.append([numbered(number) for number in range(1, 11)])
+    journal.mark_delivered([2, 8, 9], RECEIVED)
+    assert journal.purge(2 * RECEIVED, 0, most=4) == 4
+    assert kept_ids(reader) == [1, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert journal.purge(2 * RECEIVED, 4, most=4) == 8
+    assert journal.purge(2 * RECEIVED, 8, most=4) is None
+    assert kept_ids(reader) == [1, 3, 4, 5, 6, 7, 10]
+
+
+def test_a_clock_that_was_set_back_or_ahead_costs_no_young_record(journal: Journal, reader: JournalReader) -> None:
+    ages = [90, 80, -300, 70, 60, 20, 75, 10, 0]
+    journal.append([arrival(numbered(age).message.raw, RECEIVED - age * SECOND) for age in ages])
+    journal.mark_delivered(range(1, 10), RECEIVED)
+    journal.purge(RECEIVED - 30 * SECOND)
+    young = {1 + place for place, age in enumerate(ages) if age <= 30}
+    assert young <= set(kept_ids(reader))
+    journal.purge(RECEIVED + SECOND)
+    assert kept_ids(reader) == [3], "what seemed to come from the future goes when its time is over, all else has gone"
+
+
+def test_purging_reads_little_more_of_a_long_journal_than_of_a_short_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = Spy(monkeypatch)
+    efforts = []
+    for length in (100, 2000):
+        journal = Journal(path.with_name(f"{length}.db"))
+        journal.append([numbered(number) for number in range(length)])
+        spy.steps = 0
+        journal.purge(RECEIVED)
+        efforts.append(spy.steps)
+        journal.close()
+    assert efforts[1] < 2 * efforts[0]
+
+
+@pytest.mark.parametrize("before", [0, -1, -(10**30)])
+def test_nothing_is_so_old_that_it_came_before_1970(journal: Journal, reader: JournalReader, before: int) -> None:
+    journal.append([numbered(1)])
+    journal.mark_delivered([1], RECEIVED)
+    assert journal.purge(before) is None
+    assert kept_ids(reader) == [1]
+
+
+def test_records_are_counted_without_reading_one(path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = control("A123", f"0001{TIME}END{'4080000000010700000'}END", sequence="AAA1", version="15").decode()
+    journal.append([arrival(raw) for raw in (record(YC600), record(YC600, YC600), POLL, NIGHT_QUERY, status)])
+    spy = Spy(monkeypatch)
+    with JournalReader(path) as reader:
+        assert reader.record_count(ECU) == 2
+    plan = rows(path, f"explain query plan {spy.statements[-1]}")
+    assert {str(row[3]).partition(" (")[0] for row in plan if "record" in str(row[3])} == {
+        "SEARCH record USING COVERING INDEX record_key",
+        "SEARCH record USING COVERING INDEX record_command",
+    }
 
 
 def test_the_number_of_a_purged_record_is_never_used_again(journal: Journal, reader: JournalReader) -> None:
@@ -459,17 +516,22 @@ def test_the_day_of_live_records_is_found_by_receipt_and_flag(journal: Journal, 
 
 
 class Spy:
-    """Notes the statements of every connection that is opened while it is in place."""
+    """Notes the statements of every connection that is opened while it is in place, and counts SQLite's steps."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.statements: list[str] = []
+        self.steps = 0
         self._connect = sqlite3.connect
         monkeypatch.setattr(sqlite3, "connect", self._open)
 
-    def _open(self, path: Path, *, isolation_level: None, check_same_thread: bool, timeout: float) -> object:
-        db = self._connect(path, isolation_level=isolation_level, check_same_thread=check_same_thread, timeout=timeout)
+    def _open(self, path: Path, **settings: Any) -> object:  # noqa: ANN401 (sqlite3's own)
+        db = self._connect(path, **settings)
         db.set_trace_callback(lambda statement: self.statements.append(statement.lower()))
+        db.set_progress_handler(self._count, 1)
         return db
+
+    def _count(self) -> None:
+        self.steps += 1
 
     def synchronous_at_commits(self) -> list[str]:
         """The setting under which each commit since the last call was made."""

@@ -269,7 +269,7 @@ def test_what_was_purged_from_the_journal_stays_in_influxdb(site: Site) -> None:
     site.names = panels("old", "old too")
     site.deliver()
     with JournalFile(site.path) as journal:
-        assert journal.purge(RECEIVED + 10**12) == ROUNDS
+        journal.purge(RECEIVED + 10**12)
     site.names = panels("new", "new too")
     site.replay()
     # The day that is gone keeps its name, the two that are there have the new one alone.
