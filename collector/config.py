@@ -33,6 +33,7 @@ from collector.values import (
     DeviceId,
     FilePath,
     Hosts,
+    KeptDays,
     List,
     Name,
     Port,
@@ -86,7 +87,7 @@ class Journal(_Section):
     """The file of records, relative to the working directory, and the days to keep what is delivered (0: for ever)."""
 
     path: FilePath = Path("data/journal.db")
-    retain_days: Annotated[int, Field(ge=0)] = 0
+    retain_days: KeptDays = 0
 
 
 class InfluxDB(_Section):

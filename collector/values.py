@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+_MOST_DAYS = 36_500
+
 
 def _expected(what: str) -> PydanticCustomError:
     return PydanticCustomError("expected", "{what}", {"what": what})
@@ -73,6 +75,13 @@ def _bucket(value: str) -> str:
     return value
 
 
+def _kept_days(value: int) -> int:
+    # A century: who writes more means for ever, and so long ago there was no clock to count from.
+    if value > _MOST_DAYS:
+        raise _expected(f"a number up to {_MOST_DAYS}, or 0 to keep them for ever")
+    return value
+
+
 def token(value: SecretStr) -> SecretStr:
     """Pass a token that can be one; raises PydanticCustomError."""
     # What an HTTP header can carry, and so what the client can send at all.
@@ -107,6 +116,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 DeviceId = Annotated[str, Field(pattern=r"\A[0-9]{12}\z")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
+KeptDays = Annotated[int, Field(ge=0), AfterValidator(_kept_days)]
 Hosts = Annotated[
     tuple[Name, ...], BeforeValidator(_one_or_more), AfterValidator(_not_empty), AfterValidator(_different), List
 ]

@@ -225,6 +225,10 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
         ("[listen]\ndata_ports = [1, 2, 1]", "listen: port 1 is given twice"),
         ("[listen]\nmax_connections = 0", "listen.max_connections: expected a number from 1 up, got 0"),
         ("[journal]\nretain_days = -1", "journal.retain_days: expected a number from 0 up, got -1"),
+        (
+            "[journal]\nretain_days = 999999",
+            "journal.retain_days: expected a number up to 36500, or 0 to keep them for ever, got 999999",
+        ),
         ("[journal]\npath = 1", "journal.path: expected text in quotes, got 1"),
         ("[ecu]\nid = 1", "ecu: expected tables, each headed [[ecu]], got a table"),
         ("[[ecu]]\nname = 'Roof'", "ecu[0].id: missing"),
