@@ -4,8 +4,10 @@ A commit is one fsync and takes the disk's time, however many records are in it.
 way goes into the next, and a gateway that is alone never waits for others or for a timer.
 """
 
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,10 +30,13 @@ MOST_REFUSALS_WAITING = 20
 
 
 class Store(Protocol):
-    """What the intake needs of the journal. Called in a worker thread, one call at a time."""
+    """What the intake needs of the journal, one call at a time; in a worker thread but for `append_at_once`."""
 
     def append(self, arrivals: list[Arrival], /) -> None:
         """Put all of them on disk, or raise JournalError and none."""
+
+    def append_at_once(self, arrivals: list[Arrival], /) -> bool:
+        """The same without waiting for anything but the disk; False when that can't be, and then none is on it."""
 
     def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
         """Keep what was no message for a look; may raise JournalError."""
@@ -42,6 +47,9 @@ class _Ticket:
     arrival: Arrival
     done: trio.Event | None = None
     error: JournalError | None = None
+
+
+_Outcome = tuple[list[_Ticket], JournalError | None]
 
 
 @dataclass(slots=True)
@@ -108,11 +116,10 @@ class Intake:
         # Whoever is about to send joins: without those that were just answered, batches of one and of all the others
         # would take turns.
         await trio.lowlevel.cancel_shielded_checkpoint()
+        outcome = None
         if self._mean_s < QUICK_S and not self._crowded and self._limiter.available_tokens:
-            batch = self._take()
-            error = self._append(batch)
-        else:
-            batch, error = await self._append_in_thread()
+            outcome = self._append_at_once()
+        batch, error = outcome or await self._append_in_thread()
         self._crowded = len(batch) > 1
         self._note(error, batch)
         for ticket in batch:
@@ -124,7 +131,19 @@ class Intake:
         else:
             self._committing = False
 
-    async def _append_in_thread(self) -> tuple[list[_Ticket], JournalError | None]:
+    def _append_at_once(self) -> _Outcome | None:
+        """Commit on the loop; None, and all wait on, when another program's lock would hold up everything."""
+        batch = self._take()
+        with self._timed():
+            try:
+                if self._store.append_at_once([ticket.arrival for ticket in batch]):
+                    return batch, None
+            except JournalError as exc:
+                return batch, exc
+        self._waiting = batch
+        return None
+
+    async def _append_in_thread(self) -> _Outcome:
         # Others wait for this commit too, so the cancellation of one caller must not leave them without an outcome. It
         # has no deadline because a thread in the middle of a sync has none either.
         with trio.CancelScope(shield=True):
@@ -141,14 +160,20 @@ class Intake:
         return batch
 
     def _append(self, batch: list[_Ticket]) -> JournalError | None:
+        with self._timed():
+            try:
+                self._store.append([ticket.arrival for ticket in batch])
+            except JournalError as exc:
+                return exc
+        return None
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
         began = time.perf_counter()
-        error: JournalError | None = None
         try:
-            self._store.append([ticket.arrival for ticket in batch])
-        except JournalError as exc:
-            error = exc
-        self._mean_s += (time.perf_counter() - began - self._mean_s) / _MEAN_OF
-        return error
+            yield
+        finally:
+            self._mean_s += (time.perf_counter() - began - self._mean_s) / _MEAN_OF
 
     def _note(self, error: JournalError | None, batch: list[_Ticket]) -> None:
         """Log a failure once when it begins and once when it ends."""

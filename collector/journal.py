@@ -31,7 +31,7 @@ from typing import Any
 
 from collector.clock import BELIEVABLE_LEAD_S
 from collector.errors import JournalError
-from collector.journal_schema import bring_up_to_date
+from collector.journal_schema import bring_up_to_date, first_since, typed
 from collector.protocol.messages import QUESTIONS, Kind, Message
 from collector.protocol.upload import carries_late_data
 
@@ -47,6 +47,9 @@ GAPS_STATE = "gaps"
 # Junk is kept for a look, not for ever: a scanner on the network must not fill the disk.
 REFUSED_KEPT = 1000
 REFUSED_BYTES = 8192
+
+# How long to wait for a lock that another program holds. A gateway gives up on an answer after ten seconds.
+_PATIENCE_S = 5
 
 _REMEDIES = {
     "SQLITE_FULL": "the disk is full: make room for {path}",
@@ -96,13 +99,6 @@ STORED_COLUMNS = "id, received_at, kind, ecu, time, command, raw, packed, newest
 
 
 _STORED_TYPES = (int, int, str, str, str, str, bytes, int, int)
-
-
-def typed(row: Sequence[Any], types: tuple[type, ...]) -> Sequence[Any]:
-    """Return a row as strict tables keep one; raises ValueError for what a damaged file may hold in its place."""
-    if tuple(map(type, row)) != types:
-        raise ValueError("a value is missing or not of its column's type")
-    return row
 
 
 def stored(row: Sequence[Any]) -> Stored:
@@ -172,15 +168,35 @@ class Journal:
     def append(self, arrivals: Sequence[Arrival]) -> None:
         """Store all of them in one transaction and sync it; all are on disk when this returns, none when it raises."""
         with self._errors():
-            db = self._connection()
-            marks: dict[str, str] = {}
-            with db:
-                db.execute("begin immediate")
-                for arrival in arrivals:
-                    self._insert(db, arrival, marks)
-                began = time.perf_counter()
-            self.fsync_s = time.perf_counter() - began
-            self._newest |= marks
+            self._append(self._connection(), arrivals)
+
+    def append_at_once(self, arrivals: Sequence[Arrival]) -> bool:
+        """`append`, unless it would have to wait for another program's lock or to open the file: False then, and
+        nothing is stored.
+        """
+        with self._errors():
+            if self._db is None or self._file != identity(self.path):
+                return False
+            self._db.execute("pragma busy_timeout = 0")
+            try:
+                self._append(self._db, arrivals)
+            except sqlite3.OperationalError as exc:
+                if not exc.sqlite_errorname.startswith("SQLITE_BUSY"):
+                    raise
+                return False
+            finally:
+                self._db.execute(f"pragma busy_timeout = {_PATIENCE_S * 1000}")
+            return True
+
+    def _append(self, db: sqlite3.Connection, arrivals: Sequence[Arrival]) -> None:
+        marks: dict[str, str] = {}
+        with db:
+            db.execute("begin immediate")
+            for arrival in arrivals:
+                self._insert(db, arrival, marks)
+            began = time.perf_counter()
+        self.fsync_s = time.perf_counter() - began
+        self._newest |= marks
 
     def _insert(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str]) -> None:
         message, received_at = arrival.message, arrival.received_at
@@ -368,7 +384,7 @@ class Journal:
         self._clear_orphaned_log()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Autocommit, so that a transaction is what stands between begin and commit here, and nothing else.
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_S)
         try:
             _prepare(db, self.path)
         except BaseException:
@@ -398,23 +414,6 @@ class Journal:
         else:
             log.rename(log.with_name(f"{log.name}.{time.time_ns()}"))
         self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
-
-
-def first_since(db: sqlite3.Connection, at: int) -> int:
-    """The number of the first record received at `at` (ns) or later; one more than the last where there is none.
-
-    Where this machine's clock was set back, some before it may be younger and some behind it older.
-    """
-    # Numbers are given in the order of receipt, so that halving finds it without reading what is before it.
-    low, high = 0, int(db.execute("select coalesce(max(id), 0) from record").fetchone()[0]) + 1
-    while low < high:
-        middle = (low + high) // 2
-        row = db.execute("select received_at from record where id >= ? order by id limit 1", (middle,)).fetchone()
-        if row is not None and typed(row, (int,))[0] < at:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def log_path(path: Path) -> Path:

@@ -13,18 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from collector.errors import JournalError
-from collector.journal import (
-    GAPS_STATE,
-    STORED_COLUMNS,
-    Stored,
-    first_since,
-    identity,
-    journal_errors,
-    log_path,
-    stored,
-    typed,
-)
-from collector.journal_schema import SCHEMA_VERSION, schema_version
+from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored
+from collector.journal_schema import SCHEMA_VERSION, first_since, schema_version, typed
 from collector.protocol.messages import Kind
 from collector.protocol.upload import kind_of_problem
 

@@ -5,7 +5,9 @@ that it lacks, either in one transaction. Steps that were released never change,
 """
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from collector.errors import JournalError
 
@@ -99,3 +101,27 @@ def bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
             for statement in step.strip().split(";\n"):
                 db.execute(statement)
         db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+
+
+def first_since(db: sqlite3.Connection, at: int) -> int:
+    """The number of the first record received at `at` (ns) or later; one more than the last where there is none.
+
+    Where this machine's clock was set back, some before it may be younger and some behind it older.
+    """
+    # Numbers are given in the order of receipt, so that halving finds it without reading what is before it.
+    low, high = 0, int(db.execute("select coalesce(max(id), 0) from record").fetchone()[0]) + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = db.execute("select received_at from record where id >= ? order by id limit 1", (middle,)).fetchone()
+        if row is not None and typed(row, (int,))[0] < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def typed(row: Sequence[Any], types: tuple[type, ...]) -> Sequence[Any]:
+    """Return a row as strict tables keep one; raises ValueError for what a damaged file may hold in its place."""
+    if tuple(map(type, row)) != types:
+        raise ValueError("a value is missing or not of its column's type")
+    return row

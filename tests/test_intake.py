@@ -25,12 +25,16 @@ def arrival(number: int) -> Arrival:
 
 
 class SlowStore:
-    """Stores when the test says so, one call at a time; `faults` are raised in their order, one a call of `append`."""
+    """Stores when the test says so, one call at a time; `faults` are raised in their order, one a call of `append`.
+
+    While `locked` nothing can be stored at once.
+    """
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.refused: list[bytes] = []
         self.faults: list[JournalError | RuntimeError | None] = []
+        self.locked = False
         self.gate = threading.Event()
         self.gate.set()
         self._alone = threading.Lock()
@@ -42,6 +46,12 @@ class SlowStore:
             assert self.gate.wait(10)
         if fault is not None:
             raise fault
+
+    def append_at_once(self, arrivals: Sequence[Arrival], /) -> bool:
+        if self.locked:
+            return False
+        self.append(arrivals)
+        return True
 
     def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:  # noqa: ARG002
         with self._only_one():
@@ -285,6 +295,10 @@ async def test_a_lone_gateway_on_a_quick_disk_needs_no_thread_and_many_at_once_d
             assert arrivals
             threads.append(threading.get_ident())
 
+        def append_at_once(self, arrivals: Sequence[Arrival]) -> bool:
+            self.append(arrivals)
+            return True
+
         def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
             raise NotImplementedError
 
@@ -314,3 +328,18 @@ async def test_a_commit_on_the_loop_waits_for_whoever_else_uses_the_journal(
         assert callers.stored == []
     await callers.all_of(1)
     assert callers.stored == [100]
+
+
+async def test_a_lock_that_another_program_holds_is_waited_for_in_a_thread_and_not_on_the_loop(
+    intake: Intake, store: SlowStore, callers: Outcomes
+) -> None:
+    for number in range(100):
+        await intake.store(arrival(number))
+    store.locked = True
+    store.gate.clear()
+    await callers.begin(100, 101)
+    assert callers.stored == [], "and the loop is not held up, or this would not be reached"
+    store.gate.set()
+    await callers.all_of(2)
+    assert sorted(callers.stored) == [100, 101]
+    assert store.batches[100:] == [[100], [101]]

@@ -13,6 +13,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -818,6 +820,27 @@ def test_a_value_that_a_whole_file_could_not_hold_is_an_error_of_the_journal(
         db.execute(f"update {table} set {column} = ?", (value,))  # noqa: S608 (names from the list above)
     with JournalReader(path) as reader, pytest.raises(JournalError, match="is damaged: restore a backup"):
         question(reader)
+
+
+def test_what_cannot_be_stored_without_waiting_is_not_stored_and_nobody_waits(path: Path) -> None:
+    journal = Journal(path)
+    assert not journal.append_at_once([numbered(1)]), "the file is not open yet"
+    journal.append([numbered(2)])
+    assert journal.append_at_once([numbered(3)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("begin immediate")
+        began = time.monotonic()
+        assert not journal.append_at_once([numbered(4)])
+        assert time.monotonic() - began < 1
+        # A worker thread waits all the same.
+        release = threading.Timer(0.2, other.execute, ("rollback",))
+        release.start()
+        journal.append([numbered(5)])
+        release.join()
+    assert rows(path, "select received_at from record") == [(RECEIVED + number,) for number in (2, 3, 5)]
+    path.rename(path.with_name("before.db"))
+    assert not journal.append_at_once([numbered(6)]), "another file has to be opened"
+    journal.close()
 
 
 def test_a_journal_that_another_program_has_locked_is_an_error_and_works_again_afterwards(
