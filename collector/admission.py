@@ -31,14 +31,20 @@ class Seat:
         self.busy = False
         self.scope = trio.CancelScope()
         self._queues = queues
+        self._seconds, self._fault = 0.0, ""
 
     @property
-    def ran_out(self) -> bool:
-        """Whether the block was ended because the time it was allowed was over."""
-        return self.scope.cancelled_caught and not self.evicted
+    def ran_out(self) -> str:
+        """What had not happened when the time that the block was allowed was over, and it was ended for that; or ""."""
+        if not self.scope.cancelled_caught or self.evicted:
+            return ""
+        return f"{self._fault} after {self._seconds:.0f} s"
 
-    def allow(self, seconds: float) -> None:
-        """End the block after so many seconds from now, give or take SLACK_S, unless another call allows more."""
+    def allow(self, seconds: float, fault: str) -> None:
+        """End the block after so many seconds from now, give or take SLACK_S, unless another call allows more. `fault`
+        says what is wrong then.
+        """
+        self._seconds, self._fault = seconds, fault
         deadline = trio.current_time() + seconds
         if abs(deadline - self.scope.deadline) > SLACK_S:
             self.scope.deadline = deadline

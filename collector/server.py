@@ -39,8 +39,17 @@ LINE_FEED_S = 0.8
 # After an exchange on the control port the gateway closes; its WiFi module never does.
 FAREWELL_S = 5.0
 
+# By night a gateway may send, behind a shorter record, what is left of each longer one before it (docs/protocol.md,
+# 6.4), which differ by whole inverters; and so again behind the next. Who sends more pieces in a row is no gateway, and
+# a few show what they are.
+MOST_STRAYS = 100
+STRAYS_KEPT = 5
+
 # As many first bytes of junk in a log line as show what it is.
 _SHOWN_BYTES = 48
+
+# What is said of bytes for which there was no more time.
+_INCOMPLETE, _UNREAD = "a message was not complete", "bytes were left unread"
 
 _GATEWAY_ANSWERED = {"A157": "A156", "A159": "A158"}
 
@@ -106,9 +115,7 @@ class Server:
                 with self._admission.seat(peer) as seat:
                     await self._serve(connection, stream, seat, peer, port)
             if seat.ran_out:
-                await self._refuse(
-                    connection.unread(), f"a message was not complete after {MESSAGE_S:.0f} s", peer, port
-                )
+                await self._refuse(connection.unread(), seat.ran_out, peer, port)
         except RemoteProtocolError as exc:
             await self._refuse(connection.unread(), exc.reason, peer, port)
         except JournalError:
@@ -120,28 +127,35 @@ class Server:
     async def _serve(self, connection: Connection, stream: trio.abc.Stream, seat: Seat, peer: str, port: int) -> None:
         idle_s = IDLE_S
         in_message = False
+        strays = strays_in_a_row = 0
         while True:
             event = connection.next_event()
             if event is END:
                 return
             if event is NEED_DATA:
                 if connection.is_empty:
-                    seat.allow(idle_s)
+                    seat.allow(idle_s, _UNREAD)
                 elif not in_message:
-                    seat.allow(MESSAGE_S)
+                    seat.allow(MESSAGE_S, _INCOMPLETE)
                 in_message = not connection.is_empty
                 await _receive(connection, stream)
                 seat.renew()
                 continue
             in_message = False
             if isinstance(event, Stray):
-                await self._refuse(event.raw, "bytes between messages", peer, port)
+                strays, strays_in_a_row = strays + 1, strays_in_a_row + 1
+                if strays_in_a_row > MOST_STRAYS:
+                    await self._refuse(event.raw, f"more than {MOST_STRAYS} pieces between messages", peer, port)
+                    return
+                if strays <= STRAYS_KEPT:
+                    await self._refuse(event.raw, "bytes between messages", peer, port)
             elif isinstance(event, Message):
-                seat.allow(IDLE_S)
+                seat.allow(IDLE_S, _UNREAD)
                 seat.busy = True
                 if not await self._store_and_answer(event, stream, peer, port):
                     return
                 seat.busy = False
+                strays_in_a_row = 0
                 if event.command:
                     idle_s = FAREWELL_S
 

@@ -19,7 +19,7 @@ from collector.errors import JournalError
 from collector.journal import Arrival
 from collector.protocol.framing import LIMIT
 from collector.protocol.guard import MOST_WITHIN_WINDOW, WINDOW_S
-from collector.server import FAREWELL_S, IDLE_S, LINE_FEED_S, MESSAGE_S, Server
+from collector.server import FAREWELL_S, IDLE_S, LINE_FEED_S, MESSAGE_S, MOST_STRAYS, STRAYS_KEPT, Server
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, YC600, control, record
 
 NOW = 1_782_000_000_000_000_000
@@ -52,6 +52,7 @@ class Records:
         self.refused: list[tuple[str, int, str, bytes]] = []
         self.disk: trio.Event | None = None
         self.fault: JournalError | None = None
+        self.refusing_takes_s = 0.0
 
     async def store(self, arrival: Arrival) -> None:
         await trio.lowlevel.checkpoint()
@@ -62,7 +63,7 @@ class Records:
         self.stored.append(arrival)
 
     async def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.refusing_takes_s)
         assert received_at == NOW
         self.refused.append((peer, port, reason, raw))
 
@@ -460,6 +461,54 @@ async def test_the_tail_of_an_older_record_is_kept_for_a_look_and_costs_nothing(
     assert await gateway.ask(later) == b"10120260621124500"
     assert site.records.refused == [(PEER, 8995, "bytes between messages", tail)]
     assert site.records.raws == [RECORD, later]
+
+
+@in_virtual_time
+async def test_a_tail_behind_each_of_a_nights_records_costs_no_record_and_spoils_no_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = site.connect()
+    for minute in range(300):
+        time = f"{20260621000000 + minute}"
+        await gateway.send_raw(record(YC600, time=time).encode() + b"\n" + b"00END\n" * 20)
+        assert await gateway.answer() == f"101{time}".encode()
+    assert len(site.records.stored) == 300
+    assert len(caplog.messages) == len(site.records.refused) == STRAYS_KEPT
+
+
+@in_virtual_time
+async def test_who_sends_nothing_but_rubbish_behind_a_message_is_closed_and_the_reason_is_told(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = site.connect(8997)
+    await gateway.send_raw(POLL + b"\n" + b"x\n" * 30_000)
+    assert await gateway.answer() == POLL_ANSWER
+    assert await gateway.closed_after() == 0
+    assert site.records.refused[-1] == (PEER, 8997, f"more than {MOST_STRAYS} pieces between messages", b"x")
+    assert len(caplog.messages) == STRAYS_KEPT + 1
+
+
+@in_virtual_time
+async def test_rubbish_now_and_then_does_not_keep_a_connection_open_for_ever(site: Site) -> None:
+    gateway = site.connect(8997)
+    assert await gateway.ask(POLL) == POLL_ANSWER
+    for _ in range(MOST_STRAYS):
+        await gateway.send(b"x")
+        await trio.sleep(FAREWELL_S - 2)
+    await gateway.send(b"x")
+    assert await gateway.closed_after() == 0
+
+
+@in_virtual_time
+async def test_what_is_unread_at_the_end_of_a_farewell_is_not_called_an_incomplete_message(site: Site) -> None:
+    gateway = site.connect(8997)
+    assert await gateway.ask(POLL) == POLL_ANSWER
+    site.records.refusing_takes_s = FAREWELL_S + 2
+    await gateway.send_raw(b"x\ny\n")
+    assert await gateway.answer() == b""
+    with trio.fail_after(FOR_EVER_S):
+        await gateway.handled.wait()
+    assert site.records.refused == [(PEER, 8997, "bytes were left unread after 5 s", b"y")]
 
 
 @in_virtual_time
