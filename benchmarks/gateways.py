@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import trio
 
+from collector.file_limit import raise_file_limit
 from collector.simulate import fleet
 from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
@@ -46,8 +47,7 @@ class Lived:
 
 def live(port: int, ecus: int, minutes: int, speed: float) -> Lived:
     """Live through it. SystemExit when nothing was acknowledged."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_file_limit()
     tally, limiter = Tally(), trio.CapacityLimiter(_CONNECTIONS)
     gateways = [_gateway(number, port, tally, limiter) for number in range(ecus)]
     stop = _START + timedelta(minutes=minutes)

@@ -5,7 +5,6 @@ sockets costs a small part of what the collector does for the same record; `cpu_
 """
 
 import json
-import resource
 import select
 import socket
 import sys
@@ -13,6 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from benchmarks.site import TIME, household_frame
+from collector.file_limit import raise_file_limit
 
 # A group commit on a slow disk takes a fraction of a second.
 _SILENCE_S = 20.0
@@ -74,8 +74,7 @@ class _Gateway:
 
 def run(port: int, connections: int, seconds: float, warm_up_s: float, part: int) -> Load:
     """Open all connections, then send for so long. SystemExit for a wrong answer, a close, or a long silence."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_file_limit()
     gateways = [_Gateway(port, f"2160{number:08d}", part * _RECORDS_A_PART) for number in range(connections)]
     by_file = {gateway.socket.fileno(): gateway for gateway in gateways}
     poll = select.epoll()

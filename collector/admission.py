@@ -7,6 +7,7 @@ forwarding all gateways share one).
 
 import contextlib
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -17,6 +18,9 @@ _log = logging.getLogger(__name__)
 
 # Moving a deadline costs as much as reading a message; one that is right within this stays where it is.
 SLACK_S = 1.0
+
+# Each newcomer may cost a connection, and newcomers come as fast as they like.
+TOLD_EVERY_S = 60.0
 
 
 class Seat:
@@ -61,8 +65,9 @@ class Admission:
 
     def __init__(self, total: int, per_address: int) -> None:
         self.evicted = 0
-        self._total = total
+        self.total = total
         self._per_address = per_address
+        self._silent_until = -math.inf
         self._all: OrderedDict[Seat, None] = OrderedDict()
         self._by_address: dict[str, OrderedDict[Seat, None]] = {}
 
@@ -77,7 +82,7 @@ class Admission:
         self._all[seat] = own[seat] = None
         if len(own) > self._per_address:
             self._evict(own)
-        if len(self._all) > self._total:
+        if len(self._all) > self.total:
             self._evict(self._all)
         try:
             with seat.scope:
@@ -92,7 +97,14 @@ class Admission:
         self._leave(seat)
         self.evicted += 1
         seat.evicted = True
-        _log.warning("too many connections, the one that was silent for the longest is closed peer=%s", seat.address)
+        now = trio.current_time()
+        if now >= self._silent_until:
+            self._silent_until = now + TOLD_EVERY_S
+            _log.warning(
+                "too many connections, the one that was silent for the longest is closed closed_so_far=%d peer=%s",
+                self.evicted,
+                seat.address,
+            )
         seat.scope.cancel()
 
     def _leave(self, seat: Seat) -> None:

@@ -8,7 +8,6 @@ twice.
 import errno
 import gc
 import logging
-import resource
 import signal
 import socket
 import time
@@ -24,6 +23,7 @@ from collector.boards.write import configured_names, write_roof
 from collector.clock import NS, Skew
 from collector.config import Config, InfluxDB
 from collector.errors import JournalError, StartError
+from collector.file_limit import raise_file_limit, room_for_connections
 from collector.influx import InfluxSink
 from collector.intake import Intake
 from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
@@ -106,7 +106,7 @@ class Service:
 
     async def run(self, *, task_status: trio.TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop`, SIGTERM or SIGINT. Started, with their numbers in order, once every port is open."""
-        _raise_file_limit()
+        self._fit_connections(raise_file_limit())
         # What was imported lives for ever; without this the garbage collector goes through all of it again and again.
         gc.freeze()
         # From the first to the last line, so that neither an early signal nor a second one cuts the work short.
@@ -144,6 +144,19 @@ class Service:
             patience_s=ROLLUP_PATIENCE_S,
         )
         return ThreadedRollups(sink, rollups, ledger)
+
+    def _fit_connections(self, files: int) -> None:
+        """A connection beyond the files that may be open could not be accepted, whoever would have to make room."""
+        wanted, room = self._admission.total, room_for_connections(files)
+        if room < wanted:
+            self._admission.total = room
+            _log.warning(
+                "fewer connections than configured max_connections=%d possible=%d file_limit=%d: allow this process"
+                " more open files (ulimit -n, LimitNOFILE of systemd), or lower [listen] max_connections",
+                wanted,
+                room,
+                files,
+            )
 
     def _ports(self) -> list[tuple[int, str]]:
         listen = self._config.listen
@@ -356,9 +369,3 @@ def _listen_fault(host: str, port: int, exc: OSError | UnicodeError) -> str:
             return f"{where}: this machine has no such address; see [listen] host"
         case _:
             return f"{where}: {getattr(exc, 'strerror', None) or exc}"
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open files as the system lets this user have: each connection is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

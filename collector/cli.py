@@ -24,6 +24,7 @@ from collector.backup import command as backup_command
 from collector.config import Config, find, load
 from collector.doctor import command as doctor_command
 from collector.errors import CollectorError, ConfigError
+from collector.file_limit import OnceAMinute
 from collector.journal import Stored
 from collector.journal_reader import JournalReader, Refusal
 from collector.names import Names
@@ -184,6 +185,7 @@ def _log_to_stderr(level: int) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("collector").setLevel(level)
+    logging.getLogger("trio.serve_listeners").addFilter(OnceAMinute())
 
 
 def _check_config(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """`/metrics` for Prometheus and `/health` for load balancers and uptime checks, over HTTP.
 
 Promises: a scrape reads what the service counts anyway and costs the gateways nothing; a peer that is slow, silent or
-no HTTP client costs its own connection and is cut off after a few seconds. Refuses: everything but GET and HEAD of
-these two paths.
+no HTTP client costs its own connection and is cut off after a few seconds, or at once when a newcomer needs its place.
+Refuses: everything but GET and HEAD of these two paths.
 
 `/health` answers 200 while messages of gateways can be stored and acknowledged, and 503 when they cannot. InfluxDB does
 not count: a balancer that took away every collector of an installation because their database is down would turn an
@@ -22,12 +22,16 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from collector import __version__
+from collector.admission import Admission
 from collector.errors import JournalError
 from collector.report import Figures
 
 # From the first byte of a request to the last of its answer.
 REQUEST_S = 10.0
 _RECEIVE_BYTES = 4096
+
+# More than any installation's scrapers and balancers ask at once, and few beside the gateways' connections.
+MOST_CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,11 @@ class Endpoint:
     def __init__(self, figures: Callable[[], Awaitable[Figures]], health: Callable[[], Awaitable[Health]]) -> None:
         self._figures = figures
         self._health = health
+        self._admission = Admission(MOST_CONNECTIONS, MOST_CONNECTIONS)
 
     async def handle(self, stream: trio.abc.Stream) -> None:
         """Serve one request and close."""
-        with trio.move_on_after(REQUEST_S):
+        with trio.move_on_after(REQUEST_S), self._admission.seat("metrics"):
             try:
                 async with stream:
                     await self._serve(stream)

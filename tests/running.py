@@ -27,8 +27,9 @@ class Collector:
     """Starts `python -m collector run` and returns once every port is open.
 
     `settings` is TOML beside [listen], `listen` are more lines of that table; `ports` are the two data ports and the
-    control port asked for, of which `self.ports` has the real numbers. `folder` must exist. Raises AssertionError, with
-    what was logged, for a collector that ends instead of listening.
+    control port asked for, of which `self.ports` has the real numbers; `most_files` is the limit of open files it
+    starts with. `folder` must exist. Raises AssertionError, with what was logged, for a collector that ends instead of
+    listening.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Collector:
         ports: Sequence[int] = (0, 0, 0),
         environ: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        most_files: int | None = None,
     ) -> None:
         self.folder = folder
         self.ports: list[int] = []
@@ -48,8 +50,9 @@ class Collector:
         self._environ = own_environ(environ)
         self._news = threading.Condition()
         self._ended = False
+        limited = () if most_files is None else ("sh", "-c", f'ulimit -n {most_files}; exec "$0" "$@"')
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "collector", "run", "--config", str(self.config), *arguments],
+            [*limited, sys.executable, "-m", "collector", "run", "--config", str(self.config), *arguments],
             cwd=folder,
             env=self._environ,
             stdin=subprocess.DEVNULL,

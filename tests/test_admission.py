@@ -2,9 +2,9 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from collector.admission import Admission, Seat
+from collector.admission import TOLD_EVERY_S, Admission, Seat
 
 
 class Guests:
@@ -123,6 +123,18 @@ async def test_the_eviction_is_logged_with_the_address(nursery: trio.Nursery, ca
     await guests.arrive("10.a", "11.a")
     (line,) = caplog.messages
     assert line.endswith("peer=10.")
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_crowd_of_newcomers_is_one_line_a_minute(
+    nursery: trio.Nursery, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    admission = Admission(total=1, per_address=1)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "11.a", "12.a", "13.a")
+    autojump_clock.jump(TOLD_EVERY_S)
+    await guests.arrive("14.a", "15.a")
+    assert [line.partition("closed_so_far=")[2] for line in caplog.messages] == ["1 peer=10.", "4 peer=13."]
     nursery.cancel_scope.cancel()
 
 

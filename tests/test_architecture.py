@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.report": {"astral"},
     "collector.watch": set(),
     "collector.status": set(),
+    "collector.file_limit": set(),
     "collector.admission": {"trio"},
     "collector.intake": {"trio"},
     "collector.backlog": {"trio"},

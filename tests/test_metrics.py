@@ -11,11 +11,11 @@ import h11
 import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from collector import __version__
 from collector.errors import JournalError
-from collector.metrics import REQUEST_S, Endpoint, Health, exposition
+from collector.metrics import MOST_CONNECTIONS, REQUEST_S, Endpoint, Health, exposition
 from collector.report import Figures
 from tests.running import Collector
 
@@ -210,6 +210,23 @@ async def test_figures_that_the_journal_does_not_give_are_not_invented() -> None
     answer = await ask(Broken(), get("/metrics"))
     assert answer.status == 503
     assert answer.body == b"the journal is damaged\n"
+
+
+async def test_peers_that_never_ask_make_room_for_one_that_does() -> None:
+    endpoint = Endpoint(Service().figures, Service().health)
+    async with trio.open_nursery() as nursery:
+        silent = []
+        for _ in range(MOST_CONNECTIONS):
+            ours, theirs = memory_stream_pair()
+            nursery.start_soon(endpoint.handle, theirs)
+            await wait_all_tasks_blocked()
+            silent.append(ours)
+        ours, theirs = memory_stream_pair()
+        nursery.start_soon(endpoint.handle, theirs)
+        await ours.send_all(get("/health"))
+        assert (await ours.receive_some()).startswith(b"HTTP/1.1 200 ")
+        assert await silent[0].receive_some() == b"", "it was silent for the longest"
+        nursery.cancel_scope.cancel()
 
 
 def fetch(collector: Collector, path: str) -> str:

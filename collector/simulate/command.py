@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import json
 import re
-import resource
 import signal
 import sys
 import time
@@ -22,6 +21,7 @@ import trio
 
 from collector.config import Config, load
 from collector.errors import CollectorError, ConfigError
+from collector.file_limit import raise_file_limit
 from collector.journal_reader import JournalReader
 from collector.simulate import fleet, manifest
 from collector.simulate.client import Client, Pace, Target
@@ -158,7 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = _plan(arguments, zone)
     if arguments.host is None and not arguments.beside_real_ecus:
         _refuse_real_ecus(config)
-    _raise_file_limit()
+    raise_file_limit()
     with contextlib.ExitStack() as stack:
         out = None
         if arguments.journal_manifest:
@@ -245,11 +245,6 @@ def _refuse_real_ecus(config: Config) -> None:
             f"the journal {config.journal.path} knows ECUs that are not simulated ({', '.join(real[:3])}): name another"
             " collector with --host, or say --beside-real-ecus"
         )
-
-
-def _raise_file_limit() -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _fleet(
