@@ -40,10 +40,10 @@ LINE_FEED_S = 0.8
 FAREWELL_S = 5.0
 
 # By night a gateway may send, behind a shorter record, what is left of each longer one before it (docs/protocol.md,
-# 6.4), which differ by whole inverters; and so again behind the next. Who sends more pieces in a row is no gateway, and
-# a few show what they are.
+# 6.4), which differ by whole inverters; and so again behind the next. Who sends more pieces in a row is no gateway. All
+# are kept for a look, and a few in the log show what they are.
 MOST_STRAYS = 100
-STRAYS_KEPT = 5
+STRAYS_TOLD = 5
 
 # As many first bytes of junk in a log line as show what it is.
 _SHOWN_BYTES = 48
@@ -147,8 +147,8 @@ class Server:
                 if strays_in_a_row > MOST_STRAYS:
                     await self._refuse(event.raw, f"more than {MOST_STRAYS} pieces between messages", peer, port)
                     return
-                if strays <= STRAYS_KEPT:
-                    await self._refuse(event.raw, "bytes between messages", peer, port)
+                level = logging.WARNING if strays <= STRAYS_TOLD else logging.DEBUG
+                await self._refuse(event.raw, "bytes between messages", peer, port, level)
             elif isinstance(event, Message):
                 seat.allow(IDLE_S, _UNREAD)
                 seat.busy = True
@@ -202,11 +202,11 @@ class Server:
             return await self._keys.stored_times(message.ecu, _GATEWAY_ANSWERED[message.command], MOST_TIMES)
         return []
 
-    async def _refuse(self, raw: bytes, reason: str, peer: str, port: int) -> None:
+    async def _refuse(self, raw: bytes, reason: str, peer: str, port: int, level: int = logging.WARNING) -> None:
         if not raw:
             return
         self.counters.refused += 1
-        _log.warning("refused peer=%s port=%d reason=%s first_bytes=%r", peer, port, reason, raw[:_SHOWN_BYTES])
+        _log.log(level, "refused peer=%s port=%d reason=%s first_bytes=%r", peer, port, reason, raw[:_SHOWN_BYTES])
         await self._records.refuse(self._now_ns(), port, peer, reason, raw)
 
 

@@ -19,7 +19,7 @@ from collector.errors import JournalError
 from collector.journal import Arrival
 from collector.protocol.framing import LIMIT
 from collector.protocol.guard import MOST_WITHIN_WINDOW, WINDOW_S
-from collector.server import FAREWELL_S, IDLE_S, LINE_FEED_S, MESSAGE_S, MOST_STRAYS, STRAYS_KEPT, Server
+from collector.server import FAREWELL_S, IDLE_S, LINE_FEED_S, MESSAGE_S, MOST_STRAYS, STRAYS_TOLD, Server
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, YC600, control, record
 
 NOW = 1_782_000_000_000_000_000
@@ -473,7 +473,9 @@ async def test_a_tail_behind_each_of_a_nights_records_costs_no_record_and_spoils
         await gateway.send_raw(record(YC600, time=time).encode() + b"\n" + b"00END\n" * 20)
         assert await gateway.answer() == f"101{time}".encode()
     assert len(site.records.stored) == 300
-    assert len(caplog.messages) == len(site.records.refused) == STRAYS_KEPT
+    await wait_all_tasks_blocked()
+    assert len(site.records.refused) == 300 * 20
+    assert len(caplog.messages) == STRAYS_TOLD
 
 
 @in_virtual_time
@@ -485,7 +487,8 @@ async def test_who_sends_nothing_but_rubbish_behind_a_message_is_closed_and_the_
     assert await gateway.answer() == POLL_ANSWER
     assert await gateway.closed_after() == 0
     assert site.records.refused[-1] == (PEER, 8997, f"more than {MOST_STRAYS} pieces between messages", b"x")
-    assert len(caplog.messages) == STRAYS_KEPT + 1
+    assert len(site.records.refused) == MOST_STRAYS + 1
+    assert len(caplog.messages) == STRAYS_TOLD + 1
 
 
 @in_virtual_time
