@@ -37,11 +37,16 @@ FINE, FINDING, USAGE = 0, 1, 2
 
 # InfluxDB's time stamps end in 2262.
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2261
+# Numbers of records are SQLite's, which end here.
+LAST_RECORD = 2**63 - 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself exits with 2 for a usage error."""
-    arguments = _parser().parse_args(argv)
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        # Left to argparse, this would come with the usage of all commands instead of this one's.
+        arguments.usage_error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         code = int(arguments.command(arguments))
         # Here, where an error still has a handler, and not at the interpreter's end.
@@ -76,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="collector",
         description="Takes the APsystems cloud's place: answers the ECU, keeps every record, writes to InfluxDB 2.",
+        epilog="`collector COMMAND --help` explains one. Exit codes: 0 fine, 1 a finding or a failed operation, 2"
+        " usage or configuration, 130 ended with Ctrl-C.",
     )
     parser.add_argument("--version", action="version", version=f"collector {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -88,27 +95,49 @@ def _parser() -> argparse.ArgumentParser:
         help="configuration (default: $COLLECTOR_CONFIG, then ./config.toml, then built-in values)",
     )
 
-    run = commands.add_parser("run", parents=[configured], help="run the service")
+    run = commands.add_parser(
+        "run",
+        parents=[configured],
+        help="run the service",
+        description="Listens for gateways, answers them, keeps every record in the journal and writes it to InfluxDB"
+        " where one is configured, until SIGTERM or Ctrl-C. Logs to stderr.",
+    )
     run.add_argument("--verbose", action="store_true", help="log every message, not only what changes")
     run.set_defaults(command=_run)
 
-    check = commands.add_parser("check-config", parents=[configured], help="print every fault of the configuration")
+    check = commands.add_parser(
+        "check-config",
+        parents=[configured],
+        help="print every fault of the configuration",
+        description="Reads the configuration as the service would and names every fault with its place; changes"
+        " nothing. Exit code 2 when there are any.",
+    )
     check.set_defaults(command=_check_config)
 
-    status = commands.add_parser("status", parents=[configured], help="show gateways, inverters, backlog and health")
+    status = commands.add_parser(
+        "status",
+        parents=[configured],
+        help="show gateways, inverters, backlog and health",
+        description="Shows from the journal alone, also while the service runs, what was heard and whether all is well."
+        " Exit code 0 when healthy, 1 when not.",
+    )
     status.add_argument("--json", action="store_true", help="for machines")
     status.add_argument("--brief", action="store_true", help="health only, without looking at the gateways' records")
     status.set_defaults(command=_status)
 
     decoding = commands.add_parser(
-        "decode", parents=[configured], help="decode raw frames, one a line, to JSON lines; nothing is stored"
+        "decode",
+        parents=[configured],
+        help="decode raw frames, one a line, to JSON lines; nothing is stored",
+        description="Shows what the collector reads in a gateway's messages, one JSON object for each, with what it"
+        " did not understand under `problems`; stores nothing. This is what a report about a new model needs.",
     )
-    decoding.add_argument("file", metavar="FILE", nargs="?", default="-", help="frames; `-` or nothing: standard input")
+    decoding.add_argument("file", metavar="FILE", nargs="?", help="frames, one a line; `-` or nothing: standard input")
     stored = decoding.add_mutually_exclusive_group()
     stored.add_argument(
         "--record",
         metavar="NUMBER",
-        type=int,
+        type=_record_number,
         action="append",
         help="one from the journal instead, with its bytes, as `doctor` names it; may be repeated",
     )
@@ -124,22 +153,28 @@ def _parser() -> argparse.ArgumentParser:
         "replay",
         parents=[configured],
         help="decode the journal again and rewrite InfluxDB; safe while the service runs",
+        description="Makes the points of journal records anew and puts them in the place of the old ones: after a"
+        " better decoder, a change of names or time zones, or the loss of a bucket. Safe while the service runs.",
     )
     _add_span(replay)
     replay.add_argument("--all", action="store_true", help="everything in the journal")
-    replay.set_defaults(command=_replay, usage_error=replay.error)
+    replay.set_defaults(command=_replay)
 
     rollup = commands.add_parser(
         "rollup",
         parents=[configured],
         help="compute the days' roll-ups again from what InfluxDB holds; safe while the service runs",
+        description="Adds up local days again, all that InfluxDB holds or those named. The service does so by itself"
+        " whenever a record of a day arrives. Safe while the service runs.",
     )
     _add_span(rollup)
-    rollup.set_defaults(command=_rollup, usage_error=rollup.error)
+    rollup.set_defaults(command=_rollup)
     export_command.add_parser(commands, configured, _day)
     backup_command.add_parser(commands, configured)
     simulate_command.add_parser(commands, configured)
     verify_command.add_parser(commands, configured)
+    for command in commands.choices.values():
+        command.set_defaults(usage_error=command.error)
     return parser
 
 
@@ -162,6 +197,12 @@ def _day(text: str) -> date:
     if not EARLIEST_YEAR <= day.year <= LATEST_YEAR:
         raise argparse.ArgumentTypeError(f"{text!r} is outside the years {EARLIEST_YEAR} to {LATEST_YEAR}")
     return day
+
+
+def _record_number(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= LAST_RECORD:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of a record")
+    return int(text)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -212,6 +253,8 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _decode(arguments: argparse.Namespace) -> int:
+    if arguments.record and arguments.file:
+        arguments.usage_error("--record is from the journal and FILE is not: name one of them")
     config = load(arguments.config, needs_token=False)
     names = Names(config)
     if arguments.record:
@@ -227,7 +270,7 @@ def _decode(arguments: argparse.Namespace) -> int:
             for refusal in reader.refused():
                 _print_line(_decoded(refusal.raw, names) | _circumstances(refusal))
         return FINE
-    for frame in _frames(arguments.file):
+    for frame in _frames(arguments.file or "-"):
         _print_line(_decoded(frame, names))
     return FINE
 

@@ -41,6 +41,8 @@ def add_parser(
         "export",
         parents=[configured],
         help="write what the journal holds to files, without InfluxDB; safe while the service runs",
+        description="Writes the points of the journal's records to files, for other programs; InfluxDB is not asked and"
+        " nothing that exists is overwritten. Safe while the service runs.",
     )
     exporting.add_argument("--format", choices=(CSV, PARQUET, LINE_PROTOCOL), required=True)
     exporting.add_argument("--ecu", metavar="ID", action="append", help="only this gateway; may be given several times")
@@ -55,7 +57,7 @@ def add_parser(
         help="csv, parquet: a new folder, which gets a file for each measurement;"
         " line-protocol: a new file, or `-` for standard output",
     )
-    exporting.set_defaults(command=_export, usage_error=exporting.error)
+    exporting.set_defaults(command=_export)
 
 
 def _measurements(text: str) -> list[str]:

@@ -22,7 +22,10 @@ from tests.commands import Run, without_settings
 from tests.running import own_environ, run_command
 from tests.samples import ECU, arrival, frame, ns, yc600
 
-COMMANDS = ("run", "check-config", "status", "decode", "replay", "rollup")
+COMMANDS = (
+    *("run", "check-config", "status", "doctor", "decode", "replay", "rollup", "export", "backup", "restore"),
+    *("simulate", "verify"),
+)
 INFLUXDB = '[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\ntoken = "very-secret-token"\n'
 
 
@@ -50,12 +53,15 @@ def test_every_command_explains_itself(run: Run, command: str) -> None:
     assert (code, err) == (FINE, "")
     assert f"usage: collector {command}" in out
     assert "--config FILE" in out
+    _, description, _ = out.split("\n\n", 2)
+    assert description.endswith(".")
 
 
 def test_the_help_names_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == FINE
     assert all(command in out for command in COMMANDS)
+    assert "Exit codes: 0 fine, 1 a finding" in out
 
 
 def test_the_version_is_that_of_the_package(run: Run) -> None:
@@ -85,6 +91,17 @@ def test_a_command_that_makes_no_sense_is_a_usage_error(run: Run, arguments: tup
     code, out, err = run(*arguments)
     assert (code, out) == (USAGE, "")
     assert "usage: collector" in err
+
+
+@pytest.mark.parametrize("arguments", [("simulate", "--frm"), ("decode", "one", "two"), ("run", "more")])
+def test_an_argument_too_much_is_told_with_the_usage_of_its_command(run: Run, arguments: tuple[str, ...]) -> None:
+    code, _, err = run(*arguments)
+    assert (code, err.splitlines()[0].startswith(f"usage: collector {arguments[0]}")) == (USAGE, True)
+    assert f"collector {arguments[0]}: error: unrecognized arguments: {arguments[-1]}\n" in err
+
+
+def test_a_wrong_value_is_told_in_a_few_lines_however_many_options_there_are(run: Run) -> None:
+    assert len(run("simulate", "--every", "x")[2].splitlines()) <= 3
 
 
 def test_a_day_that_is_none_shows_what_one_looks_like(run: Run) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from collector.cli import FINDING, FINE, USAGE, main
 from collector.journal import Journal
+from tests.commands import Run
 from tests.protocol.helpers import captured
 from tests.running import own_environ
 from tests.samples import ECU, TIME, TIME_UTC, UID, control, frame, optimizer, yc600
@@ -253,3 +254,16 @@ def test_a_configuration_with_faults_comes_first(tmp_path: Path, capsys: pytest.
     (tmp_path / "site.toml").write_text("[site]\ntimezone = 5\n")
     assert main(["decode", "--config", str(tmp_path / "site.toml"), "none.txt"]) == USAGE
     assert "site.timezone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "99999999999999999999"])
+def test_a_number_that_no_record_can_have_is_a_usage_error(run: Run, number: str) -> None:
+    code, out, err = run("decode", f"--record={number}")
+    assert (code, out) == (USAGE, "")
+    assert f"'{number}' is no number of a record" in err
+
+
+def test_a_file_beside_a_record_of_the_journal_is_a_usage_error(run: Run) -> None:
+    code, out, err = run("decode", "--record", "1", "frames.txt")
+    assert (code, out) == (USAGE, "")
+    assert "--record is from the journal and FILE is not" in err

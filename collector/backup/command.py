@@ -25,17 +25,21 @@ def add_parser(
         "backup",
         parents=[configured],
         help="put journal and configuration, without secrets, into one file; safe while the service runs",
+        description="Makes one file of journal and configuration, without the database's token, and reads it back"
+        " before it gets its name. InfluxDB needs no backup: `collector replay --all` fills it from the journal.",
     )
     backup.add_argument(
         "out", metavar="OUT", type=Path, help="a new file, or a folder, in which it gets a name with the date"
     )
     backup.add_argument("--keep", metavar="N", type=_count, help="in a folder: remove all but the newest N")
-    backup.set_defaults(command=_backup, usage_error=backup.error)
+    backup.set_defaults(command=_backup)
 
     restore = commands.add_parser(
         "restore",
         parents=[configured],
         help="bring journal and configuration back from a backup, to where there are none",
+        description="Reads all of a backup and then puts its journal and configuration where the configuration says,"
+        " overwriting nothing; says what to do next.",
     )
     restore.add_argument("backup", metavar="IN", type=Path, help="a file that `collector backup` has made")
     restore.add_argument("--check", action="store_true", help="only read all of it and say whether it is good")

@@ -28,7 +28,11 @@ def add_parser(
 ) -> None:
     """Add the command to the collector's own."""
     doctor = commands.add_parser(
-        "doctor", parents=[configured], help="check the whole installation and say what to do; changes nothing"
+        "doctor",
+        parents=[configured],
+        help="check the whole installation and say what to do; changes nothing",
+        description="Looks at DNS names, ports, journal, clocks, InfluxDB and Grafana, and says of each what is wrong"
+        " and what to do; changes nothing. Exit code 1 when something does not work.",
     )
     doctor.add_argument("--json", action="store_true", help="for machines")
     doctor.add_argument(

@@ -58,6 +58,8 @@ def add_parser(
     simulate = commands.add_parser(
         "simulate",
         parents=[configured],
+        # All of them would hide the one line that a mistake is told in.
+        usage="%(prog)s [OPTION]...",
         help="be one ECU or thousands, as strict as their firmware, and report what the collector made of it",
         description="Without --from and --to the gateways live from now on, until Ctrl-C. Firmware generations: "
         + ", ".join(GENERATIONS)
@@ -102,7 +104,7 @@ def add_parser(
     )
     simulate.add_argument("--journal-manifest", type=Path, metavar="OUT", help="list every record, for `verify`")
     simulate.add_argument("--json", action="store_true", help="the report for machines")
-    simulate.set_defaults(command=run, usage_error=simulate.error)
+    simulate.set_defaults(command=run)
 
 
 def _port(text: str) -> int:

@@ -28,9 +28,13 @@ def add_parser(
 ) -> None:
     """Add the command to the collector's own."""
     verifying = commands.add_parser(
-        "verify", parents=[configured], help="compare a manifest of `simulate` with the journal and InfluxDB"
+        "verify",
+        parents=[configured],
+        help="compare a manifest of `simulate` with the journal and InfluxDB",
+        description="Compares every record that `collector simulate --journal-manifest MANIFEST` has sent with the"
+        " journal, and with InfluxDB where one is configured. Exit code 1 on anything missing, extra or different.",
     )
-    verifying.add_argument("manifest", metavar="MANIFEST", type=Path)
+    verifying.add_argument("manifest", metavar="MANIFEST", type=Path, help="the file that `simulate` has written")
     verifying.add_argument(
         "--wait", type=float, default=0.0, metavar="S", help="wait so long for what is not delivered yet (default: 0)"
     )

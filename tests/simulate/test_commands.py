@@ -30,6 +30,8 @@ def parsed(*arguments: str) -> argparse.Namespace:
     commands = parser.add_subparsers()
     command.add_parser(commands, configured)
     verify_command.add_parser(commands, configured)
+    for one in commands.choices.values():
+        one.set_defaults(usage_error=one.error)
     return parser.parse_args(arguments)
 
 
