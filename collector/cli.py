@@ -253,8 +253,8 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _decode(arguments: argparse.Namespace) -> int:
-    if arguments.record and arguments.file:
-        arguments.usage_error("--record is from the journal and FILE is not: name one of them")
+    if (arguments.record or arguments.refused) and arguments.file:
+        arguments.usage_error("--record and --refused are from the journal and FILE is not: name one of them")
     config = load(arguments.config, needs_token=False)
     names = Names(config)
     if arguments.record:

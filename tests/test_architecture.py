@@ -138,6 +138,8 @@ ALLOWED: dict[str, set[str]] = {
     "collector.simulate.manifest": set(),
     "collector.simulate.verify": set(),
     "collector.simulate.demo": {"trio"},
+    "collector.simulate.guard": set(),
+    "collector.simulate.options": set(),
     "collector.simulate.progress": {"rich"},
     "collector.simulate.verify_command": set(),
     "collector.simulate.command": {"trio"},

@@ -266,4 +266,4 @@ def test_a_number_that_no_record_can_have_is_a_usage_error(run: Run, number: str
 def test_a_file_beside_a_record_of_the_journal_is_a_usage_error(run: Run) -> None:
     code, out, err = run("decode", "--record", "1", "frames.txt")
     assert (code, out) == (USAGE, "")
-    assert "--record is from the journal and FILE is not" in err
+    assert "--record and --refused are from the journal and FILE is not" in err

@@ -32,6 +32,31 @@ class Pace:
     apart_s: float = 1.0
 
 
+# A listener on a network answers within milliseconds, one behind a firewall that drops never.
+_FIRST_WAIT_S = 10.0
+
+
+def unreachable(target: Target, *, control: bool) -> str | None:
+    """Why a gateway would find no collector there, None when all ports are open. Blocks until it is known.
+
+    A gateway itself never asks: it lives through any outage. Whoever starts one wants to know of a mistake at once.
+    """
+    ports = (*target.data_ports, target.control_port) if control else target.data_ports
+    for port in ports:
+        try:
+            socket.create_connection((target.host, port), _FIRST_WAIT_S).close()
+        except ConnectionRefusedError:
+            return f"nothing listens at {target.host}, port {port}"
+        except TimeoutError:
+            return f"no answer from {target.host}, port {port}"
+        # UnicodeError: a name that no host can have.
+        except (socket.gaierror, UnicodeError):
+            return f"there is no host {target.host!r}"
+        except OSError as exc:
+            return f"{target.host}, port {port}: {exc.strerror}"
+    return None
+
+
 class Client:
     """The network side of one gateway. `source` is the address that it calls from; None leaves that to the system."""
 

@@ -6,14 +6,12 @@ The exit code is 1 when a record stayed unacknowledged or an answer was wrong.
 import argparse
 import contextlib
 import json
-import re
 import signal
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,15 +20,14 @@ import trio
 from collector.config import Config, load
 from collector.errors import CollectorError, ConfigError
 from collector.file_limit import raise_file_limit
-from collector.journal_reader import JournalReader
-from collector.simulate import fleet, manifest
-from collector.simulate.client import Client, Pace, Target
+from collector.simulate import fleet, guard, manifest, options
+from collector.simulate.client import Client, Pace, Target, unreachable
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
 from collector.simulate.firmware import GENERATIONS, Firmware
-from collector.simulate.progress import days
+from collector.simulate.progress import days, line
 from collector.simulate.roofs import UTRECHT, Faults, solar_site
-from collector.simulate.rounds import ROUND_S, Site
+from collector.simulate.rounds import Site
 from collector.simulate.sky import Place
 from collector.simulate.steady import SteadySite
 from collector.simulate.store import Record
@@ -38,17 +35,12 @@ from collector.simulate.tally import Tally
 from collector.simulate.weather import Outlook
 
 FINE, FINDING = 0, 1
-MOST_GATEWAYS = 10_000
-# Ids of simulated gateways have these digits where real ones have zeros.
-SIMULATED = re.compile(r"[0-9]{4}99[0-9]{6}")
 
 # Connections at a time: by default the collector takes 4096 in all, and 256 from one address.
 _CONNECTIONS, _CONNECTIONS_OF_ONE_ADDRESS = 1000, 128
 # In a hurry the pieces of a message need no more than to be pieces.
 _HURRIED_PAUSE_S = 0.02
-_SPAN = re.compile(r"([0-9]+)([mhd])")
-_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
-_DAY_S = 86_400
+_TELL_S = 1.0
 
 
 def add_parser(
@@ -61,89 +53,14 @@ def add_parser(
         # All of them would hide the one line that a mistake is told in.
         usage="%(prog)s [OPTION]...",
         help="be one ECU or thousands, as strict as their firmware, and report what the collector made of it",
-        description="Without --from and --to the gateways live from now on, until Ctrl-C. Firmware generations: "
-        + ", ".join(GENERATIONS)
-        + ".",
+        description="Is one ECU or thousands, as strict as their firmware, and reports what the collector made of it."
+        " With --from and --to they deliver the backlog of these days; without, they live from now on, until Ctrl-C."
+        " Give them a collector of their own, as one in an empty folder is: nothing takes a gateway out of a journal"
+        " again, nor out of the InfluxDB that it is written to.",
+        epilog="Exit code 1 when a record stayed unacknowledged or an answer was wrong.",
     )
-    where = simulate.add_argument_group("where")
-    where.add_argument("--host", help="the collector's host (default: 127.0.0.1, with the configured ports)")
-    where.add_argument("--data-port", type=_port, action="append", metavar="PORT", help="may be given twice")
-    where.add_argument("--control-port", type=_port, metavar="PORT")
-    where.add_argument("--no-control", action="store_true", help="stay away from the control port")
-    where.add_argument(
-        "--beside-real-ecus", action="store_true", help="go on although the configured journal knows real ECUs"
-    )
-    who = simulate.add_argument_group("who")
-    who.add_argument("--ecus", type=_count, default=1, metavar="N", help="gateways (default: 1)")
-    who.add_argument("--inverters", type=_count, default=4, metavar="N", help="inverters of each (default: 4)")
-    who.add_argument("--firmware", action="append", choices=[*GENERATIONS, "mixed"], help="default: ecu-r-2024")
-    who.add_argument("--steady", action="store_true", help="the same every day, without sun or weather; for load")
-    who.add_argument("--seed", type=int, default=0, metavar="N", help="another number, other gateways and weather")
-    roof = simulate.add_argument_group("roof", "at the configured place, or else near Utrecht; not with --steady")
-    roof.add_argument(
-        "--weather", choices=[one.value for one in Outlook], help="every day alike (default: changing, as it comes)"
-    )
-    roof.add_argument("--shaded-panel", action="store_true", help="one panel is in the shade of a tree from noon on")
-    roof.add_argument("--dead-panel", type=_day, metavar="DAY", help="one panel gives nothing from this day on")
-    roof.add_argument("--dead-inverter", type=_day, metavar="DAY", help="one inverter is silent from this day on")
-    when = simulate.add_argument_group("when")
-    when.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day of a backlog")
-    when.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last day, included")
-    when.add_argument("--speed", type=_speed, metavar="N", help="simulated seconds in a second (default: 1)")
-    when.add_argument("--for", dest="lasting", type=_span, metavar="SPAN", help="simulated time to live, as 36h or 2d")
-    when.add_argument(
-        "--every", type=_count, default=ROUND_S, metavar="S", help="with --steady: seconds between rounds"
-    )
-    when.add_argument(
-        "--away", type=_span, default=timedelta(0), metavar="SPAN", help="cut off from the collector for so long"
-    )
-    when.add_argument("--timezone", metavar="ZONE", help="of the gateways' clocks (default: the site's)")
-    when.add_argument("--clock-error", type=float, default=0.0, metavar="S", help="how far the clocks are ahead")
-    when.add_argument(
-        "--patience", type=float, default=60.0, metavar="S", help="seconds without progress until a gateway gives up"
-    )
-    simulate.add_argument("--journal-manifest", type=Path, metavar="OUT", help="list every record, for `verify`")
-    simulate.add_argument("--json", action="store_true", help="the report for machines")
+    options.add_to(simulate)
     simulate.set_defaults(command=run)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port number")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_GATEWAYS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MOST_GATEWAYS}")
-    return int(text)
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed <= _DAY_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is no speed; expected a number up to {_DAY_S}")
-    return speed
-
-
-def _span(text: str) -> timedelta:
-    match = _SPAN.fullmatch(text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of time; expected one as 90m, 36h or 2d")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
-
-
-def _day(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day; expected one as 2026-03-29") from None
-    if not 2000 <= day.year <= 2099:
-        raise argparse.ArgumentTypeError(f"{text!r} is outside the years 2000 to 2099")
-    return day
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,38 +69,69 @@ class _Fleet:
     plan: fleet.Plan
     tally: Tally
 
+    @property
+    def held(self) -> int:
+        return sum(gateway.held for gateway in self.gateways)
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate and report; returns the exit code. Raises ConfigError and CollectorError."""
     config = load(arguments.config, needs_token=False)
     zone = _zone(arguments.timezone or config.site.timezone)
     plan = _plan(arguments, zone)
+    target = _target(arguments, config)
+    if reason := unreachable(target, control=plan.control):
+        raise CollectorError(
+            f"{reason}: is `collector run` running there, and has it these ports? Others are named with --host,"
+            " --data-port and --control-port"
+        )
     if arguments.host is None and not arguments.beside_real_ecus:
-        _refuse_real_ecus(config)
+        guard.refuse_real_ecus(config.journal.path)
     raise_file_limit()
     with contextlib.ExitStack() as stack:
         out = None
         if arguments.journal_manifest:
             try:
-                out = manifest.Manifest(stack.enter_context(arguments.journal_manifest.open("w", encoding="utf-8")))
+                out = manifest.Manifest(stack.enter_context(arguments.journal_manifest.open("x", encoding="utf-8")))
+            except FileExistsError as exc:
+                raise CollectorError(f"{arguments.journal_manifest} is there already: name a new file") from exc
             except OSError as exc:
                 raise CollectorError(f"{arguments.journal_manifest}: {exc.strerror}") from exc
-        simulated = _fleet(arguments, config, plan, zone, out)
+        simulated = _fleet(arguments, config, plan, zone, target, out)
         began = time.monotonic()
-        with days("simulate", fleet.total(len(simulated.gateways), plan)) as advance:
-            trio.run(_live, simulated, advance)
+        total = fleet.total(len(simulated.gateways), plan)
+        if total is None:
+            sys.stderr.write(f"{_introduced(simulated, target, zone)}\n")
+            with line() as tell:
+                trio.run(_live, simulated, lambda _passed: None, tell)
+        else:
+            with days("simulate", total) as advance:
+                trio.run(_live, simulated, advance, lambda _text: None)
         seconds = time.monotonic() - began
         if out:
             for gateway in simulated.gateways:
                 for record in (*gateway.device.store.records, *gateway.control.store.records):
                     out.add(gateway.device.ecu, record)
-    held = sum(gateway.held for gateway in simulated.gateways)
+    held = simulated.held
     report = {"seconds": round(seconds, 3), **simulated.tally.as_json(held)}
     sys.stdout.write(f"{json.dumps(report, indent=2)}\n" if arguments.json else _as_text(simulated.tally, report))
     return FINDING if held or simulated.tally.fault_count else FINE
 
 
-async def _live(simulated: _Fleet, advance: Callable[[timedelta], None]) -> None:
+def _introduced(simulated: _Fleet, target: Target, zone: tzinfo) -> str:
+    """Who lives on without an end, and when there will be something to see."""
+    first, start = simulated.gateways[0], simulated.plan.start
+    others = f" and {len(simulated.gateways) - 1} more" if len(simulated.gateways) > 1 else ""
+    ports = ", ".join(map(str, target.data_ports))
+    soon = next(iter(first.site.rounds(start, start + timedelta(days=1))), None)
+    due = f"at {soon.at.astimezone(zone):%Y-%m-%d %H:%M} ({zone})" if soon else "later than in a day"
+    return (
+        f"gateway {first.device.ecu}{others} to {target.host}, {ports}: every five minutes, with the first record due"
+        f" {due}; Ctrl-C ends it"
+    )
+
+
+async def _live(simulated: _Fleet, advance: Callable[[timedelta], None], tell: Callable[[str], None]) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
 
@@ -192,8 +140,19 @@ async def _live(simulated: _Fleet, advance: Callable[[timedelta], None]) -> None
                     nursery.cancel_scope.cancel()
 
             nursery.start_soon(stop_on_signal)
+            nursery.start_soon(_tell, simulated, tell)
             await fleet.run(simulated.gateways, simulated.plan, advance)
             nursery.cancel_scope.cancel()
+
+
+async def _tell(simulated: _Fleet, tell: Callable[[str], None]) -> None:
+    tally = simulated.tally
+    while True:
+        tell(
+            f"records: {tally.produced} made, {tally.acknowledged} acknowledged, {simulated.held} held; control port"
+            f" polled {tally.polls} times"
+        )
+        await trio.sleep(_TELL_S)
 
 
 def _zone(name: str) -> tzinfo:
@@ -215,13 +174,18 @@ def _plan(arguments: argparse.Namespace, zone: tzinfo) -> fleet.Plan:
         arguments.usage_error(f"--to {last} is before --from {first}")
     if last and arguments.lasting:
         arguments.usage_error("--to and --for exclude each other")
-    start = _midnight(first, zone) if first else datetime.fromtimestamp(time.time(), UTC)
+    now = datetime.fromtimestamp(time.time(), UTC)
+    start = _midnight(first, zone) if first else now
     stop = _midnight(last + timedelta(days=1), zone) if last else None
     if arguments.lasting:
         stop = start + arguments.lasting
     backlog = arguments.speed is None and first is not None
     if backlog and stop is None:
         arguments.usage_error("a backlog needs an end: --to or --for")
+    if backlog and stop:
+        if start >= now:
+            arguments.usage_error(f"--from {first} is in the future, which no gateway has records of")
+        stop = min(stop, now)
     return fleet.Plan(
         start=start,
         stop=stop,
@@ -236,22 +200,7 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def _refuse_real_ecus(config: Config) -> None:
-    """Made-up records beside real ones can't be told apart in a chart, and never be taken back."""
-    if not config.journal.path.exists():
-        return
-    with JournalReader(config.journal.path) as reader:
-        real = [gateway.ecu for gateway in reader.gateways() if gateway.ecu and not SIMULATED.fullmatch(gateway.ecu)]
-    if real:
-        raise CollectorError(
-            f"the journal {config.journal.path} knows ECUs that are not simulated ({', '.join(real[:3])}): name another"
-            " collector with --host, or say --beside-real-ecus"
-        )
-
-
-def _fleet(
-    arguments: argparse.Namespace, config: Config, plan: fleet.Plan, zone: tzinfo, out: manifest.Manifest | None
-) -> _Fleet:
+def _target(arguments: argparse.Namespace, config: Config) -> Target:
     listen = config.listen
     target = Target(
         arguments.host or "127.0.0.1",
@@ -260,6 +209,17 @@ def _fleet(
     )
     if not all(target.data_ports) or not (target.control_port or arguments.no_control):
         raise ConfigError(["the configured ports are chosen by the system: name them with --data-port, --control-port"])
+    return target
+
+
+def _fleet(
+    arguments: argparse.Namespace,
+    config: Config,
+    plan: fleet.Plan,
+    zone: tzinfo,
+    target: Target,
+    out: manifest.Manifest | None,
+) -> _Fleet:
     hurried = plan.speed is None or plan.speed > 1
     pace = Pace(_HURRIED_PAUSE_S, apart_s=_HURRIED_PAUSE_S) if hurried else Pace()
     own_addresses = _source(target.host, 0) is not None
@@ -274,7 +234,7 @@ def _fleet(
     gateways = []
     for number in range(arguments.ecus):
         firmware = generations[number % len(generations)]
-        seed = arguments.seed % 100 * MOST_GATEWAYS + number
+        seed = arguments.seed % 100 * options.MOST_GATEWAYS + number
         clock = zone if firmware.summer_time else _whole_hours(zone, plan.start)
         device = Device(
             firmware,

@@ -90,7 +90,7 @@ class ControlPort:
         question = reports.poll(self._ecu, self._firmware.poll)
         for _ in range(MOST_TURNS):
             if (yield Connect(control=True)) is None:
-                self._tally.unanswered["refused"] += 1
+                self._tally.unanswered["not connected"] += 1
                 return False
             self._tally.polls += 1
             reply = b""
@@ -147,7 +147,7 @@ class ControlPort:
     def _deliver(self, waiting: list[Record]) -> Dialogue[None]:
         """Send the records one after the other on one connection, the oldest first, until one gets no receipt."""
         if (yield Connect(control=True)) is None:
-            self._tally.unanswered["refused"] += 1
+            self._tally.unanswered["not connected"] += 1
             return
         for record in waiting:
             if not (yield from self._deliver_one(record)):

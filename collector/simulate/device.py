@@ -159,7 +159,7 @@ class Device:
                 continue
             if not is_open:
                 if (yield Connect()) is None:
-                    self.tally.unanswered["refused"] += 1
+                    self.tally.unanswered["not connected"] += 1
                     return
                 is_open = True
             accepted = yield from self._deliver(record, PENDING, more=place + 1 < len(waiting))
@@ -248,7 +248,7 @@ class Device:
         if not self.store.in_state(RECEIVED):
             return
         if (yield Connect()) is None:
-            self.tally.unanswered["refused"] += 1
+            self.tally.unanswered["not connected"] += 1
             return
         yield from self._ask_for_stored()
         yield Close()
@@ -263,7 +263,7 @@ class Device:
             if record.state != RECEIVED:
                 continue
             if (yield Connect()) is None:
-                self.tally.unanswered["refused"] += 1
+                self.tally.unanswered["not connected"] += 1
                 return
             stale = buffer[len(record.frame) + 1 :] if self.firmware.stale_tails else b""
             buffer = record.frame + b"\n" + stale

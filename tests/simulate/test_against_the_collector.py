@@ -78,6 +78,10 @@ def test_a_signal_ends_it_with_a_report(
         )
         code = command.run(chosen)
         watching.join()
-    report = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    report = json.loads(out)
     assert report["wrong_answers"] == 0
+    # Nobody looks at an empty screen and wonders, nor at one that is full.
+    assert err.startswith(f"gateway 216099000000 to 127.0.0.1, {first}: every five minutes, with the first record due ")
+    assert err.endswith("; Ctrl-C ends it\n")
     assert code == (1 if report["held"] else 0)

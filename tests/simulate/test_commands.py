@@ -2,19 +2,28 @@
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collector.errors import CollectorError, ConfigError
+from collector.journal import RUN_STATE, Journal
 from collector.journal_reader import JournalReader
 from collector.protocol.upload import decode
-from collector.simulate import command, manifest, verify_command
+from collector.simulate import command, guard, manifest, verify_command
 from collector.simulate.firmware import GENERATIONS
 from tests.conftest import Influx
 from tests.running import Collector, write_config
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector's own, as the place of its journal is relative."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -55,9 +64,8 @@ BACKLOG = ("--from", "2026-04-01", "--to", "2026-04-02")
 
 
 def test_one_gateway_of_every_generation_lets_go_of_everything(
-    running: Collector, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    running: Collector, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     listed = tmp_path / "manifest"
     count = len(GENERATIONS)
     arguments = ("--firmware", "mixed", "--ecus", str(count), "--inverters", "2", "--journal-manifest", str(listed))
@@ -82,9 +90,8 @@ def test_one_gateway_of_every_generation_lets_go_of_everything(
 
 
 def test_verify_waits_for_the_delivery_and_compares_every_value(
-    tmp_path: Path, influx: Influx, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, influx: Influx, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     settings = (
         f'[site]\ntimezone = "Europe/Amsterdam"\n[influxdb]\nurl = "{influx.url}"\norg = "{influx.org}"\n'
         f'token = "{influx.token}"\nbucket = "{influx.bucket}"\nrollup_bucket = "{influx.rollup_bucket}"\n'
@@ -101,9 +108,8 @@ def test_verify_waits_for_the_delivery_and_compares_every_value(
 
 
 def test_weather_faults_and_the_configured_place_are_in_the_records(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     settings = '[site]\ntimezone = "Australia/Sydney"\nlatitude = -33.9\nlongitude = 151.2\n'
     faults = ("--shaded-panel", "--dead-panel", "2026-04-01", "--dead-inverter", "2026-04-02")
     with Collector(tmp_path, settings) as collector:
@@ -133,23 +139,69 @@ def test_compressed_time_ends_by_itself(running: Collector, capsys: pytest.Captu
 
 
 def test_records_that_nobody_takes_are_a_finding(
-    running: Collector, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    running: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    running.stop()
+    # It was there when the gateway began, and is not any more.
+    monkeypatch.setattr(guard, "refuse_real_ecus", lambda _journal: running.stop())
     listed = tmp_path / "manifest"
     arguments = ("--steady", "--patience", "0.1", "--journal-manifest", str(listed))
     assert simulate(running, "--from", "2026-04-01", "--to", "2026-04-01", *arguments, "--json") == 1
     report = said(capsys)
     assert (report["acknowledged"], report["held"]) == (0, 145)
-    assert report["unanswered"]["refused"] > 0
+    assert report["unanswered"]["not connected"] > 0
     # Nothing ever went out, so nothing needs to be there.
     assert listed.read_text() == ""
 
 
-def test_made_up_records_stay_out_of_a_journal_with_real_ones(
+def test_a_collector_that_is_not_there_is_told_at_once(running: Collector, tmp_path: Path) -> None:
+    listed = ("--journal-manifest", str(tmp_path / "manifest"))
+    for host in ("nowhere.invalid", "a..b"):
+        with pytest.raises(CollectorError, match=f"there is no host '{host}'"):
+            simulate(running, *BACKLOG, *listed, "--host", host)
+    running.stop()
+    with pytest.raises(
+        CollectorError, match=rf"nothing listens at 127.0.0.1, port {running.ports[0]}: is `collector run`"
+    ):
+        simulate(running, *BACKLOG, *listed)
+    assert not (tmp_path / "manifest").exists()
+
+
+def test_only_a_collector_that_is_named_gets_records_without_a_look_into_its_journal(
     running: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(guard, "_FIRST_BEAT_S", 0.0)
+    for state in (None, {}, {"beat_at": 1}, {"beat_at": time.time_ns(), "stopped_at": time.time_ns()}):
+        if state is not None:
+            journal = Journal(Path("data/journal.db"))
+            journal.open()
+            journal.put_state(RUN_STATE, dict(state))
+            journal.close()
+        with pytest.raises(CollectorError, match=r"is not the one of this configuration .*data/journal.db"):
+            simulate(running, *BACKLOG, "--steady")
+    assert simulate(running, *BACKLOG, "--steady", "--host", "127.0.0.1") == 0
+
+
+def test_a_day_that_is_not_over_ends_now(running: Collector) -> None:
+    today = f"{datetime.fromtimestamp(time.time(), UTC):%Y-%m-%d}"
+    assert simulate(running, "--from", today, "--to", today, "--steady", "--firmware", "linux-2017") == 0
+    with JournalReader(running.journal) as reader:
+        times = [
+            record.time for gateway in reader.gateways() for record in reader.records_between(gateway.ecu, "0", "9")
+        ]
+    assert max(times, default="") <= f"{datetime.fromtimestamp(time.time(), UTC):%Y%m%d%H%M%S}"
+
+
+def test_a_manifest_overwrites_nothing(running: Collector, tmp_path: Path) -> None:
+    listed = tmp_path / "manifest"
+    listed.write_text("precious")
+    with pytest.raises(CollectorError, match="manifest is there already"):
+        simulate(running, *BACKLOG, "--journal-manifest", str(listed))
+    assert listed.read_text() == "precious"
+
+
+def test_made_up_records_stay_out_of_a_journal_with_real_ones(running: Collector) -> None:
     record = b"APS1800086AAAAAAA1216000012345" + b"0" * 30 + b"20260401120000" + b"000000000END\n"
     assert running.send(record) == b"10120260401120000"
     with pytest.raises(CollectorError, match="216000012345"):
@@ -164,12 +216,20 @@ def test_made_up_records_stay_out_of_a_journal_with_real_ones(
         (("--from", "2026-04-01"), "a backlog needs an end"),
         (("--from", "2026-04-02", "--to", "2026-04-01"), "is before"),
         (("--from", "2026-04-01", "--to", "2026-04-02", "--for", "1d"), "exclude"),
+        (("--from", "2098-01-01", "--to", "2098-01-01"), "is in the future"),
         (("--from", "yesterday"), "no day"),
         (("--from", "1970-01-01"), "outside the years"),
         (("--speed", "0"), "no speed"),
         (("--speed", "fast"), "no speed"),
         (("--for", "3 hours"), "no span of time"),
+        (("--for", "99999999999d"), "is longer than"),
+        (("--away", "99999999d"), "is longer than"),
+        (("--clock-error", "inf"), "no number of seconds"),
+        (("--clock-error=-1e10",), "no number of seconds"),
+        (("--patience", "nan"), "no number of seconds"),
+        (("--patience", "long"), "no number of seconds"),
         (("--ecus", "0"), "no number from 1"),
+        (("--inverters", "301"), "no number from 1"),
         (("--data-port", "70000"), "no port number"),
         (("--firmware", "ecu-x"), "invalid choice"),
         (("--weather", "hail"), "invalid choice"),
@@ -196,8 +256,7 @@ def test_a_zone_nobody_knows_and_ports_nobody_named_are_configuration_errors(tmp
         run("simulate", "--config", config, *BACKLOG)
 
 
-def test_a_manifest_that_is_none_says_so(running: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_manifest_that_is_none_says_so(running: Collector, tmp_path: Path) -> None:
     listed = tmp_path / "manifest"
     config = str(running.config)
     with pytest.raises(CollectorError, match="No such file"):
