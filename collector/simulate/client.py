@@ -37,7 +37,7 @@ _FIRST_WAIT_S = 10.0
 
 
 def unreachable(target: Target, *, control: bool) -> str | None:
-    """Why a gateway would find no collector there, None when all ports are open. Blocks until it is known.
+    """Why a gateway would find no collector there, with what to look at; None when all ports are open. Blocks.
 
     A gateway itself never asks: it lives through any outage. Whoever starts one wants to know of a mistake at once.
     """
@@ -46,12 +46,14 @@ def unreachable(target: Target, *, control: bool) -> str | None:
         try:
             socket.create_connection((target.host, port), _FIRST_WAIT_S).close()
         except ConnectionRefusedError:
-            return f"nothing listens at {target.host}, port {port}"
+            return f"nothing listens at {target.host}, port {port}: is `collector run` running there, with this port?"
         except TimeoutError:
-            return f"no answer from {target.host}, port {port}"
+            return (
+                f"no answer from {target.host}, port {port}: is it on, and does every firewall let this port through?"
+            )
         # UnicodeError: a name that no host can have.
         except (socket.gaierror, UnicodeError):
-            return f"there is no host {target.host!r}"
+            return f"the host {target.host!r} is not found: is its name right?"
         except OSError as exc:
             return f"{target.host}, port {port}: {exc.strerror}"
     return None

@@ -81,10 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = _plan(arguments, zone)
     target = _target(arguments, config)
     if reason := unreachable(target, control=plan.control):
-        raise CollectorError(
-            f"{reason}: is `collector run` running there, and has it these ports? Others are named with --host,"
-            " --data-port and --control-port"
-        )
+        raise CollectorError(f"{reason} Others are named with --host, --data-port and --control-port")
     if arguments.host is None and not arguments.beside_real_ecus:
         guard.refuse_real_ecus(config.journal.path)
     raise_file_limit()

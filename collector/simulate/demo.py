@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from collector.config import Config, InfluxDB, load
 from collector.errors import CollectorError, ConfigError, JournalError
 from collector.journal_reader import JournalReader
 from collector.simulate import fleet
-from collector.simulate.client import Client, Pace, Target
+from collector.simulate.client import Client, Pace, Target, unreachable
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
 from collector.simulate.roofs import DEMO_ECU, DEMO_FIRMWARE, DEMO_ZONE, demo_site
@@ -65,11 +66,14 @@ async def run(config: Config, host: str, now: datetime, *, years: int = HISTORY_
     path = config.journal.path
     known = await wait_for_journal(path)
     installed = known or _years_before(now, years)
+    _log.info("making up the weather since %s, which takes some seconds", installed)
     site = demo_site(installed)
     days, lifetime_kwh = survey(site, installed, now)
     missing = days if known is None else lacking(path, days)
     _log.info("site installed=%s days=%d days_to_send=%d", installed, len(days), len(missing))
     target = Target(host, config.listen.data_ports, config.listen.control_port)
+    if reason := await trio.to_thread.run_sync(partial(unreachable, target, control=True), abandon_on_cancel=True):
+        _log.warning("%s Nothing is lost, everything waits for it", reason)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(live, site, lifetime_kwh, target, now)
@@ -100,12 +104,16 @@ async def wait_for_journal(path: Path, within_s: float = _JOURNAL_WITHIN_S) -> d
     Raises CollectorError for a journal with other gateways than the demonstration's, or when there is none in time.
     """
     tried_until = trio.current_time() + within_s
+    is_told = False
     while True:
         try:
             return _first_day(path)
         except JournalError as exc:
             if trio.current_time() >= tried_until:
                 raise CollectorError(f"{exc}; the collector starts first, with the same configuration") from exc
+            if not is_told:
+                is_told = True
+                _log.info("waiting for the journal %s: start `collector run` with the same configuration", path)
         await trio.sleep(_LOOK_S)
 
 
@@ -115,7 +123,8 @@ def _first_day(path: Path) -> date | None:
         if strangers:
             raise CollectorError(
                 f"{path} holds records of ECU {', '.join(strangers)}, which is not the demonstration's: nothing was"
-                " sent. Give the demonstration a journal of its own"
+                " sent. Give the demonstration a journal of its own: stop the collector, move this one away, with the"
+                " -wal and -shm beside it, and start both again"
             )
         first = journal.first_time(DEMO_ECU)
     return clock.parse(first).date() if first else None

@@ -156,7 +156,7 @@ def test_records_that_nobody_takes_are_a_finding(
 def test_a_collector_that_is_not_there_is_told_at_once(running: Collector, tmp_path: Path) -> None:
     listed = ("--journal-manifest", str(tmp_path / "manifest"))
     for host in ("nowhere.invalid", "a..b"):
-        with pytest.raises(CollectorError, match=f"there is no host '{host}'"):
+        with pytest.raises(CollectorError, match=f"the host '{host}' is not found: is its name right"):
             simulate(running, *BACKLOG, *listed, "--host", host)
     running.stop()
     with pytest.raises(

@@ -141,6 +141,7 @@ def test_a_journal_with_a_real_gateway_is_refused_in_one_line(tmp_path: Path, ca
     (line,) = caplog.messages
     assert STRANGER in line
     assert "nothing was sent" in line
+    assert "stop the collector, move this one away" in line
 
 
 async def test_the_demonstrations_own_journal_is_no_reason_to_refuse(tmp_path: Path) -> None:
@@ -150,11 +151,14 @@ async def test_the_demonstrations_own_journal_is_no_reason_to_refuse(tmp_path: P
 
 
 async def test_without_a_journal_nothing_is_sent_and_the_reason_is_said(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     with pytest.raises(CollectorError, match=r"there is no journal at .* the collector starts first"):
         await demo.wait_for_journal(tmp_path / "journal.db")
     assert autojump_clock.current_time() == trio.current_time() >= 60
+    waiting = f"waiting for the journal {tmp_path / 'journal.db'}: start `collector run` with the same configuration"
+    assert caplog.messages == [waiting]
 
 
 @pytest.mark.parametrize(
