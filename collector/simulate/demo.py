@@ -228,7 +228,9 @@ async def _deliver(device: Device, target: Target) -> None:
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run until stopped; the exit code: 0 stopped, 1 refused or not possible, 2 wrong usage or configuration."""
     parser = argparse.ArgumentParser(
-        prog="python -m collector.simulate.demo", description="Shows the collector a site that is none."
+        prog="python -m collector.simulate.demo",
+        description="Shows the collector a site that is none, until Ctrl-C: three years of history, and live from then"
+        " on. The collector is another process, with the same configuration: `collector run --config demo.toml`.",
     )
     parser.add_argument("--config", metavar="FILE", type=Path, help="the collector's own (default: as the collector's)")
     parser.add_argument("--host", default="127.0.0.1", help="where the collector listens (default: this machine)")
