@@ -11,7 +11,8 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import trio
@@ -27,6 +28,7 @@ from collector.file_limit import raise_file_limit, room_for_connections
 from collector.influx import InfluxSink
 from collector.intake import Intake
 from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
+from collector.lock import Taken, locked
 from collector.metrics import Endpoint, Health
 from collector.names import Names
 from collector.points import clock_event
@@ -110,7 +112,7 @@ class Service:
         # What was imported lives for ever; without this the garbage collector goes through all of it again and again.
         gc.freeze()
         # From the first to the last line, so that neither an early signal nor a second one cuts the work short.
-        with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
+        with trio.open_signal_receiver(*STOP_SIGNALS) as signals, self._alone():
             try:
                 await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
                 listeners = await _open_listeners(self._config.listen.host, self._ports())
@@ -128,6 +130,19 @@ class Service:
                 if self._rollups:
                     self._rollups.close()
             _log.info("stopped")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A second collector would sign itself off in the name of the first, and deliver what that one delivers."""
+        journal = self._config.journal.path
+        try:
+            with locked(journal, "run"):
+                yield
+        except Taken as exc:
+            raise StartError(
+                f"a collector runs on {journal} already ({exc.holder}): stop that one, or give this one a journal of"
+                " its own"
+            ) from exc
 
     def _threaded_rollups(self, settings: InfluxDB) -> ThreadedRollups:
         token = settings.token.get_secret_value()

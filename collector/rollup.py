@@ -8,12 +8,10 @@ offset stands for the local day: with a time zone of Flux's own, `max`, `first` 
 values are stored. Four weeks of twenty inverters take about as long as two days one by one, and a sixth of what they
 take when Flux writes as well (`to()`), which could not round without another pass over every value.
 
-Computations exclude each other, across processes as well, by a lock on a file beside the journal that is held from the
-query until the result is written: so a result is never overwritten by one that was read before it. The file needs no
-more than the journal, whose log is for the processes of one machine too; the system lets go of it when a process dies.
+Computations exclude each other, across processes as well, by a lock beside the journal that is held from the query
+until the result is written: so a result is never overwritten by one that was read before it.
 """
 
-import fcntl
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,13 +21,13 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from importlib import resources
 from pathlib import Path
 from string import Template
-from threading import Event
 from typing import Protocol
 
 from collector import clock
 from collector.daily import DAILY, daily_points, time_of
 from collector.days import Run, day_of, midnight, runs
-from collector.errors import CollectorError, JournalError
+from collector.errors import CollectorError
+from collector.lock import Taken, locked
 from collector.names import Names
 from collector.points import LineWriter, Point
 
@@ -44,8 +42,6 @@ _SOURCES = ("ecu", "inverter")
 BEGINNING = datetime(1677, 9, 22, tzinfo=UTC)
 END = datetime(2262, 4, 11, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-_LOCK_LOOK_S = 0.05
 
 
 class Sink(Protocol):
@@ -162,7 +158,7 @@ class Rollups:
         self._sink = sink
         self._names = names
         self._buckets = buckets
-        self._lock = journal.with_name(f"{journal.name}.rollup.lock")
+        self._journal = journal
         self._zones = zones
         self._patience_s = patience_s
         self._lines = LineWriter()
@@ -266,17 +262,11 @@ class Rollups:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        deadline = time.monotonic() + self._patience_s
         try:
-            file = self._lock.open("wb")
-        except OSError as exc:
-            raise JournalError(f"{self._lock}: {exc.strerror}") from exc
-        with file:
-            while not _locked(file.fileno()):
-                if time.monotonic() > deadline:
-                    raise RollupBusy("another process is computing roll-ups; try again when it is done")
-                Event().wait(_LOCK_LOOK_S)
-            yield
+            with locked(self._journal, "rollup", patience_s=self._patience_s):
+                yield
+        except Taken as exc:
+            raise RollupBusy("another process is computing roll-ups; try again when it is done") from exc
 
 
 def _years(times: Sequence[datetime], start: datetime, stop: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -314,11 +304,3 @@ def _text(value: str) -> str:
 def _any_of(ecus: Iterable[str]) -> str:
     """A condition that is pushed down to the storage, as `contains` would not be."""
     return "(" + " or ".join(f"r.ecu == {_text(ecu)}" for ecu in ecus) + ")"
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -14,6 +14,7 @@ MOST_LINES = 450
 ALLOWED: dict[str, set[str]] = {
     "collector": set(),
     "collector.errors": set(),
+    "collector.lock": set(),
     "collector.protocol": set(),
     "collector.protocol.fields": set(),
     "collector.protocol.forms": set(),

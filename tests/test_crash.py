@@ -174,6 +174,25 @@ def test_a_port_that_is_taken_ends_the_start_with_one_clear_line(tmp_path: Path)
     ]
 
 
+def test_a_second_collector_on_one_journal_ends_at_once_and_changes_nothing(tmp_path: Path) -> None:
+    with Collector(tmp_path) as collector:
+        before = {path.name: path.read_bytes() for path in collector.journal.parent.iterdir() if path.suffix == ".lock"}
+        done = collector.run("run")
+        assert done.returncode == 1
+        assert "listening" not in done.stderr
+        assert done.stderr.splitlines()[-1].startswith(
+            f"collector: a collector runs on data/journal.db already (pid {collector.process.pid} on "
+        )
+        assert {name: collector.journal.with_name(name).read_bytes() for name in before} == before
+        code, status = collector.status()
+        assert (code, status["state"].partition(" since ")[0]) == (0, "running")
+        collector.kill()
+    # What a crash leaves there locks nothing.
+    with Collector(tmp_path) as collector:
+        assert collector.send(RECORD) == ACKNOWLEDGED
+        assert collector.stop() == 0
+
+
 def test_a_journal_that_cannot_be_opened_ends_the_start_with_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "journal.db").write_bytes(b"my shopping list\n" * 1000)

@@ -1,0 +1,79 @@
+"""Keeps to one process what must not be done twice at once to a journal.
+
+A lock is on a file of its own beside the journal, `journal.db.run.lock` and the like. The system lets go of it when the
+process ends, however that comes about, so none is ever left behind. The file stays and means nothing by itself: it says
+who has the lock, or who had it last. It needs no more than the journal, whose log is for the processes of one machine
+too; the journal itself can't be locked so, since SQLite has locks of its own on it.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+from collector.errors import CollectorError, JournalError
+
+_LOOK_S = 0.05
+_MOST_BYTES = 300
+
+
+class Taken(CollectorError):
+    """Another process has the lock; `holder` says which."""
+
+    def __init__(self, file: Path, holder: str) -> None:
+        super().__init__(f"{file} is locked by another process ({holder})")
+        self.holder = holder
+
+
+@contextlib.contextmanager
+def locked(journal: Path, purpose: str, *, patience_s: float = 0.0) -> Iterator[None]:
+    """Have the lock on this purpose while the block runs. Raises Taken if it is not to be had within `patience_s`, and
+    JournalError if there can be no such file.
+    """
+    # Wherever a link to the journal is, its lock is beside the file itself.
+    real = Path(os.path.realpath(journal))
+    file = real.with_name(f"{real.name}.{purpose}.lock")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    except PermissionError as exc:
+        raise JournalError(f"{file}: {exc.strerror}; run this as the user that the service runs as") from exc
+    except OSError as exc:
+        raise JournalError(f"{file}: {exc.strerror}") from exc
+    try:
+        _take(descriptor, file, time.monotonic() + patience_s)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, file: Path, deadline: float) -> None:
+    try:
+        while not _is_had(descriptor):
+            if time.monotonic() >= deadline:
+                raise Taken(file, _said(descriptor).decode(errors="replace").strip())
+            Event().wait(_LOOK_S)
+    except OSError as exc:
+        raise JournalError(f"{file}: {exc.strerror}") from exc
+    me = f"pid {os.getpid()} on {socket.gethostname()}\n".encode()
+    # The lock holds without it, also on a full disk.
+    with contextlib.suppress(OSError):
+        if _said(descriptor) != me:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, me, 0)
+
+
+def _said(descriptor: int) -> bytes:
+    return os.pread(descriptor, _MOST_BYTES, 0)
+
+
+def _is_had(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
