@@ -2,7 +2,8 @@
 
 Promises: each step does what is still to be done and leaves the rest, so that both can run at every start and a run
 that was cut off is completed by the next; a file of a secret is there whole or not at all; no line holds a secret.
-Refuses: to replace a password or key, which a database may already have been set up with.
+Refuses: to replace a password or key, which a database may already have been set up with; to make tokens, and so take
+back those in use, for a folder that the first step has not filled.
 
 `secrets` fills `influxdb` and `grafana` in FOLDER with random passwords, a key, and InfluxDB's first token.
 `accounts` asks InfluxDB, by that token, for the buckets and for two tokens that may do less: `collector` reads and
@@ -21,13 +22,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import urllib3
 
 from collector import config
 from collector.errors import CollectorError, ConfigError, SinkUnavailable
 from collector.influx import InfluxSink
+
+_T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ _KEY_BYTES = 32
 # The containers run as different users, so a file for another one than the collector's is readable to all who see it.
 _READABLE_IN_ITS_VOLUME = 0o444
 _READABLE_BY_ITS_OWNER = 0o400
+
+_FIRST_TOKEN = "influxdb/admin_token"  # noqa: S105
 
 _TIMEOUT_S = 30.0
 _UNAUTHORIZED = 401
@@ -61,7 +66,7 @@ def _key() -> str:
 
 _SECRETS: Mapping[str, Callable[[], str]] = {
     "influxdb/admin_password": _password,
-    "influxdb/admin_token": _key,
+    _FIRST_TOKEN: _key,
     "grafana/admin_password": _password,
     "grafana/secret_key": _key,
 }
@@ -102,12 +107,23 @@ def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
     """Make the buckets, and the tokens that are missing or of no use, below `folder`; the owners of the tokens made.
 
     An owner that already runs has read its former token, so the log asks for its restart.
-    The token of `influxdb` is the one that the database was set up with. Raises SinkUnavailable and OSError.
+    The token of `influxdb` is the one that the database was set up with. Raises SinkUnavailable and OSError, and
+    CollectorError for a folder without the first step's secrets.
     """
+    if not (folder / _FIRST_TOKEN).exists():
+        raise CollectorError(
+            f"there is no {folder / _FIRST_TOKEN}: name the folder that the step `secrets` has filled; nothing was"
+            " changed"
+        )
     api = _Api(influxdb.url, influxdb.token.get_secret_value())
     try:
         org_id = api.org_id(influxdb.org)
     except _UnknownTokenError:
+        if api.wants_setup():
+            raise SinkUnavailable(
+                f"InfluxDB at {influxdb.url} was not set up yet: do that first, by a POST to /api/v2/setup with the"
+                " password and the token of the step `secrets` (docs/bare-metal.md has the command)"
+            ) from None
         raise SinkUnavailable(
             f"InfluxDB at {influxdb.url} does not know the token that it was set up with: its data and the secrets are"
             " from different installations. Put the one that was lost back from a backup, or make a new operator token"
@@ -134,7 +150,14 @@ def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
             api.delete_token(token_id)
         logger.info("token made file=%s may=%s", account.file(folder), ",".join(account.actions))
         if replaced:
-            logger.warning("token replaced, so restart: %s (docker compose restart %s)", account.owner, account.owner)
+            logger.warning(
+                "token replaced, so restart: %s (docker compose restart %s; without containers first copy %s to where"
+                " it reads it, as /etc/%s/influxdb_token)",
+                account.owner,
+                account.owner,
+                account.file(folder),
+                account.owner,
+            )
     return [account.owner for account in made]
 
 
@@ -145,7 +168,7 @@ def _is_of_use(account: _Account, description: str, api: "_Api", org_id: str, bu
     """
     token = _stored(account.file(folder))
     rights = {(action, bucket) for action in account.actions for bucket in buckets}
-    if not token or list(api.tokens(org_id, description).values()) != [rights]:
+    if not token or not token.isprintable() or list(api.tokens(org_id, description).values()) != [rights]:
         return False
     try:
         return api.with_token(token).bucket_ids(org_id) >= buckets
@@ -168,22 +191,32 @@ class _Api:
         return _Api(self._url, token)
 
     def org_id(self, name: str) -> str:
-        found: str = self._request("GET", "/api/v2/orgs", {"org": name})["orgs"][0]["id"]
-        return found
+        found = self._request(
+            "GET", "/api/v2/orgs", {"org": name}, lambda said: [str(org["id"]) for org in said["orgs"]]
+        )
+        if not found:
+            raise SinkUnavailable(f"InfluxDB at {self._url} shows this token no organisation '{name}'")
+        return found[0]
 
     def bucket_id(self, org_id: str, name: str) -> str:
-        found: str = self._request("GET", "/api/v2/buckets", {"orgID": org_id, "name": name})["buckets"][0]["id"]
-        return found
+        query = {"orgID": org_id, "name": name}
+        return self._request("GET", "/api/v2/buckets", query, lambda said: str(said["buckets"][0]["id"]))
 
     def bucket_ids(self, org_id: str) -> set[str]:
         """The buckets that the token may read."""
-        found = self._request("GET", "/api/v2/buckets", {"orgID": org_id, "limit": "100"})["buckets"]
-        return {bucket["id"] for bucket in found}
+        query = {"orgID": org_id, "limit": "100"}
+        return self._request("GET", "/api/v2/buckets", query, lambda said: {bucket["id"] for bucket in said["buckets"]})
 
     def tokens(self, org_id: str, description: str) -> dict[str, set[tuple[str, str]]]:
         """The tokens of this description by their ids, each with its rights: an action and the bucket it is for."""
-        found = self._request("GET", "/api/v2/authorizations", {"orgID": org_id})["authorizations"]
-        return {token["id"]: _rights(token) for token in found if token["description"] == description}
+        return self._request(
+            "GET",
+            "/api/v2/authorizations",
+            {"orgID": org_id},
+            lambda said: {
+                token["id"]: _rights(token) for token in said["authorizations"] if token["description"] == description
+            },
+        )
 
     def create_token(self, org_id: str, description: str, actions: Sequence[str], buckets: set[str]) -> str:
         permissions = [
@@ -192,13 +225,25 @@ class _Api:
             for bucket in sorted(buckets)
         ]
         wanted = {"orgID": org_id, "description": description, "permissions": permissions}
-        created: str = self._request("POST", "/api/v2/authorizations", body=wanted)["token"]
-        return created
+        return self._request("POST", "/api/v2/authorizations", None, lambda said: str(said["token"]), body=wanted)
 
     def delete_token(self, token_id: str) -> None:
-        self._request("DELETE", f"/api/v2/authorizations/{token_id}")
+        self._request("DELETE", f"/api/v2/authorizations/{token_id}", None, lambda _: None)
 
-    def _request(self, method: str, path: str, query: Mapping[str, str] | None = None, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def wants_setup(self) -> bool:
+        """Whether it has neither a user nor a token yet."""
+        return self._request("GET", "/api/v2/setup", None, lambda said: bool(said["allowed"]))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        wanted: Callable[[Any], _T],
+        *,
+        body: object = None,
+    ) -> _T:
+        """`wanted` picks from the answer's JSON what is asked for."""
         try:
             with urllib3.PoolManager(headers=self._headers, retries=False, timeout=_TIMEOUT_S) as http:
                 answer = http.request(method, self._url + path, fields=query, json=body)
@@ -206,13 +251,19 @@ class _Api:
         except urllib3.exceptions.HTTPError as exc:
             raise SinkUnavailable(f"InfluxDB at {self._url} gives no answer ({type(exc).__name__})") from None
         except ValueError:
-            raise SinkUnavailable(f"{self._url} does not answer as InfluxDB 2 does") from None
+            raise self._stranger() from None
         if answer.status == _UNAUTHORIZED:
             raise _UnknownTokenError
-        if answer.status >= _FIRST_ERROR:
-            said = f"HTTP {answer.status}: {content.get('message')}"
-            raise SinkUnavailable(f"InfluxDB at {self._url} refuses {method} {path} ({said})")
-        return content
+        try:
+            if answer.status >= _FIRST_ERROR:
+                said = f"HTTP {answer.status}: {content.get('message')}"
+                raise SinkUnavailable(f"InfluxDB at {self._url} refuses {method} {path} ({said})")
+            return wanted(content)
+        except (LookupError, TypeError, AttributeError):
+            raise self._stranger() from None
+
+    def _stranger(self) -> SinkUnavailable:
+        return SinkUnavailable(f"{self._url} does not answer as InfluxDB 2 does; check INFLUXDB_URL")
 
 
 def _rights(token: Mapping[str, Any]) -> set[tuple[str, str]]:
@@ -222,7 +273,8 @@ def _rights(token: Mapping[str, Any]) -> set[tuple[str, str]]:
 def _stored(path: Path) -> str:
     """The secret in the file; empty if there is none."""
     try:
-        return path.read_text(encoding="ascii").strip()
+        # What is no text is none of ours, and yet there.
+        return path.read_text(encoding="ascii", errors="backslashreplace").strip()
     except FileNotFoundError:
         return ""
 
@@ -262,7 +314,7 @@ def _run(step: str, folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Run one step; the exit code: 0 done, 1 not possible now, 2 wrong usage or configuration."""
+    """Run one step; the exit code: 0 done, 1 not possible now, 2 wrong usage or configuration, 130 broken off."""
     parser = argparse.ArgumentParser(prog="python -m collector.provision", description="Prepares the containers.")
     parser.add_argument("step", choices=("secrets", "accounts"))
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="has, or gets, a folder for each container")
@@ -276,6 +328,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     except (CollectorError, OSError) as exc:
         logger.error("%s", exc)  # noqa: TRY400 - nor has one of the world's
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

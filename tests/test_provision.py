@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +16,9 @@ import pytest
 from collector import provision
 from collector.errors import SinkRejected, SinkUnavailable
 from collector.influx import ROLLUP_SHARD_GROUP_S, SHARD_GROUP_S, InfluxSink
-from tests.fake_influx import FakeInflux, page
+from tests.fake_influx import Answer, FakeInflux, error, json_answer
 from tests.influxdb_server import ADMIN_TOKEN, ORG, SETUP_BUCKET, Api, InfluxServer
+from tests.running import own_environ
 
 POINT = b"ecu,ecu=216000000001,ecu_name=Roof power_w=1 1700000000000000000\n"
 START = datetime(2023, 1, 1, tzinfo=UTC)
@@ -226,6 +229,9 @@ def test_an_installation_with_other_buckets_has_tokens_of_its_own_and_leaves_the
     files, ids = contents(folder), [tokens(api, owner) for owner in ("collector", "grafana")]
     configuration, other = tmp_path / "demo.toml", tmp_path / "other"
     configuration.write_text('[influxdb]\nbucket = "solar_demo"\nrollup_bucket = "solar_daily_demo"\n')
+    # Compose shows both the same.
+    (other / "influxdb").mkdir(parents=True)
+    (other / "influxdb" / "admin_token").write_text(ADMIN_TOKEN)
 
     assert provision.main(["accounts", str(other)], {**environ, "COLLECTOR_CONFIG": str(configuration)}) == 0
     assert provision.main(["accounts", str(folder)], environ) == 0
@@ -324,15 +330,71 @@ def test_a_database_that_is_away_is_said_in_one_line(
     assert not line.exc_info
 
 
+def at_a_stranger(folder: Path, stranger: FakeInflux) -> dict[str, str]:
+    """The environment of the step `accounts`, and a folder that the first step has filled, without an InfluxDB."""
+    provision.main(["secrets", str(folder)], {})
+    return {"INFLUXDB_ORG": ORG, "INFLUXDB_TOKEN": ADMIN_TOKEN, "INFLUXDB_URL": stranger.url}
+
+
+@pytest.mark.parametrize("said", [b"hello", b"null", b"[]", b"5", b"{}", b'{"orgs": 5}', b'{"orgs": [{}]}'])
 def test_something_else_at_the_databases_address_is_said_and_gets_no_token_stored(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    (tmp_path / "config.toml").touch()
-    environ = {"COLLECTOR_CONFIG": str(tmp_path / "config.toml"), "INFLUXDB_ORG": ORG, "INFLUXDB_TOKEN": ADMIN_TOKEN}
-    with FakeInflux(page(200)) as stranger:
-        assert provision.main(["accounts", str(folder)], {**environ, "INFLUXDB_URL": stranger.url}) == 1
+    monkeypatch.chdir(tmp_path)
+    with FakeInflux(Answer(200, said)) as stranger:
+        environ = at_a_stranger(folder, stranger)
+        before = contents(folder)
+        assert provision.main(["accounts", str(folder)], environ) == 1
     assert "does not answer as InfluxDB 2 does" in caplog.text
-    assert not folder.exists()
+    assert contents(folder) == before
+
+
+def test_a_folder_that_the_first_step_has_not_filled_gets_no_tokens_and_those_in_use_stay(
+    api: Api, folder: Path, environ: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    provision.main(["accounts", str(folder)], environ)
+    ids = [tokens(api, owner) for owner in ("collector", "grafana")]
+    assert provision.main(["accounts", str(tmp_path / "secrests")], environ) == 1
+
+    assert f"there is no {tmp_path}/secrests/influxdb/admin_token: name the folder" in caplog.text
+    assert not (tmp_path / "secrests").exists()
+    assert [tokens(api, owner) for owner in ("collector", "grafana")] == ids
+
+
+def test_a_database_that_was_not_set_up_yet_is_told_from_one_of_another_installation(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FakeInflux(error(401, "unauthorized access")) as fresh:
+        fresh.answers["/api/v2/setup"] = json_answer(200, {"allowed": True})
+        assert provision.main(["accounts", str(folder)], at_a_stranger(folder, fresh)) == 1
+    assert "was not set up yet: do that first, by a POST to /api/v2/setup" in caplog.text
+
+
+def test_a_secret_that_is_no_text_is_left_alone_and_a_token_is_replaced(
+    api: Api, folder: Path, environ: dict[str, str]
+) -> None:
+    for name in ("grafana/secret_key", "collector/influxdb_token"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_bytes(b"\xfc\n\x00")
+    assert provision.main(["secrets", str(folder)], {}) == 0
+    assert provision.main(["accounts", str(folder)], environ) == 0
+
+    assert (folder / "grafana/secret_key").read_bytes() == b"\xfc\n\x00"
+    with sink(api, folder, "collector") as opened:
+        opened.connect()
+
+
+def test_an_interruption_while_the_database_hangs_is_no_traceback(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "collector.provision", "accounts", str(folder)]
+    with FakeInflux(Answer(hang=True)) as hanging:
+        environ = {**own_environ(), **at_a_stranger(folder, hanging)}
+        with subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True) as process:
+            while not hanging.requests and process.poll() is None:
+                threading.Event().wait(0.01)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "")
 
 
 def test_an_organisation_that_is_not_there_is_said_by_name(
