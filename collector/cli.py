@@ -32,6 +32,7 @@ from collector.points import as_json, decode, rfc3339
 from collector.protocol.messages import Kind, read
 from collector.simulate import command as simulate_command
 from collector.simulate import verify_command
+from collector.values import no_zone
 
 FINE, FINDING, USAGE = 0, 1, 2
 
@@ -213,7 +214,16 @@ def _run(arguments: argparse.Namespace) -> int:
     log = logging.getLogger("collector.cli")
     chosen = arguments.config or find()
     influxdb = config.influxdb.url if config.influxdb else "none, the journal alone"
-    log.info("starting version=%s config=%s journal=%s influxdb=%s", __version__, chosen, config.journal.path, influxdb)
+    log.info(
+        "starting version=%s config=%s journal=%s timezone=%s influxdb=%s",
+        __version__,
+        chosen,
+        config.journal.path,
+        config.site.timezone,
+        influxdb,
+    )
+    if "timezone" not in config.site.model_fields_set:
+        log.warning('%s: set site.timezone, as "Europe/Amsterdam" ("UTC" says that it is meant)', no_zone(os.environ))
     service = Service(config)
     trio.run(service.run)
     return FINE
@@ -233,6 +243,8 @@ def _check_config(arguments: argparse.Namespace) -> int:
     config = load(arguments.config)
     chosen = arguments.config or find()
     print(f"{chosen or 'built-in values'}: no faults")
+    why = "" if "timezone" in config.site.model_fields_set else f": {no_zone(os.environ)}"
+    print(f"  time zone {config.site.timezone}{why}")
     listen = config.listen
     print(f"  listens on {', '.join(listen.host)}: {', '.join(map(str, (*listen.data_ports, listen.control_port)))}")
     print(f"  journal {config.journal.path}")

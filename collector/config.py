@@ -32,6 +32,7 @@ from collector.values import (
     Bucket,
     DeviceId,
     FilePath,
+    Host,
     Hosts,
     KeptDays,
     List,
@@ -44,6 +45,7 @@ from collector.values import (
     Zone,
     is_zone,
     token,
+    zone_of,
 )
 
 FILE_NAME = Path("config.toml")
@@ -117,7 +119,7 @@ class Grafana(_Section):
 class Metrics(_Section):
     """Where to serve `/metrics` and `/health`: nowhere without a port, and for this machine only by default."""
 
-    host: Name = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port | None = None
 
 
@@ -236,7 +238,7 @@ _VARIABLES = {
 def _merge_environment(document: dict[str, Any], environ: Mapping[str, str]) -> dict[_Location, str]:
     """Puts the environment's values into the document; says which key got its value from which variable."""
     site = document.setdefault("site", {})
-    zone = environ.get("TZ", "").removeprefix(":")
+    zone = zone_of(environ)
     if isinstance(site, dict) and is_zone(zone):
         site.setdefault("timezone", zone)
 

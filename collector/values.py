@@ -5,7 +5,10 @@ right is told.
 """
 
 import difflib
+import ipaddress
+import re
 import zoneinfo
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,6 +17,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 _MOST_DAYS = 36_500
+_FIXED_OFFSET = re.compile(r"(?:Etc/)?(?:UTC|GMT)? ?([+-])0?([1-9][0-9]?)(?::?00)?", re.ASCII | re.IGNORECASE)
+_FOUR_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){3}", re.ASCII)
+_SOME_OFFSET = re.compile(r"[+-][0-9]", re.ASCII)
 
 
 def _expected(what: str) -> PydanticCustomError:
@@ -29,10 +35,37 @@ def _name(value: str) -> str:
 
 def _zone(value: str) -> str:
     if not is_zone(value):
-        close = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
-        raise _expected(f"the IANA name of a time zone, as 'Europe/Amsterdam'{hint}")
+        raise _expected(f"the IANA name of a time zone, as 'Europe/Amsterdam'{_zone_hint(value)}")
     return value
+
+
+def zone_of(environ: Mapping[str, str]) -> str:
+    """What TZ names, which need not be a zone; empty without it."""
+    return environ.get("TZ", "").removeprefix(":")
+
+
+def odd_zone(environ: Mapping[str, str]) -> str | None:
+    """What is wrong with TZ, in a line; None where it names a zone, or there is none."""
+    name = zone_of(environ)
+    if not name or is_zone(name):
+        return None
+    return f"TZ is {name!r}, which is the name of no time zone{_zone_hint(name)}"
+
+
+def no_zone(environ: Mapping[str, str]) -> str:
+    """Why a site whose zone nothing tells is taken to be in UTC, in a line."""
+    return f"{odd_zone(environ) or 'no time zone is configured'}, so the site is taken to be in UTC"
+
+
+def _zone_hint(value: str) -> str:
+    """What may be meant by the name of no zone; empty when there is no telling."""
+    if fixed := _FIXED_OFFSET.fullmatch(value):
+        # Names like this one count westwards, against the habit of everybody who writes UTC+1.
+        name = f"Etc/GMT{'-' if fixed[1] == '+' else '+'}{int(fixed[2])}"
+        return f" (did you mean '{name}', for UTC{fixed[1]}{int(fixed[2])}?)" if is_zone(name) else ""
+    close = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1)
+    # Whatever has an offset looks like one of those, of which any other is hours away.
+    return f" (did you mean '{close[0]}'?)" if close and not _SOME_OFFSET.search(value) else ""
 
 
 def is_zone(value: str) -> bool:
@@ -48,7 +81,7 @@ def is_zone(value: str) -> bool:
 
 
 def _url(value: str) -> str:
-    wanted = "an address as 'http://influxdb:8086'"
+    wanted = "an address that begins with http:// or https://"
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -58,8 +91,20 @@ def _url(value: str) -> str:
         raise _expected(f"{wanted}, without user, password or anything after '?' or '#'")
     plain = value.isascii() and value.isprintable() and " " not in value
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not plain:
-        raise _expected(wanted)
+        # What has an @ may hold a password, which no fault shows.
+        bare = value and plain and not set("/@?#").intersection(value)
+        raise _expected(f"{wanted} (did you mean 'http://{value}'?)" if bare else wanted)
     return value.rstrip("/")
+
+
+def _host(value: str) -> str:
+    # Resolvers take digits that are no address for the name of a machine, and look for it.
+    if _FOUR_NUMBERS.fullmatch(_name(value)):
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise _expected("an address of this machine, as 192.168.1.10") from None
+    return value
 
 
 def _path(value: Path) -> Path:
@@ -112,13 +157,14 @@ def _different(values: tuple[str, ...]) -> tuple[str, ...]:
 List = Field(strict=False)
 
 Name = Annotated[str, AfterValidator(_name)]
+Host = Annotated[str, AfterValidator(_host)]
 Zone = Annotated[str, AfterValidator(_zone)]
 DeviceId = Annotated[str, Field(pattern=r"\A[0-9]{12}\z")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 KeptDays = Annotated[int, Field(ge=0), AfterValidator(_kept_days)]
 Hosts = Annotated[
-    tuple[Name, ...], BeforeValidator(_one_or_more), AfterValidator(_not_empty), AfterValidator(_different), List
+    tuple[Host, ...], BeforeValidator(_one_or_more), AfterValidator(_not_empty), AfterValidator(_different), List
 ]
 Ports = Annotated[tuple[Port, ...], AfterValidator(_not_empty), List]
 FilePath = Annotated[Path, Field(strict=False), AfterValidator(_path)]

@@ -19,7 +19,7 @@ from collector.__main__ import entry
 from collector.cli import FINDING, FINE, USAGE
 from collector.journal import RUN_STATE, Journal
 from tests.commands import Run, without_settings
-from tests.running import own_environ, run_command
+from tests.running import Collector, own_environ, run_command
 from tests.samples import ECU, arrival, frame, ns, yc600
 
 COMMANDS = (
@@ -125,6 +125,32 @@ def test_no_configuration_at_all_is_fine_and_said(run: Run) -> None:
     assert "the journal alone" in out
 
 
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({}, "no time zone is configured, so the site is taken to be in UTC"),
+        ({"TZ": "Foo/Bar"}, "TZ is 'Foo/Bar', which is the name of no time zone, so the site is taken to be in UTC"),
+    ],
+)
+def test_a_site_in_utc_because_nobody_said_where_it_is_is_told_when_it_is_checked_and_started(
+    folder: Path, environ: dict[str, str], told: str
+) -> None:
+    assert f"  time zone UTC: {told}\n" in run_command("check-config", folder=folder, environ=environ).stdout
+    with Collector(folder, environ=environ) as collector:
+        (line,) = collector.wait_for("WARNING")
+        assert told in line
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "UTC"])
+def test_a_zone_that_was_chosen_is_shown_without_a_warning(folder: Path, zone: str) -> None:
+    for settings, environ in ((f'[site]\ntimezone = "{zone}"\n', {"TZ": "Foo/Bar"}), ("", {"TZ": zone})):
+        (folder / "config.toml").write_text(settings)
+        assert f"  time zone {zone}\n" in run_command("check-config", folder=folder, environ=environ).stdout
+        with Collector(folder, settings, environ=environ) as collector:
+            assert f" timezone={zone} " in collector.log[0]
+            assert not [line for line in collector.log if "WARNING" in line]
+
+
 def test_every_fault_of_a_configuration_is_told_at_once(run: Run, folder: Path) -> None:
     (folder / "config.toml").write_text(
         '[site]\ntimezone = "Europe/Amsterdm"\n[listen]\ndata_ports = ["a"]\n[jurnal]\npath = "x"\n'
@@ -207,7 +233,7 @@ def test_a_replay_into_an_influxdb_that_is_away_says_what_to_look_at(run: Run, f
 
 
 def test_a_journal_that_cannot_be_opened_stops_the_service_with_one_line(folder: Path) -> None:
-    (folder / "config.toml").write_text('[journal]\npath = "file/journal.db"\n')
+    (folder / "config.toml").write_text('site.timezone = "UTC"\n[journal]\npath = "file/journal.db"\n')
     (folder / "file").write_text("not a folder")
     done = run_command("run", folder=folder)
     assert (done.returncode, done.stdout) == (FINDING, "")

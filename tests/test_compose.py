@@ -204,9 +204,9 @@ def test_only_the_gateway_and_people_are_let_in() -> None:
 
 
 def test_the_sites_time_zone_is_one_variable() -> None:
-    zone = "${SOLAR_TIMEZONE:-UTC}"
-    assert SERVICES["collector"]["environment"]["TZ"] == zone
-    assert SERVICES["grafana"]["environment"]["GF_DATE_FORMATS_DEFAULT_TIMEZONE"] == zone
+    # The collector is told that nobody chose one, which is UTC as well.
+    assert SERVICES["collector"]["environment"]["TZ"] == "${SOLAR_TIMEZONE-}"
+    assert SERVICES["grafana"]["environment"]["GF_DATE_FORMATS_DEFAULT_TIMEZONE"] == "${SOLAR_TIMEZONE:-UTC}"
 
 
 def test_the_settings_at_the_top_are_those_there_are() -> None:

@@ -339,6 +339,27 @@ def test_a_zone_that_is_nearly_right_is_suggested(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("GMT+1", "Etc/GMT-1"),
+        ("UTC+02:00", "Etc/GMT-2"),
+        ("utc-5", "Etc/GMT+5"),
+        ("+14", "Etc/GMT-14"),
+        ("Etc/UTC+1", "Etc/GMT-1"),
+    ],
+)
+def test_an_offset_is_suggested_as_the_zone_that_has_it(write: Write, written: str, meant: str) -> None:
+    (fault,) = faults(write(f"[[ecu]]\nid = '216000000001'\ntimezone = '{written}'"))
+    assert f"(did you mean '{meant}', for UTC" in fault
+
+
+@pytest.mark.parametrize("written", ["GMT+5:30", "UTC-13", "+15", "GMT+99"])
+def test_an_offset_that_no_zone_is_named_after_is_not_taken_for_another(write: Write, written: str) -> None:
+    (fault,) = faults(write(f"[site]\ntimezone = '{written}'"))
+    assert "did you mean" not in fault
+
+
+@pytest.mark.parametrize(
     ("tz", "zone"),
     [("America/New_York", "America/New_York"), (":Asia/Tokyo", "Asia/Tokyo")]
     + [(other, "UTC") for other in ("", "CET-1CEST", "/etc/localtime", "Europe", ":")],
@@ -417,15 +438,18 @@ def test_what_the_section_lacks_is_told_with_the_variable_that_would_do(write: W
 def test_a_bad_value_of_a_variable_is_told_by_its_name(write: Write) -> None:
     environment = {**ENVIRONMENT, "INFLUXDB_URL": "db:8086"}
     assert faults(write(""), **environment) == [
-        "INFLUXDB_URL: expected an address as 'http://influxdb:8086', got 'db:8086'"
+        "INFLUXDB_URL: expected an address that begins with http:// or https:// (did you mean 'http://db:8086'?),"
+        " got 'db:8086'"
     ]
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "influxdb",
+        "",
         "ftp://a",
+        "me:secret@a",
+        "a/b",
         "http://",
         "http://a:x",
         "http://a:0",
@@ -437,7 +461,21 @@ def test_a_bad_value_of_a_variable_is_told_by_its_name(write: Write) -> None:
 )
 def test_a_url_must_be_one_of_http(write: Write, url: str) -> None:
     (fault,) = faults(write(INFLUXDB.replace("http://influxdb:8086", url)))
-    assert fault == f"influxdb.url: expected an address as 'http://influxdb:8086', got '{url}'"
+    shown = "" if "@" in url else f", got '{url}'"
+    assert fault == f"influxdb.url: expected an address that begins with http:// or https://{shown}"
+
+
+@pytest.mark.parametrize("line", ["[listen]\nhost = '192.168.1.300'", "[metrics]\nhost = '1.2.3.04'"])
+def test_four_numbers_that_are_no_address_are_told(write: Write, line: str) -> None:
+    (fault,) = faults(write(line))
+    assert "expected an address of this machine, as 192.168.1.10, got" in fault
+
+
+def test_what_goes_before_an_address_is_suggested(write: Write) -> None:
+    assert faults(write("[grafana]\nurl = 'grafana'")) == [
+        "grafana.url: expected an address that begins with http:// or https:// (did you mean 'http://grafana'?),"
+        " got 'grafana'"
+    ]
 
 
 @pytest.mark.parametrize("url", ["http://[::1]:8086", "https://db.example/influx", "http://10.0.0.2"])

@@ -164,7 +164,7 @@ def test_a_port_that_is_taken_ends_the_start_with_one_clear_line(tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         write_config(tmp_path, ports=(0, port, 0))
-        done = run_command("run", folder=tmp_path)
+        done = run_command("run", folder=tmp_path, environ={"TZ": "UTC"})
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     said = [line for line in done.stderr.splitlines() if "INFO" not in line]
@@ -197,7 +197,7 @@ def test_a_journal_that_cannot_be_opened_ends_the_start_with_one_clear_line(tmp_
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "journal.db").write_bytes(b"my shopping list\n" * 1000)
     write_config(tmp_path)
-    done = run_command("run", folder=tmp_path)
+    done = run_command("run", folder=tmp_path, environ={"TZ": "UTC"})
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if "INFO" not in line]
     assert len(said) == 1

@@ -266,7 +266,7 @@ async def test_the_zone_of_the_site_is_chosen_right_mistyped_or_forgotten(tmp_pa
     (forgotten,) = await settings.check(look(configured=unchosen))
     assert "UTC" in only([forgotten], Level.WARNING).found
     (mistyped,) = await settings.check(look(configured=unchosen, environ={"TZ": "Europe/Amsterdm"}))
-    assert "did you mean Europe/Amsterdam?" in only([mistyped], Level.WARNING).found
+    assert "did you mean 'Europe/Amsterdam'?" in only([mistyped], Level.WARNING).found
     (boards,) = await settings.check(look(path, environ={"TZ": ":Europe/Amsterdm"}))
     assert "the boards show UTC" in only([boards], Level.WARNING).meaning
     assert levels(await settings.check(look(path, environ={"TZ": ":Europe/Paris"}))) == [Level.OK]
