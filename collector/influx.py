@@ -303,6 +303,8 @@ class InfluxSink:
         own_words = exc.status == _REJECTED_BY_ANYONE or _is_influxdb_error(exc.body)
         if exc.status in _REJECTED and own_words and not nothing_sent:
             return SinkRejected(f"InfluxDB refused what was sent ({said})")
+        if exc.status == _MISSING and not own_words:
+            return self._stranger(f"with HTTP {exc.status}")
         remedy = _REMEDIES.get(exc.status, "")
         reason = f"InfluxDB at {self._url} can't be used ({said})" + (f"; {remedy}" if remedy else "")
         return SinkUnavailable(reason, _retry_after_s(exc.retry_after))

@@ -53,8 +53,10 @@ _PATIENCE_S = 5
 
 _REMEDIES = {
     "SQLITE_FULL": "the disk is full: make room for {path}",
-    "SQLITE_READONLY": "{path} is read-only: make it, the files beside it and its folder writable",
-    "SQLITE_CANTOPEN": "{path} cannot be opened: check that its folder exists and is writable",
+    "SQLITE_READONLY": "{path} is read-only for this user: run this as the service's user, who needs to own it, the"
+    " files beside it and its folder",
+    "SQLITE_CANTOPEN": "{path} cannot be opened: check that its folder exists, and run this as the service's user, who"
+    " needs to own both",
     "SQLITE_CORRUPT": "{path} is damaged: restore a backup, or move it away to begin a new one",
     "SQLITE_NOTADB": "{path} is no journal: restore a backup, or move it away to begin a new one",
     "SQLITE_BUSY": "{path} is locked by another program",
@@ -117,7 +119,11 @@ FAULTS = (sqlite3.Error, OSError, *_DAMAGE)
 
 def journal_error(fault: Exception, path: Path) -> JournalError:
     """Say of one of FAULTS what to do."""
-    name = "SQLITE_CORRUPT" if isinstance(fault, _DAMAGE) else str(getattr(fault, "sqlite_errorname", ""))
+    name = str(getattr(fault, "sqlite_errorname", ""))
+    if isinstance(fault, _DAMAGE):
+        name = "SQLITE_CORRUPT"
+    elif isinstance(fault, PermissionError):
+        name = "SQLITE_CANTOPEN"
     remedy = next((text for code, text in _REMEDIES.items() if name.startswith(code)), "")
     return JournalError(f"{remedy.format(path=path)} ({fault})" if remedy else f"{path}: {fault}")
 

@@ -41,7 +41,7 @@ def locked(journal: Path, purpose: str, *, patience_s: float = 0.0) -> Iterator[
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     except PermissionError as exc:
-        raise JournalError(f"{file}: {exc.strerror}; run this as the user that the service runs as") from exc
+        raise JournalError(f"{file}: {exc.strerror}; run this as the service's user") from exc
     except OSError as exc:
         raise JournalError(f"{file}: {exc.strerror}") from exc
     try:

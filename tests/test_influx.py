@@ -221,6 +221,7 @@ def test_a_long_text_of_the_server_is_cut_to_one_line(fake: FakeInflux) -> None:
     ("answer", "health", "told"),
     [
         (Answer(), page(200), "sign-in page"),
+        (Answer(), page(404), r"HTTP 404, as InfluxDB 2 never does; check influxdb\.url"),
         (Answer(), json_answer(200, {"status": "ok"}), "as InfluxDB 2 never does"),
         (Answer(), json_answer(200, {"name": "influxdb", "status": "fail", "message": "disk gone"}), "disk gone"),
         (Answer(), error(503, "starting"), "HTTP 503: starting"),

@@ -987,9 +987,7 @@ def test_a_read_only_journal_is_an_error_that_says_what_to_do_and_works_again_wh
         journal.close()
         path.chmod(0o400)
         for _ in range(2):
-            with pytest.raises(
-                JournalError, match="is read-only: make it, the files beside it and its folder writable"
-            ):
+            with pytest.raises(JournalError, match="is read-only for this user: run this as the service's user"):
                 journal.append([numbered(2)])
         for file in Path(name).iterdir():
             file.chmod(0o600)
@@ -997,8 +995,11 @@ def test_a_read_only_journal_is_an_error_that_says_what_to_do_and_works_again_wh
         assert rows(path, "select count(*) from record") == [(2,)]
         journal.close()
         Path(name).chmod(0o500)
-        with pytest.raises(JournalError, match="writable"):
+        with pytest.raises(JournalError, match="run this as the service's user"):
             journal.append([numbered(3)])
+        Path(name).chmod(0o000)
+        with pytest.raises(JournalError, match=r"cannot be opened: .* run this as the service's user"):
+            JournalReader(path)
         Path(name).chmod(0o700)
         journal.append([numbered(3)])
         journal.close()

@@ -61,7 +61,7 @@ def test_a_file_of_another_user_names_the_one_to_be(journal: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "open", denied)
     with (
-        pytest.raises(JournalError, match=r"run\.lock: Permission denied; run this as the user"),
+        pytest.raises(JournalError, match=r"lock: Permission denied; run this as the service's user"),
         locked(journal, "run"),
     ):
         pass

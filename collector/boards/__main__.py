@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if chosen.dashboards is None and chosen.alerting is None and chosen.roof is None:
         parser.error("nothing to write: give --dashboards, --alerting or --roof")
     try:
+        _check_there(chosen.dashboards, chosen.roof, chosen.alerting)
         config = Config() if chosen.builtin else load(chosen.config, environ, needs_token=False)
         names = configured_names(config)
         if chosen.dashboards is not None:
@@ -58,6 +59,12 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         _log.error("%s", exc)
         return 1
     return 0
+
+
+def _check_there(*folders: Path | None) -> None:
+    for folder in folders:
+        if folder is not None and not folder.is_dir():
+            raise CollectorError(f"there is no folder {folder}: make it, or name another one")
 
 
 def _write_alerting(folder: Path, names: Mapping[str, str], environ: Mapping[str, str] | None) -> None:

@@ -256,3 +256,17 @@ def test_the_command_writes_the_roof_of_a_configuration_for_its_buckets(tmp_path
 def test_without_a_configuration_the_roof_is_the_text(tmp_path: Path) -> None:
     assert main(["--builtin", "--roof", str(tmp_path)], {}) == 0
     assert [panel["type"] for panel in json.loads((tmp_path / "solar-roof.json").read_text())["panels"]] == ["text"]
+
+
+@pytest.mark.parametrize("option", ["--dashboards", "--alerting", "--roof"])
+def test_a_folder_that_is_not_there_is_told_before_anything_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, option: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "there").mkdir()
+    for missing in (tmp_path / "missing", tmp_path / "file"):
+        caplog.clear()
+        folders = {"--dashboards": tmp_path / "there", option: missing}
+        assert main(["--builtin", *(str(part) for pair in folders.items() for part in pair)], {}) == 1
+        assert caplog.messages == [f"there is no folder {missing}: make it, or name another one"]
+    assert list((tmp_path / "there").iterdir()) == []
