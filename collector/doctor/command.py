@@ -91,12 +91,20 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if outside is not None and arguments.config is None:
         # A configuration that happens to be here is this machine's, and says nothing of the other's ports.
         return _tell(_from_outside(outside, Listen()), arguments)
+    token_faults: Sequence[str] = ()
     try:
-        config = load(arguments.config)
+        config = load(arguments.config, needs_token=outside is None)
     except ConfigError as exc:
-        _say([_faulty(fault) for fault in exc.faults], as_one_object=arguments.json)
-        return _USAGE
-    return _tell(_from_outside(outside, config.listen) if outside else _examined(config, arguments), arguments)
+        try:
+            config = load(arguments.config, needs_token=False)
+        except ConfigError:
+            _say([_faulty(fault) for fault in exc.faults], as_one_object=arguments.json)
+            return _USAGE
+        token_faults = exc.faults
+    if outside:
+        return _tell(_from_outside(outside, config.listen), arguments)
+    code = _tell(_examined(config, arguments, token_faults), arguments)
+    return _USAGE if token_faults else code
 
 
 def _tell(findings: Sequence[Finding], arguments: argparse.Namespace) -> int:
@@ -117,7 +125,7 @@ def _from_outside(host: str, listen: Listen) -> list[Finding]:
     return trio.run(ports.from_outside, host, (*listen.data_ports, listen.control_port))
 
 
-def _examined(config: Config, arguments: argparse.Namespace) -> list[Finding]:
+def _examined(config: Config, arguments: argparse.Namespace, token_faults: Sequence[str]) -> list[Finding]:
     from collector.doctor.examine import CHECKS, examine, read_facts
     from collector.doctor.look import Look, in_container, own_addresses
 
@@ -129,6 +137,7 @@ def _examined(config: Config, arguments: argparse.Namespace) -> list[Finding]:
             os.environ,
             now,
             own_addresses(),
+            token_faults=tuple(token_faults),
             given=tuple(arguments.address),
             dns=arguments.dns,
             in_container=in_container(),

@@ -49,6 +49,8 @@ async def check(look: Look) -> list[Finding]:
                 "add an [influxdb] section when there is one; it then gets everything since the first record",
             )
         ]
+    if look.token_faults:
+        return [skipped(CHECK, f"{settings.url} was not asked anything, for want of a token", "see configuration")]
     return await trio.to_thread.run_sync(partial(_check, look, settings), abandon_on_cancel=True)
 
 

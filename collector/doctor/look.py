@@ -20,7 +20,8 @@ _MOST_ADDRESSES = 6
 class Look:
     """`addresses` are this machine's own as far as they are known, `given` those the owner named instead.
 
-    `dns` is the server to ask, an address and a port; None is whatever this machine asks. `now` is in ns since 1970.
+    `token_faults` is why the configuration has no token of InfluxDB's; what stands there instead is none. `dns` is the
+    server to ask, an address and a port; None is whatever this machine asks. `now` is in ns since 1970.
     """
 
     config: Config
@@ -28,6 +29,7 @@ class Look:
     environ: Mapping[str, str]
     now: int
     addresses: tuple[str, ...]
+    token_faults: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     dns: tuple[str, int] | None = None
     in_container: bool = False

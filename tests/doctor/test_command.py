@@ -94,6 +94,26 @@ def test_a_configuration_with_faults_is_told_fault_by_fault_with_exit_code_2(tmp
     assert run_command("doctor", folder=tmp_path).returncode == 2
 
 
+def test_a_token_that_is_not_to_be_had_hides_nothing_but_influxdb(tmp_path: Path) -> None:
+    write_config(tmp_path, '[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\n', ports=free_ports())
+    with DnsServer(rewritten) as server:
+        asked = ("doctor", "--json", "--dns", f"{server.where[0]}:{server.where[1]}")
+        for environ, fault in (
+            ({}, "influxdb.token: missing (or set INFLUXDB_TOKEN)"),
+            (
+                {"INFLUXDB_TOKEN_FILE": "/nowhere"},
+                "INFLUXDB_TOKEN_FILE: the file cannot be read: No such file or directory",
+            ),
+        ):
+            done = run_command(*asked, folder=tmp_path, environ=environ)
+            assert done.returncode == 2
+            findings = said(done.stdout)["findings"]
+            assert (findings[0]["level"], findings[0]["found"]) == ("failure", fault)
+            assert {finding["check"] for finding in findings} >= {"names", "ports", "journal", "grafana"}
+            (influxdb,) = [finding for finding in findings if finding["check"] == "influxdb"]
+            assert influxdb["level"] == "skipped"
+
+
 @pytest.mark.parametrize(
     "arguments", [["--dns", "pi.hole"], ["--dns", "192.0.2.1:0"], ["--address", "here"], ["--from-outside", ""]]
 )
