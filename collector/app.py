@@ -36,7 +36,7 @@ from collector.report import Figures, Place, disk_free_bytes, report_point
 from collector.rollup import Buckets, Rollups
 from collector.rollup_loop import CancellableSink, RollupLoop, ServiceLedger, ThreadedRollups
 from collector.server import Server
-from collector.watch import ClockWatch
+from collector.watch import ClockWatch, FirstRecords
 from collector.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ class Service:
             if self._sink and self._rollup_loop
             else None
         )
+        self._first = FirstRecords()
         self._clocks = ClockWatch(self._names, self._warn_of_clock)
         self._metrics_listeners: list[trio.SocketListener] = []
         self._stopping = trio.Event()
@@ -210,6 +211,7 @@ class Service:
             background.cancel_scope.cancel()
 
     def _on_stored(self, arrival: Arrival) -> None:
+        self._first.observe(arrival)
         self._clocks.observe(arrival)
         if self._writer:
             self._writer.wake()

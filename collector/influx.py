@@ -19,6 +19,7 @@ does. And so is a 400 that is not InfluxDB's: a server that wants https says it 
 """
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -51,6 +52,8 @@ from urllib3.exceptions import (
 )
 
 from collector.errors import SinkRejected, SinkUnavailable
+
+_log = logging.getLogger(__name__)
 
 _WEEK_S = 7 * 24 * 3600
 
@@ -257,6 +260,7 @@ class InfluxSink:
             raise self._no_bucket(bucket, missing) from None
         except InfluxDBError:  # without a status: the token does not see the organisation, or there is none
             raise self._no_bucket(bucket, missing) from None
+        _log.info("bucket made bucket=%s org=%s", bucket, self._org)
 
     def _no_bucket(self, bucket: str, missing: str) -> SinkUnavailable:
         if "organization" in missing:

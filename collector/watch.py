@@ -1,4 +1,6 @@
-"""Watches the gateways' clocks on what they send live, and warns with what would put them right."""
+"""Watches what the gateways send: tells in the log of the first record of each, and of a clock that is wrong with what
+would put it right.
+"""
 
 import logging
 from collections import deque
@@ -16,6 +18,35 @@ WINDOW_NS = 3600 * clock.NS
 LEAST_INTERVAL_NS = 60 * clock.NS
 # One word a day is enough about something that the owner may choose to live with.
 SILENCE_NS = 24 * 3600 * clock.NS
+
+# The gateways of a fleet all come within their five minutes; a line for each would bury what else is said at a start.
+FIRST_TOLD = 10
+FIRST_WITHIN_NS = 60 * clock.NS
+
+
+class FirstRecords:
+    """Tells of the first record of each gateway since the start; of more than FIRST_TOLD within a minute, how many."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._since = 0
+        self._found = 0
+
+    def observe(self, arrival: Arrival) -> None:
+        """Take note of a stored message; any ends the minute, and only a record is a gateway's first one."""
+        if not 0 <= arrival.received_at - self._since < FIRST_WITHIN_NS:
+            if self._found > FIRST_TOLD:
+                _log.info("first records of more gateways ecus=%d", self._found - FIRST_TOLD)
+            self._since, self._found = arrival.received_at, 0
+        message = arrival.message
+        if message.kind is not Kind.RECORD or not message.ecu or message.ecu in self._known:
+            return
+        self._known.add(message.ecu)
+        self._found += 1
+        if self._found <= FIRST_TOLD:
+            _log.info(
+                "first record ecu=%s time=%s peer=%s port=%d", message.ecu, message.time, arrival.peer, arrival.port
+            )
 
 
 class ClockWatch:

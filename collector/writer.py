@@ -35,6 +35,9 @@ LINGER_S = 1.0
 # A wake-up that was missed costs no more than this.
 LOOK_S = 10.0
 
+# Records that waited longer are a backlog, of which the end is worth a word.
+BACKLOG_NS = 60 * 10**9
+
 # An hour of the collector's own reports, one a minute, outlasts an outage; older ones are not worth keeping.
 OWN_LINES = 60
 
@@ -141,6 +144,9 @@ class Writer:
         self._own: deque[Point] = deque(maxlen=OWN_LINES)
         self._work = trio.Event()
         self._connected = False
+        self._reached = False
+        self._backlog_since = 0
+        self._backlog_delivered = 0
 
     def wake(self) -> None:
         """Say that there is something to deliver."""
@@ -162,6 +168,7 @@ class Writer:
                 if decoder is None:
                     decoder = RecordDecoder(self._names, await self._pending.novelties())
                 records = await self._pending.pending(limit)
+                self._note_backlog(records)
                 if not records and not self._own:
                     await self._wait_for_work()
                     continue
@@ -203,6 +210,7 @@ class Writer:
         self._note_recovery(len(batch.ids))
         if batch.ids:
             await self._pending.mark_delivered(batch.ids, self._now_ns(), batch.novelties, batch.days)
+            self._backlog_delivered += len(batch.ids) if self._backlog_since else 0
             self._on_delivered()
 
     async def _narrow_down(self, batch: _Batch, reason: str) -> None:
@@ -257,3 +265,18 @@ class Writer:
                 delivered,
             )
             self.health.error = None
+        elif not self._reached:
+            _log.info("InfluxDB reached first_batch_records=%d", delivered)
+        self._reached = True
+
+    def _note_backlog(self, records: Sequence[Stored]) -> None:
+        """A backlog ends when nothing waits any more that has waited for long."""
+        now = self._now_ns()
+        if records and records[0].received_at < now - BACKLOG_NS:
+            if not self._backlog_delivered:
+                self._backlog_since = now
+            return
+        if self._backlog_delivered:
+            took_s = (now - self._backlog_since) / 1e9
+            _log.info("backlog delivered records=%d took_s=%.0f", self._backlog_delivered, took_s)
+        self._backlog_since = self._backlog_delivered = 0

@@ -1,13 +1,14 @@
 """The watch on gateways' clocks: whom it warns, when, and when it keeps quiet."""
 
 import logging
+from collections.abc import Iterable
 
 import pytest
 
 from collector.clock import NS, Skew
 from collector.names import Names
 from collector.protocol.upload import LateGroup
-from collector.watch import ClockWatch
+from collector.watch import FIRST_TOLD, ClockWatch, FirstRecords
 from tests.samples import ECU, arrival, config, control, fill_up, frame, ns, yc600
 
 OTHER = "216000999999"
@@ -34,6 +35,39 @@ def live(watch: ClockWatch, times: list[str], *, ecu: str = ECU, begin: int = BE
     """One record every five minutes, the first at `begin`."""
     for position, time in enumerate(times):
         watch.observe(arrival(frame(time, yc600(), ecu=ecu), begin + 5 * MINUTE * position))
+
+
+def numbered(number: int) -> str:
+    return f"2160{number:08d}"
+
+
+def first(records: FirstRecords, numbers: Iterable[int], at: int) -> None:
+    for number in numbers:
+        records.observe(arrival(frame("20260621124000", yc600(), ecu=numbered(number)), at))
+
+
+def test_the_first_record_of_each_gateway_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    records = FirstRecords()
+    with caplog.at_level(logging.INFO):
+        for position in range(3):
+            records.observe(arrival(control("A101", ""), BEGIN))
+            first(records, (1, 2), BEGIN + position * 5 * MINUTE)
+    assert [message.partition(" peer=")[0] for message in caplog.messages] == [
+        f"first record ecu={numbered(number)} time=20260621124000" for number in (1, 2)
+    ]
+
+
+def test_of_a_fleet_that_comes_at_once_a_few_are_named_and_the_others_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    records = FirstRecords()
+    with caplog.at_level(logging.INFO):
+        for position in range(3):
+            first(records, range(5000), BEGIN + position * 5 * MINUTE)
+        first(records, range(5000, 5001), BEGIN + 15 * MINUTE)
+    assert len(caplog.messages) == FIRST_TOLD + 2
+    assert caplog.messages[FIRST_TOLD] == f"first records of more gateways ecus={5000 - FIRST_TOLD}"
+    assert f"ecu={numbered(5000)}" in caplog.messages[-1]
 
 
 def clock(hour: int, count: int = 3, day: str = "20260621") -> list[str]:

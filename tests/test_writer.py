@@ -275,6 +275,34 @@ async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(
     ]
 
 
+async def test_the_first_delivery_is_told_and_the_next_ones_are_not(
+    autojump_clock: MockClock, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "collector.writer")
+    for _ in range(3):
+        bench.journal.add(2)
+        await bench.run_until_done()
+    assert caplog.messages == ["InfluxDB reached first_batch_records=2"]
+
+
+async def test_the_end_of_a_backlog_is_told_once_with_all_that_was_in_it(
+    autojump_clock: MockClock, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "collector.writer")
+    bench.journal.add(BATCH_RECORDS * 2 + 7)
+    bench.sink.script = [None, *away(7)]
+    await trio.sleep(3600)
+    async with bench.running():
+        await bench.journal.empty.wait()
+        await trio.sleep(LOOK_S)
+    assert caplog.messages == [
+        "InfluxDB reached first_batch_records=500",
+        "InfluxDB unavailable, records are kept reason=not now",
+        "InfluxDB available again after_s=123 first_batch_records=500",
+        f"backlog delivered records={BATCH_RECORDS * 2 + 7} took_s=123",
+    ]
+
+
 async def test_health_has_the_latest_reason_and_when_it_began(autojump_clock: MockClock, bench: Bench) -> None:
     bench.journal.add(1)
     bench.sink.script = [SinkUnavailable("first"), *away(3)]
