@@ -43,7 +43,8 @@ class EcuFacts:
 
 @dataclass(slots=True)
 class Facts:
-    """`error` says why there is nothing else; `is_late`, that there was no time for more than `run`, or not for that.
+    """`error` says why there is nothing else, and `is_hidden` that this user may not look; `is_late`, that there was no
+    time for more than `run`, or not for that.
 
     `records_a_week` counts what was live, `span_ns` what that week had; `refused` is the newest that was turned
     away of each address, with how much of it is kept. `understood` is of how many of the `ecus` the latest day was
@@ -54,6 +55,7 @@ class Facts:
     exists: bool = False
     error: str | None = None
     is_damaged: bool = False
+    is_hidden: bool = False
     is_late: bool = False
     run: Mapping[str, object] = field(default_factory=dict)
     names_fingerprint: object = None
@@ -98,6 +100,7 @@ def gather(config: Config, now: int, *, thorough: bool = False) -> Facts:
             _understand(facts, reader, math.inf if thorough else time.monotonic() + DECODING_S)
     except (JournalError, OSError) as exc:
         facts.error = str(exc)
+        facts.is_hidden = isinstance(exc, PermissionError)
         facts.is_damaged = str(getattr(exc.__cause__, "sqlite_errorname", "")).startswith(_DAMAGED)
     return facts
 

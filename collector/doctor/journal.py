@@ -46,6 +46,9 @@ _RESTORE = (
 async def check(look: Look) -> list[Finding]:
     """The file, its folder and its disk, one after the other in a thread."""
     run = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
+    if look.facts.is_hidden:
+        found = f"{look.facts.path} is in a folder that this user may not look into"
+        return [skipped(CHECK, found, "run this as the service's user")]
     return [
         *await run(_file, look),
         *_service_says(look.facts),
@@ -117,8 +120,7 @@ def _service_says(facts: Facts) -> list[Finding]:
 
 def _folder(look: Look) -> list[Finding]:
     folder = look.facts.path.parent
-    # Not `Path.exists`, which raises for a folder below one that this user may not look into.
-    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110
+    while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
         times_s = _sync_times(folder)

@@ -194,3 +194,19 @@ def test_records_of_late_are_counted_without_reading_the_rest(tmp_path: Path) ->
             assert reader.live_count_since(at + since * NS) == 50 - since
         assert reader.received_span() == (at, at + 49 * NS)
     journal.close()
+
+
+async def test_a_journal_that_this_user_may_not_look_at_is_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    path = tmp_path / "journal.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "exists", denied)
+        looked = look(path)
+    (finding,) = await checked.check(looked)
+    assert finding.level is Level.SKIPPED
+    assert finding.found == f"{path} is in a folder that this user may not look into"
+    assert finding.remedy == "run this as the service's user"
