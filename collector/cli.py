@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="collector",
         description="Takes the APsystems cloud's place: answers the ECU, keeps every record, writes to InfluxDB 2.",
         epilog="`collector COMMAND --help` explains one. Exit codes: 0 fine, 1 a finding or a failed operation, 2"
-        " usage or configuration, 130 broken off with Ctrl-C.",
+        " usage or configuration, 130 or 143 broken off by Ctrl-C or a signal.",
     )
     parser.add_argument("--version", action="version", version=f"collector {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

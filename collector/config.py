@@ -327,6 +327,8 @@ def _fault(error: ErrorDetails, given: Mapping[_Location, str]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key{_did_you_mean(location)}"
     if error["type"] == "missing":
+        if location == ("influxdb", "token"):
+            return f"{where}: missing (or set token_file, INFLUXDB_TOKEN or INFLUXDB_TOKEN_FILE)"
         variable = _VARIABLES.get(str(location[-1])) if location[0] == "influxdb" else None
         return f"{where}: missing" + (f" (or set {variable})" if variable else "")
     section, key = location[0], location[-1]

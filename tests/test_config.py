@@ -431,7 +431,7 @@ def test_what_the_section_lacks_is_told_with_the_variable_that_would_do(write: W
     assert faults(write("[influxdb]")) == [
         "influxdb.url: missing (or set INFLUXDB_URL)",
         "influxdb.org: missing (or set INFLUXDB_ORG)",
-        "influxdb.token: missing (or set INFLUXDB_TOKEN)",
+        "influxdb.token: missing (or set token_file, INFLUXDB_TOKEN or INFLUXDB_TOKEN_FILE)",
     ]
 
 

@@ -99,7 +99,7 @@ def test_a_token_that_is_not_to_be_had_hides_nothing_but_influxdb(tmp_path: Path
     with DnsServer(rewritten) as server:
         asked = ("doctor", "--json", "--dns", f"{server.where[0]}:{server.where[1]}")
         for environ, fault in (
-            ({}, "influxdb.token: missing (or set INFLUXDB_TOKEN)"),
+            ({}, "influxdb.token: missing (or set token_file, INFLUXDB_TOKEN or INFLUXDB_TOKEN_FILE)"),
             (
                 {"INFLUXDB_TOKEN_FILE": "/nowhere"},
                 "INFLUXDB_TOKEN_FILE: the file cannot be read: No such file or directory",
