@@ -5,6 +5,7 @@ A machine without InfluxDB skips these tests and says why; with `REQUIRE_INFLUXD
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -63,6 +64,18 @@ def _without(missing: ServerMissing) -> NoReturn:
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command; its exit code, output and errors."""
     return partial(outcome, capsys)
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """Signals that end a process do, in this one and its children, also where these tests run in the background or by
+    `nohup`; and what a test makes of them goes with it.
+    """
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ending}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import IO, Any
@@ -311,15 +311,6 @@ class Interruption(MetaPathFinder):
     def find_spec(self, fullname: str, *_more: object) -> None:
         if fullname == "collector.cli":
             raise KeyboardInterrupt
-
-
-@pytest.fixture
-def own_signals() -> Iterator[None]:
-    """What the program does with the signals that end it goes with the test."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def interrupted(*_: object) -> None:

@@ -328,6 +328,7 @@ def test_standard_output_that_nobody_reads_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (FINE, b"")
 
 
+@pytest.mark.usefixtures("own_signals")
 @pytest.mark.parametrize(
     ("form", "number"),
     [*((form, signal.SIGINT) for form in FORMS), ("csv", signal.SIGTERM), ("csv", signal.SIGHUP)],

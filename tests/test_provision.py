@@ -385,6 +385,7 @@ def test_a_secret_that_is_no_text_is_left_alone_and_a_token_is_replaced(
         opened.connect()
 
 
+@pytest.mark.usefixtures("own_signals")
 def test_an_interruption_while_the_database_hangs_is_no_traceback(folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "collector.provision", "accounts", str(folder)]
     with FakeInflux(Answer(hang=True)) as hanging:
