@@ -212,7 +212,7 @@ def _run(arguments: argparse.Namespace) -> int:
     config = load(arguments.config)
     _log_to_stderr(logging.DEBUG if arguments.verbose else logging.INFO)
     log = logging.getLogger("collector.cli")
-    chosen = arguments.config or find()
+    chosen = arguments.config or find() or "none"
     influxdb = config.influxdb.url if config.influxdb else "none, the journal alone"
     log.info(
         "starting version=%s config=%s journal=%s timezone=%s influxdb=%s",

@@ -86,6 +86,7 @@ class Status:
     state: str = "unknown"
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    has_influxdb: bool = True
     pending: int = 0
     set_aside: int = 0
     refused: int = 0
@@ -103,7 +104,7 @@ def gather(config: Config, now: int, *, brief: bool = False) -> Status:
     """Look at the journal at the instant `now` (ns); never raises. `brief` leaves the gateways out, which takes no time
     at all.
     """
-    status = Status()
+    status = Status(has_influxdb=config.influxdb is not None)
     try:
         with JournalReader(config.journal.path) as reader:
             _look(status, reader, config, now, brief=brief)

@@ -334,11 +334,16 @@ def shown(status: Status) -> str:
 
 def test_the_view_shows_health_problems_gateways_and_inverters(journal: Journal) -> None:
     store(journal, frame("20260621124000", yc600(), yc600("408000000002", ac_power_w=None)))
-    text = shown(look(journal, inverter=({"id": UID, "name": "Attic"},)))
+    text = shown(look(journal, inverter=({"id": UID, "name": "Attic"},), influxdb=INFLUXDB))
     assert text.startswith("healthy, never started\nrecords waiting for InfluxDB: 1, set aside: 0, turned away: 0\n")
     assert f"ECU {ECU} ({ECU}): today 0.008 kWh, 1 records" in text
     assert f"Attic ({UID})" in text
     assert "45.1" in text
+
+
+def test_records_wait_for_no_influxdb_that_is_not_there(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600()))
+    assert "\nrecords kept until an InfluxDB is configured: 1, set aside: 0," in shown(look(journal))
 
 
 def test_the_view_of_an_empty_or_broken_journal_is_no_error(journal: Journal, tmp_path: Path) -> None:
