@@ -9,7 +9,6 @@ whole, and nothing that was there before is ever overwritten.
 
 import csv
 import errno
-import os
 import shutil
 import sys
 from collections import Counter, defaultdict
@@ -19,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from collector import durable
 from collector.errors import CollectorError
 from collector.export import field_value
 from collector.points import SCHEMA, LineWriter, Point, Tags, rfc3339, tag_value
@@ -250,11 +250,7 @@ def _refuse(out: Path, place: Path, *, folder: bool) -> None:
 def _sync(place: Path) -> None:
     """A name that is right after a power cut, with nothing in it, would be taken for the whole."""
     for path in (*place.iterdir(), place) if place.is_dir() else (place,):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync(path)
 
 
 def _settle(place: Path, out: Path) -> None:
@@ -262,6 +258,7 @@ def _settle(place: Path, out: Path) -> None:
     if place.is_file() and out.exists():
         raise CollectorError(f"{out} has come meanwhile, and nothing is overwritten: name another one")
     place.rename(out)
+    durable.sync(out.parent)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import urllib3
 
-from collector import config
+from collector import config, durable
 from collector.errors import CollectorError, ConfigError, SinkUnavailable
 from collector.influx import InfluxSink
 
@@ -291,11 +291,7 @@ def _store(path: Path, secret: str, mode: int) -> None:
         os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.sync(path.parent)
 
 
 def _run(step: str, folder: Path, environ: Mapping[str, str]) -> None:

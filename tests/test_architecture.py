@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.influx": {"influxdb_client", "urllib3"},
     "collector.points": set(),
     "collector.daily": set(),
+    "collector.durable": set(),
     "collector.rollup": set(),
     "collector.report": {"astral"},
     "collector.watch": set(),

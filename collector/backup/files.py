@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from collector import durable
 from collector.errors import CollectorError, JournalError
 
 _PREFIX, _SUFFIX = ".collector-", ".part"
@@ -88,11 +89,7 @@ def put(finished: Path, place: Path) -> None:
         if place.exists():
             raise taken(place) from None
         finished.rename(place)
-    folder = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.sync(place.parent)
 
 
 def is_there(path: Path) -> bool:

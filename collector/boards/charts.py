@@ -10,6 +10,13 @@ from collector.boards.parts import GAP_MS, PLUGIN_VERSION, POWER, Json, fixed, o
 # Colours by place: by name two inverters of a roof would have the same one now and then, and could not be told apart.
 DISTINCT: Json = {"mode": "palette-classic"}
 
+# What a tooltip tells: every curve at that time, the highest first.
+_ALL_AT_ONCE: Json = {"hideZeros": False, "mode": "multi", "sort": "desc"}
+
+
+def _legend(*, shown: bool = True) -> Json:
+    return {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": shown}
+
 
 def stat(
     title: str,
@@ -119,8 +126,8 @@ def time_series(
         description,
         queries,
         options={
-            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": legend},
-            "tooltip": {"hideZeros": False, "mode": "multi", "sort": "desc"},
+            "legend": _legend(shown=legend),
+            "tooltip": _ALL_AT_ONCE,
         },
         defaults={
             "color": DISTINCT,
@@ -160,7 +167,7 @@ def bar_chart(
             "barWidth": 0.9,
             "fullHighlight": False,
             "groupWidth": 0.8,
-            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": legend},
+            "legend": _legend(shown=legend),
             "orientation": "horizontal" if horizontal else "auto",
             "showValue": "never",
             "stacking": "normal" if stacked else "none",
@@ -313,8 +320,8 @@ def trend(
         description,
         queries,
         options={
-            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
-            "tooltip": {"hideZeros": False, "mode": "multi", "sort": "desc"},
+            "legend": _legend(),
+            "tooltip": _ALL_AT_ONCE,
             "xField": x,
         },
         defaults={
@@ -350,7 +357,7 @@ def xy_chart(
         description,
         queries,
         options={
-            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
+            "legend": _legend(),
             # Other mappings end in an error message.
             "mapping": "auto",
             "series": [{}],
