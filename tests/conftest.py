@@ -9,11 +9,13 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from tests.commands import Run, outcome
+from tests.disks import mounted
 from tests.influxdb_server import Api, InfluxServer, ServerMissing, own_server, shared_server
 
 
@@ -64,6 +66,13 @@ def _without(missing: ServerMissing) -> NoReturn:
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command; its exit code, output and errors."""
     return partial(outcome, capsys)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with enough room to be called healthy, and little enough to be filled up."""
+    with mounted(tmp_path / "small", "130m") as folder:
+        yield folder
 
 
 @pytest.fixture

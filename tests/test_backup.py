@@ -22,11 +22,10 @@ from collector.errors import CollectorError
 from collector.journal import Journal
 from collector.journal_reader import JournalReader
 from tests.commands import Run, without_settings
+from tests.disks import fill
 from tests.running import Collector
 from tests.samples import ECU, arrival, frame, ns, yc600
-from tests.test_crash import ACKNOWLEDGED, RECORD, Load, fill, small_disk
-
-__all__ = ["small_disk"]
+from tests.test_crash import ACKNOWLEDGED, RECORD, Load
 
 OTHER = "216000999999"
 TOKEN = "very-secret-token"

@@ -4,13 +4,11 @@ mean it no good: what it acknowledged is in the journal.
 
 import contextlib
 import resource
-import shutil
 import socket
 import sqlite3
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +17,7 @@ import pytest
 from collector.journal import log_path
 from collector.journal_reader import JournalReader
 from collector.protocol.messages import Kind
+from tests.disks import fill
 from tests.protocol.helpers import POLL, TIME, YC600, record
 from tests.running import END_S, Collector, run_command, write_config
 
@@ -213,32 +212,6 @@ def until(true: Callable[[], bool], within_s: float = END_S) -> None:
     while not true():
         assert time.monotonic() < deadline
         threading.Event().wait(0.05)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with enough room to be called healthy, and little enough to be filled up."""
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if mount is None or umount is None:
-        pytest.skip("no program to mount a file system with")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=130m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run([umount, "--lazy", str(folder)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all the room that is left, and return the file that has it."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(b"\0" * 65_536):
-            pass
-    return ballast
 
 
 def test_on_a_full_disk_there_is_no_answer_and_status_says_so_and_room_is_all_it_needs(small_disk: Path) -> None:

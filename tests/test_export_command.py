@@ -18,6 +18,7 @@ from collector.cli import FINDING, FINE, USAGE
 from collector.errors import CollectorError
 from collector.journal import Journal
 from tests.commands import Answer, Run, outcome, without_settings
+from tests.disks import mounted
 from tests.running import Collector, own_environ, run_command
 from tests.samples import ECU, arrival, day_times, frame, ns, versions, yc600
 
@@ -262,19 +263,10 @@ def test_parquet_without_pyarrow_says_how_to_get_it(folder: Path, run: Run, monk
 
 
 @pytest.fixture
-def small_disk(folder: Path) -> Iterator[Path]:
+def tiny_disk(folder: Path) -> Iterator[Path]:
     """A file system of 128 kB."""
-    place = folder / "small"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if mount is None:
-        pytest.skip("no program to mount a file system with")
-    command = [mount, "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
-    yield place
-    subprocess.run([str(shutil.which("umount")), "--lazy", str(place)], check=True)
+    with mounted(folder / "tiny", "128k") as place:
+        yield place
 
 
 def store_days(days: int) -> None:
@@ -283,20 +275,20 @@ def store_days(days: int) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_full_disk_leaves_nothing_and_says_so(run: Run, small_disk: Path, form: str) -> None:
+def test_a_full_disk_leaves_nothing_and_says_so(run: Run, tiny_disk: Path, form: str) -> None:
     store_days(15)
-    (small_disk / "mine").write_bytes(bytes(100_000))
-    code, out, err = run("--format", form, "small/out")
+    (tiny_disk / "mine").write_bytes(bytes(100_000))
+    code, out, err = run("--format", form, "tiny/out")
     assert (code, out) == (FINDING, "")
-    assert err == f"collector: the disk is full: make room for {small_disk / 'out'}; nothing of it was kept\n"
-    assert left(small_disk) == ["mine"]
-    (small_disk / "mine").unlink()
-    assert run("--format", form, "--measurements", "ecu", "--to", "2026-05-01", "small/out")[0] == FINE
+    assert err == f"collector: the disk is full: make room for {tiny_disk / 'out'}; nothing of it was kept\n"
+    assert left(tiny_disk) == ["mine"]
+    (tiny_disk / "mine").unlink()
+    assert run("--format", form, "--measurements", "ecu", "--to", "2026-05-01", "tiny/out")[0] == FINE
 
 
-def test_standard_output_on_a_full_disk_is_one_line(small_disk: Path) -> None:
+def test_standard_output_on_a_full_disk_is_one_line(tiny_disk: Path) -> None:
     store_days(3)
-    with (small_disk / "solar.lp").open("wb") as stream:
+    with (tiny_disk / "solar.lp").open("wb") as stream:
         done = subprocess.run(
             [sys.executable, "-m", "collector", "export", "--format", "line-protocol", "-"],
             env=own_environ(),

@@ -29,6 +29,7 @@ from collector.journal import REFUSED_BYTES, REFUSED_KEPT, Arrival, Journal, log
 from collector.journal_reader import JournalReader, Refusal, SetAside
 from collector.journal_schema import SCHEMA_VERSION
 from collector.protocol.messages import Kind, read
+from tests.disks import mounted, remount
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, YC600, control, record
 
 SECOND = 1_000_000_000
@@ -903,23 +904,11 @@ class Disk:
         self.mend = mend
 
 
-def _mount(*arguments: str) -> None:
-    program = shutil.which("mount")
-    if program is None:
-        pytest.skip("no program to mount a file system with")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
-
-
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Disk]:
+def tiny_disk(tmp_path: Path) -> Iterator[Disk]:
     """A file system of a megabyte, which is full soon, and four times as large when mended."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    _mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder))
-    yield Disk(folder, lambda: None, lambda: _mount("-o", "remount,size=4m", str(folder)))
-    subprocess.run([str(shutil.which("umount")), "--lazy", str(folder)], check=True)
+    with mounted(tmp_path / "tiny", "1m") as folder:
+        yield Disk(folder, lambda: None, lambda: remount(folder, "size=4m"))
 
 
 @pytest.fixture
@@ -935,7 +924,7 @@ def limited_disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.mark.parametrize(
-    ("disk", "remedy"), [("small_disk", "the disk is full: make room for"), ("limited_disk", "check the disk")]
+    ("disk", "remedy"), [("tiny_disk", "the disk is full: make room for"), ("limited_disk", "check the disk")]
 )
 def test_on_a_full_disk_nothing_acknowledged_is_missing_and_a_mended_one_needs_no_restart(
     disk: str, remedy: str, request: pytest.FixtureRequest

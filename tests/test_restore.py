@@ -32,12 +32,11 @@ from collector.journal_schema import SCHEMA_VERSION
 from collector.replay_command import replay
 from tests.commands import Run, without_settings
 from tests.conftest import Influx
+from tests.disks import fill
 from tests.rolling import Yard
 from tests.running import Collector
 from tests.samples import ECU, UID, arrival, frame, ns, yc600
-from tests.test_crash import RECORD, fill, small_disk
-
-__all__ = ["small_disk"]
+from tests.test_crash import RECORD
 
 OLD = Path(__file__).parent / "journals" / "schema-1.db"
 CONFIG = """[influxdb]

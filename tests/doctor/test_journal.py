@@ -1,9 +1,7 @@
 """The journal's file, its folder and its disk in each state that an owner can meet."""
 
-import contextlib
 import errno
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from collector.doctor.facts import Facts
 from collector.doctor.findings import Finding, Level
 from collector.journal import Journal
 from collector.journal_reader import JournalReader
+from tests.disks import fill, mounted, remount
 from tests.doctor.looking import levels, look, note, only, store
 from tests.samples import arrival, frame, ns, yc600
 
@@ -94,31 +93,19 @@ async def test_what_the_service_says_of_its_journal_is_passed_on(tmp_path: Path)
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of a megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if mount is None or umount is None:
-        pytest.skip("no program to mount a file system with")
-    command = [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run([umount, "--lazy", str(folder)], check=True)
+    with mounted(tmp_path / "tiny", "1m") as folder:
+        yield folder
 
 
-async def test_a_full_disk_is_named_and_room_mends_it(small_disk: Path) -> None:
-    path = small_disk / "journal.db"
+async def test_a_full_disk_is_named_and_room_mends_it(tiny_disk: Path) -> None:
+    path = tiny_disk / "journal.db"
     store(path, round_at(1), received_at=[time.time_ns()])
-    ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(b"\0" * 4096):
-            pass
+    ballast = fill(tiny_disk)
     *unread, full, almost = [finding for finding in await found(path) if finding.level is Level.FAILURE]
     assert not any("backup" in finding.remedy for finding in unread)
-    assert full.found == f"the disk with {small_disk} is full"
+    assert full.found == f"the disk with {tiny_disk} is full"
     assert "without a restart" in full.remedy
     assert "0.0 of 1.0 MiB" in almost.found
     ballast.unlink()
@@ -126,11 +113,11 @@ async def test_a_full_disk_is_named_and_room_mends_it(small_disk: Path) -> None:
 
 
 @pytest.fixture
-def read_only_disk(small_disk: Path) -> Path:
+def read_only_disk(tiny_disk: Path) -> Path:
     """The same after a fault, as systems mount a disk whose files they no longer trust."""
-    store(small_disk / "journal.db", round_at(1), received_at=[time.time_ns()])
-    subprocess.run([str(shutil.which("mount")), "-o", "remount,ro", str(small_disk)], check=True)
-    return small_disk
+    store(tiny_disk / "journal.db", round_at(1), received_at=[time.time_ns()])
+    remount(tiny_disk, "ro")
+    return tiny_disk
 
 
 async def test_a_disk_that_is_read_only_is_named(read_only_disk: Path) -> None:
