@@ -1,0 +1,449 @@
+"""What the journal promises: a record once however often it comes, and what is to be known of it afterwards.
+
+Everything here is the real SQLite on a real disk.
+"""
+
+import contextlib
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.errors import JournalError
+from collector.journal import REFUSED_BYTES, REFUSED_KEPT, Arrival, Journal
+from collector.journal_reader import JournalReader, Refusal, SetAside
+from collector.protocol.messages import Kind
+from tests.journal.helpers import OTHER_ECU, RECEIVED, SECOND, Spy, arrival, kept_ids, numbered, rows
+from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, YC600, control, record
+
+# What is kept
+
+
+def test_a_record_comes_back_byte_for_byte(journal: Journal, reader: JournalReader) -> None:
+    raw = record(YC600).encode()
+    journal.append([arrival(raw)])
+    (kept,) = reader.pending(10)
+    assert (kept.raw, kept.ecu, kept.time, kept.kind, kept.received_at) == (raw, ECU, TIME, Kind.RECORD, RECEIVED)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200), max_size=20, unique=True))
+@settings(max_examples=30, deadline=None)
+def test_any_bytes_come_back_as_they_were_before_and_after_delivery(raws: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "journal.db")
+        journal.append([arrival(b"APS" + raw) for raw in raws])
+        journal.mark_delivered(range(1, len(raws) + 1), RECEIVED)
+        journal.close()
+        with JournalReader(journal.path) as reader:
+            everything = reader.for_replay("", ("", "~"), (0, 2 * RECEIVED))
+            assert {kept.raw for kept in everything} <= {b"APS" + raw for raw in raws}
+            assert reader.count("") == len(raws)
+
+
+def test_a_repeat_is_kept_once_and_counted(journal: Journal, reader: JournalReader, path: Path) -> None:
+    raw = record(YC600)
+    journal.append([arrival(raw)])
+    journal.append([arrival(raw, RECEIVED + SECOND), arrival(raw, RECEIVED + 2 * SECOND, peer="192.0.2.8")])
+    assert reader.pending_count() == 1
+    assert rows(path, "select received_at, peer, repeats, repeated_at from record") == [
+        (RECEIVED, "192.0.2.7", 2, RECEIVED + 2 * SECOND)
+    ]
+
+
+def test_the_same_time_stamp_with_other_bytes_is_another_record(journal: Journal, reader: JournalReader) -> None:
+    journal.append([arrival(record(YC600)), arrival(record(YC600, YC600.replace("4080", "4081")))])
+    assert len(reader.pending(10)) == 2
+
+
+def test_the_same_bytes_of_another_gateway_are_another_record(journal: Journal, reader: JournalReader) -> None:
+    journal.append([arrival(record(YC600)), arrival(record(YC600, ecu=OTHER_ECU))])
+    assert [gateway.ecu for gateway in reader.gateways()] == [ECU, OTHER_ECU]
+    assert [reader.record_count(ecu) for ecu in (ECU, OTHER_ECU)] == [1, 1]
+
+
+def test_a_repeat_of_a_delivered_record_is_not_delivered_again(journal: Journal, reader: JournalReader) -> None:
+    journal.append([arrival(record(YC600))])
+    journal.mark_delivered([1], RECEIVED)
+    journal.append([arrival(record(YC600))])
+    assert reader.pending_count() == 0
+
+
+def test_questions_are_kept_but_wait_for_nothing(journal: Journal, reader: JournalReader) -> None:
+    journal.append([arrival(POLL), arrival(POLL), arrival(NIGHT_QUERY)])
+    assert reader.pending_count() == 0
+    assert reader.count(ECU) == 2
+    assert reader.record_count(ECU) == 0
+
+
+def test_a_message_that_nobody_understands_is_kept_and_set_aside_with_the_reason(
+    journal: Journal, reader: JournalReader
+) -> None:
+    journal.append([arrival(b"APS18 no one knows")])
+    assert reader.pending_count() == 0
+    assert reader.set_aside_reasons(5) == [("no time stamp of a record where one should be", 1)]
+
+
+def test_the_order_of_arrival_is_the_order_of_delivery_whatever_the_time_stamps(
+    journal: Journal, reader: JournalReader
+) -> None:
+    journal.append([numbered(3), numbered(1)])
+    journal.append([numbered(2)])
+    assert [int(kept.time) - 20260621000000 for kept in reader.pending(10)] == [3, 1, 2]
+    assert [int(kept.time) - 20260621000000 for kept in reader.pending(2)] == [3, 1]
+
+
+def test_when_a_gateway_was_heard_first_and_last_is_remembered(journal: Journal, reader: JournalReader) -> None:
+    journal.append([arrival(POLL, RECEIVED), arrival(POLL, RECEIVED + 900 * SECOND, peer="192.0.2.99")])
+    (gateway,) = reader.gateways()
+    assert (gateway.first_seen_at, gateway.last_seen_at) == (RECEIVED, RECEIVED + 900 * SECOND)
+    assert (gateway.peer, gateway.newest_time) == ("192.0.2.99", "")
+
+
+# Delivery
+
+
+def test_a_delivered_record_is_packed_and_reads_the_same(journal: Journal, reader: JournalReader, path: Path) -> None:
+    raw = record(*[YC600] * 20)
+    journal.append([arrival(raw)])
+    journal.mark_delivered([1], RECEIVED + SECOND)
+    ((packed, stored_bytes, delivered_at),) = rows(path, "select packed, length(raw), delivered_at from record")
+    assert (packed, delivered_at) == (1, RECEIVED + SECOND)
+    assert isinstance(stored_bytes, int)
+    assert stored_bytes < len(raw) / 5
+    (kept,) = reader.for_replay(ECU, ("", "~"), (0, 0))
+    assert kept.raw == raw.encode()
+
+
+def test_a_record_that_is_delivered_twice_is_packed_once(journal: Journal, reader: JournalReader) -> None:
+    journal.append([arrival(record(YC600))])
+    for later in (1, 2):
+        journal.mark_delivered([1], RECEIVED + later)
+    (kept,) = reader.for_replay(ECU, ("", "~"), (0, 0))
+    assert kept.raw == record(YC600).encode()
+
+
+def test_what_is_set_aside_no_longer_waits_and_its_bytes_stay(journal: Journal, reader: JournalReader) -> None:
+    journal.append([numbered(1), numbered(2), numbered(3)])
+    journal.set_aside(2, "InfluxDB will not have it")
+    assert [kept.id for kept in reader.pending(10)] == [1, 3]
+    assert reader.set_aside_ids() == {2}
+    assert reader.set_aside_count() == 1
+    assert len(list(reader.for_replay(ECU, ("", "~"), (0, 0)))) == 3
+
+
+def test_what_is_put_back_counts_as_delivered_and_nothing_else_changes(
+    journal: Journal, reader: JournalReader, path: Path
+) -> None:
+    journal.append([numbered(1), numbered(2), numbered(3)])
+    journal.set_aside(2, "a reason")
+    journal.put_back([1, 2, 99], RECEIVED)
+    assert rows(path, "select id, delivered_at, set_aside from record order by id") == [
+        (1, None, None),
+        (2, RECEIVED, None),
+        (3, None, None),
+    ]
+    assert reader.pending_count() == 2
+
+
+def test_novelties_are_kept_with_the_record_that_was_first(journal: Journal, reader: JournalReader) -> None:
+    journal.append([numbered(1), numbered(2)])
+    journal.mark_delivered([1], RECEIVED, [(ECU, "inverter", "408000000001", 1)])
+    journal.mark_delivered([2], RECEIVED, [(ECU, "inverter", "408000000001", 2)])
+    assert reader.novelties() == {(ECU, "inverter", "408000000001"): 1}
+
+
+def marks(reader: JournalReader) -> dict[tuple[str, str], int]:
+    return {(mark.ecu, mark.day): mark.id for mark in reader.stale_days()}
+
+
+def test_a_delivery_marks_its_days_or_delivers_nothing(journal: Journal, reader: JournalReader, path: Path) -> None:
+    journal.append([numbered(1), numbered(2)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("create trigger full before insert on stale_day begin select raise(abort, 'no room'); end")
+        with pytest.raises(JournalError, match="no room"):
+            journal.mark_delivered([1, 2], RECEIVED, days=[(ECU, "2026-06-21")])
+        assert reader.pending_count() == 2
+        db.execute("drop trigger full")
+    journal.mark_delivered([1, 2], RECEIVED, days=[(ECU, "2026-06-21"), (OTHER_ECU, "2026-06-20")])
+    assert reader.pending_count() == 0
+    assert [(mark.ecu, mark.day, mark.first_marked_at, mark.marked_at) for mark in reader.stale_days()] == [
+        (ECU, "2026-06-21", RECEIVED, RECEIVED),
+        (OTHER_ECU, "2026-06-20", RECEIVED, RECEIVED),
+    ]
+    assert reader.stale_days_count() == 2
+    assert [mark.day for mark in reader.stale_days(1)] == ["2026-06-21"]
+
+
+def test_a_mark_that_was_renewed_is_not_taken_back_with_the_one_before(journal: Journal, reader: JournalReader) -> None:
+    day = (ECU, "2026-06-21")
+    journal.mark_delivered((), RECEIVED, days=[day])
+    before = marks(reader)[day]
+    journal.mark_delivered((), RECEIVED + 5, days=[day])
+    journal.clear_days([before])
+    (mark,) = reader.stale_days()
+    assert (mark.first_marked_at, mark.marked_at) == (RECEIVED, RECEIVED + 5)
+    journal.clear_days([mark.id])
+    assert marks(reader) == {}
+    # Nor is it when the day was clean in between.
+    journal.mark_delivered((), RECEIVED + 9, days=[day])
+    journal.clear_days([before, mark.id])
+    assert list(marks(reader)) == [day]
+
+
+def test_marks_are_found_by_gateway_and_span_of_days(journal: Journal, reader: JournalReader) -> None:
+    days = [f"2026-06-{day}" for day in range(10, 30)]
+    journal.mark_days([(ecu, day) for ecu in (ECU, OTHER_ECU, "A'B") for day in days], RECEIVED)
+    numbers = marks(reader)
+    assert reader.marks_between([ECU, "A'B"], "2026-06-12", "2026-06-13") == [
+        numbers[ecu, day] for ecu in (ECU, "A'B") for day in ("2026-06-12", "2026-06-13")
+    ]
+    assert reader.marks_between([], "2026-06-12", "2026-06-13") == []
+
+
+def test_a_zone_is_settled_with_the_days_to_compute_unless_another_was_begun(
+    journal: Journal, reader: JournalReader
+) -> None:
+    journal.mark_delivered((), RECEIVED, days=[(ECU, "2026-06-21"), (OTHER_ECU, "2026-06-21")])
+    journal.begin_zone(ECU, "Europe/Amsterdam")
+    assert reader.rollup_zones() == {}
+    journal.settle_zone(ECU, "Europe/Amsterdam", ["2026-06-20"], RECEIVED)
+    assert reader.rollup_zones() == {ECU: "Europe/Amsterdam"}
+    # What was delivered since these days were looked up keeps its mark.
+    assert set(marks(reader)) == {(ECU, "2026-06-20"), (ECU, "2026-06-21"), (OTHER_ECU, "2026-06-21")}
+    journal.begin_zone(ECU, "Etc/GMT-1")
+    journal.settle_zone(ECU, "Europe/Amsterdam", [], RECEIVED)
+    assert reader.rollup_zones() == {}
+
+
+def test_purging_takes_old_delivered_records_and_never_one_that_waits_or_was_set_aside(
+    journal: Journal, reader: JournalReader
+) -> None:
+    journal.append([numbered(number) for number in range(1, 7)])
+    journal.mark_delivered([1, 2, 5], RECEIVED)
+    journal.set_aside(3, "a reason")
+    journal.purge(RECEIVED + 5)
+    assert kept_ids(reader) == [3, 4, 5, 6], "the fifth is too young, the third and fourth are not delivered"
+    (gateway,) = reader.gateways()
+    assert gateway.purged_time == "20260621000002"
+
+
+def test_purging_goes_in_small_steps_and_past_what_has_to_stay(journal: Journal, reader: JournalReader) -> None:
+    journal.append([numbered(number) for number in range(1, 11)])
+    journal.mark_delivered([2, 8, 9], RECEIVED)
+    assert journal.purge(2 * RECEIVED, 0, most=4) == 4
+    assert kept_ids(reader) == [1, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert journal.purge(2 * RECEIVED, 4, most=4) == 8
+    assert journal.purge(2 * RECEIVED, 8, most=4) is None
+    assert kept_ids(reader) == [1, 3, 4, 5, 6, 7, 10]
+
+
+def test_a_clock_that_was_set_back_or_ahead_costs_no_young_record(journal: Journal, reader: JournalReader) -> None:
+    ages = [90, 80, -300, 70, 60, 20, 75, 10, 0]
+    journal.append([arrival(numbered(age).message.raw, RECEIVED - age * SECOND) for age in ages])
+    journal.mark_delivered(range(1, 10), RECEIVED)
+    journal.purge(RECEIVED - 30 * SECOND)
+    young = {1 + place for place, age in enumerate(ages) if age <= 30}
+    assert young <= set(kept_ids(reader))
+    journal.purge(RECEIVED + SECOND)
+    assert kept_ids(reader) == [3], "what seemed to come from the future goes when its time is over, all else has gone"
+
+
+def test_purging_reads_little_more_of_a_long_journal_than_of_a_short_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = Spy(monkeypatch)
+    efforts = []
+    for length in (100, 2000):
+        journal = Journal(path.with_name(f"{length}.db"))
+        journal.append([numbered(number) for number in range(length)])
+        spy.steps = 0
+        journal.purge(RECEIVED)
+        efforts.append(spy.steps)
+        journal.close()
+    assert efforts[1] < 2 * efforts[0]
+
+
+@pytest.mark.parametrize("before", [0, -1, -(10**30)])
+def test_nothing_is_so_old_that_it_came_before_1970(journal: Journal, reader: JournalReader, before: int) -> None:
+    journal.append([numbered(1)])
+    journal.mark_delivered([1], RECEIVED)
+    assert journal.purge(before) is None
+    assert kept_ids(reader) == [1]
+
+
+def test_records_are_counted_without_reading_one(path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = control("A123", f"0001{TIME}END{'4080000000010700000'}END", sequence="AAA1", version="15").decode()
+    journal.append([arrival(raw) for raw in (record(YC600), record(YC600, YC600), POLL, NIGHT_QUERY, status)])
+    spy = Spy(monkeypatch)
+    with JournalReader(path) as reader:
+        assert reader.record_count(ECU) == 2
+    plan = rows(path, f"explain query plan {spy.statements[-1]}")
+    assert {str(row[3]).partition(" (")[0] for row in plan if "record" in str(row[3])} == {
+        "SEARCH record USING COVERING INDEX record_key",
+        "SEARCH record USING COVERING INDEX record_command",
+    }
+
+
+def test_the_number_of_a_purged_record_is_never_used_again(journal: Journal, reader: JournalReader) -> None:
+    journal.append([numbered(1)])
+    journal.mark_delivered([1], RECEIVED)
+    journal.purge(2 * RECEIVED)
+    journal.append([numbered(2)])
+    assert [kept.id for kept in reader.pending(10)] == [2]
+
+
+# Newest and late
+
+
+def newest_flags(path: Path) -> list[int]:
+    return [int(str(row[0])) for row in rows(path, "select newest from record order by id")]
+
+
+def test_newest_are_those_that_are_newer_than_all_before_them(journal: Journal, path: Path) -> None:
+    journal.append([numbered(5), numbered(3), numbered(6)])
+    journal.append([numbered(4), numbered(7), numbered(7, YC600)])
+    assert newest_flags(path) == [1, 0, 1, 0, 1, 0]
+
+
+def test_what_was_newest_is_known_after_a_restart(journal: Journal, path: Path) -> None:
+    journal.append([numbered(5)])
+    journal.close()
+    journal.append([numbered(4), numbered(6)])
+    assert newest_flags(path) == [1, 0, 1]
+
+
+def test_each_gateway_has_its_own_newest(journal: Journal, path: Path) -> None:
+    journal.append([numbered(5), arrival(record(ecu=OTHER_ECU, time="20260621000001"))])
+    assert newest_flags(path) == [1, 1]
+
+
+def test_a_clock_that_was_ahead_once_does_not_make_all_later_records_old(journal: Journal, path: Path) -> None:
+    journal.append([arrival(record(time="20660101000000")), numbered(1)])
+    journal.append([arrival(record(time="20260701000000")), numbered(2)])
+    assert newest_flags(path) == [0, 1, 0, 1]
+
+
+def test_a_batch_that_failed_leaves_no_mark_of_what_was_newest(journal: Journal, path: Path) -> None:
+    journal.append([numbered(1)])
+    with_a_blocker = contextlib.closing(sqlite3.connect(path, isolation_level=None))
+    with with_a_blocker as blocker:
+        blocker.execute(
+            "create trigger blocker before insert on record when new.time like '%9'"
+            " begin select raise(abort, 'no'); end"
+        )
+        with pytest.raises(JournalError):
+            journal.append([numbered(5), numbered(9)])
+        blocker.execute("drop trigger blocker")
+    journal.append([numbered(4)])
+    assert newest_flags(path) == [1, 1], "the fifth was never stored, so the fourth is newer than all before it"
+
+
+def test_a_control_record_is_never_newest(journal: Journal, path: Path) -> None:
+    journal.append([arrival(control("A123", f"0001{TIME}END{'4080000000010700000'}END", version="15"))])
+    assert newest_flags(path) == [0]
+
+
+def test_late_data_is_found_whatever_the_span_that_is_asked_for(journal: Journal, reader: JournalReader) -> None:
+    late = record(time="20260622120000", tail="ADD20260601120000001UND" + YC600 + "UNDEND")
+    journal.append([arrival(late), numbered(1), numbered(2)])
+    found = list(reader.for_replay(ECU, ("20260601000000", "20260602000000"), (0, 0)))
+    assert [kept.raw for kept in found] == [late.encode()]
+
+
+def test_a_replay_gets_what_has_no_time_stamp_by_its_receipt(journal: Journal, reader: JournalReader) -> None:
+    report = control("A129", f"1{'0' * 14}")
+    journal.append([arrival(report), arrival(record(YC600))])
+    assert [kept.raw for kept in reader.for_replay(ECU, ("~", "~"), (RECEIVED, RECEIVED + 1))] == [report]
+    assert list(reader.for_replay(ECU, ("~", "~"), (RECEIVED + 1, RECEIVED + 2))) == []
+
+
+def test_a_replay_gets_a_report_whose_time_is_no_date_by_its_receipt(journal: Journal, reader: JournalReader) -> None:
+    report = control("A123", "000120269921124000END4080000000010700000END", version="15")
+    journal.append([arrival(report), arrival(record(YC600))])
+    assert [kept.time for kept in reader.for_replay(ECU, ("20260601", "20260630"), (RECEIVED, RECEIVED + 1))] == [
+        TIME,
+        "20269921124000",
+    ]
+    assert list(reader.for_replay(ECU, ("2027", "2028"), (RECEIVED + 1, RECEIVED + 2))) == []
+
+
+def test_a_replay_goes_by_time_stamp_and_then_by_arrival(journal: Journal, reader: JournalReader) -> None:
+    journal.append([numbered(2), numbered(1), numbered(2, YC600)])
+    assert [kept.id for kept in reader.for_replay(ECU, ("", "~"), (0, 0))] == [2, 1, 3]
+
+
+# State and refusals
+
+
+def test_state_is_kept_and_replaced(journal: Journal, reader: JournalReader) -> None:
+    assert reader.state("run") == {}
+    journal.put_state("run", {"started_at": 1, "error": None})
+    journal.put_state("run", {"started_at": 2})
+    journal.put_state("names", {"fingerprint": "x"})
+    assert reader.state("run") == {"started_at": 2}
+
+
+def test_refused_bytes_are_bounded_in_length_and_number_and_counted_for_ever(
+    journal: Journal, reader: JournalReader
+) -> None:
+    journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"x" * (REFUSED_BYTES + 1))
+    assert [len(refusal.raw) for refusal in reader.refused(1)] == [REFUSED_BYTES]
+    for number in range(REFUSED_KEPT + 5):
+        journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"%d" % number)
+    newest_first = [refusal.raw for refusal in reader.refused()]
+    assert newest_first == [b"%d" % number for number in reversed(range(5, REFUSED_KEPT + 5))]
+    assert reader.refused_count() == REFUSED_KEPT + 6
+
+
+def test_a_loud_sender_of_junk_hides_no_other(journal: Journal, reader: JournalReader) -> None:
+    journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"\x16\x03\x01")
+    for number in range(20):
+        journal.refuse(RECEIVED + number, 8996, "192.0.2.10", "junk", b"%d" % number)
+    (loud, last), (quiet, only) = reader.refused_by_peer(5)
+    assert (loud, last) == (20, Refusal(RECEIVED + 19, 8996, "192.0.2.10", "junk", b"19"))
+    assert (quiet, only) == (1, Refusal(RECEIVED, 8995, "192.0.2.9", "junk", b"\x16\x03\x01"))
+    assert len(reader.refused_by_peer(1)) == 1
+
+
+def test_what_was_turned_away_is_safe_to_print() -> None:
+    beginning = Refusal(RECEIVED, 8995, "192.0.2.9", "junk", bytes(range(256))).beginning
+    assert beginning.isascii()
+    assert beginning.isprintable()
+
+
+def test_records_set_aside_for_the_same_trouble_are_one_reason_whatever_bytes_it_quotes(
+    journal: Journal, reader: JournalReader
+) -> None:
+    journal.append([numbered(number) for number in range(4)])
+    for number in (1, 2, 3):
+        journal.set_aside(number, f"late group not understood: {str(number) * 40!r}")
+    journal.set_aside(4, "InfluxDB refused it: 'power_w' is no float")
+    assert reader.set_aside_examples(5) == [
+        SetAside("late group not understood: ...", 3, 3),
+        SetAside("InfluxDB refused it: 'power_w' is no float", 1, 4),
+    ]
+
+
+def test_stored_times_are_those_of_one_gateway_and_command_newest_first(
+    journal: Journal, reader: JournalReader
+) -> None:
+    def status_record(time: str, ecu: str = ECU) -> Arrival:
+        body = f"0001{time}END4080000000010700000END"
+        return arrival(control("A123", body, sequence="AAA1", ecu=ecu, version="15"))
+
+    times = [f"2026062112{minute:02d}00" for minute in range(5)]
+    journal.append([*map(status_record, times), status_record("20270101000000", OTHER_ECU), arrival(record(YC600))])
+    assert reader.stored_times(ECU, "A123", 3) == times[:1:-1]
+    assert reader.stored_times(ECU, "A156", 3) == []
+
+
+def test_the_day_of_live_records_is_found_by_receipt_and_flag(journal: Journal, reader: JournalReader) -> None:
+    yesterday = arrival(record(time="20260620120000"), RECEIVED)
+    journal.append([yesterday, numbered(5), numbered(3), numbered(6)])
+    assert [kept.id for kept in reader.live_records(ECU, RECEIVED)] == [2, 4]
+    assert [kept.id for kept in reader.records_between(ECU, "20260621", "20260621000006")] == [2, 3]
+    assert reader.first_time(ECU) == "20260620120000"
+    assert reader.first_time(OTHER_ECU) is None
