@@ -13,7 +13,7 @@ from threading import Event
 
 import pytest
 
-from collector import export_files
+from collector import durable, export_files
 from collector.cli import FINDING, FINE, USAGE
 from collector.errors import CollectorError
 from collector.journal import Journal
@@ -267,6 +267,18 @@ def tiny_disk(folder: Path) -> Iterator[Path]:
     """A file system of 128 kB."""
     with mounted(folder / "tiny", "128k") as place:
         yield place
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_everything_is_on_the_disk_before_it_has_its_name(
+    folder: Path, run: Run, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bool]] = []
+    monkeypatch.setattr(durable, "sync", lambda path: synced.append((path.name, (folder / "out").exists())))
+    assert run("--format", form, "--measurements", "ecu", "out")[0] == FINE
+    inside = [] if form == "line-protocol" else [(path.name, False) for path in (folder / "out").iterdir()]
+    assert sorted(synced[:-2]) == sorted(inside)
+    assert synced[-2:] == [("out.unfinished", False), (folder.name, True)]
 
 
 def store_days(days: int) -> None:
