@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import tomlkit
 
+from collector import durable
 from collector.backup import archive, files, take
 from collector.backup.settings import LEFT_OUT, without_secrets
 from collector.cli import FINDING, FINE, USAGE
@@ -492,6 +493,16 @@ def test_a_byte_that_the_disk_changed_is_noticed_before_the_backup_counts(
     with pytest.raises(CollectorError, match="is damaged, or no backup"):
         take.take(load(None, {}), None, folder / "solar.tar.gz", None, ns("2026-06-22T02:00:00Z"), lambda *_: None)
     assert names(folder) == ["config.toml", "data"]
+
+
+@pytest.mark.usefixtures("journal")
+def test_its_name_is_brought_to_the_disk_when_it_has_one(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[Path, bool]] = []
+    monkeypatch.setattr(durable, "sync", lambda path: synced.append((path, (folder / "solar.tar.gz").exists())))
+    run("backup", str(folder / "solar.tar.gz"))
+    assert synced == [(folder, True)]
 
 
 @pytest.mark.usefixtures("journal")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import provision
+from collector import durable, provision
 from collector.errors import SinkRejected, SinkUnavailable
 from collector.influx import ROLLUP_SHARD_GROUP_S, SHARD_GROUP_S, InfluxSink
 from tests.fake_influx import Answer, FakeInflux, error, json_answer
@@ -85,6 +85,22 @@ def test_the_first_run_makes_every_secret_and_the_next_none(folder: Path) -> Non
     ]
     assert len(set(first.values())) == len(first)
     assert all(len(secret.strip()) >= 25 for secret in first.values())
+
+
+def test_the_names_of_secrets_are_brought_to_the_disk_when_they_have_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+
+    def sync(path: Path) -> None:
+        assert any(path.iterdir())
+        assert not list(path.glob("*.new"))
+        synced.append(path)
+
+    monkeypatch.setattr(durable, "sync", sync)
+    assert provision.main(["secrets", str(folder)], {}) == 0
+    assert synced
+    assert set(synced) == {path.parent for path in folder.rglob("*") if path.is_file()}
 
 
 def test_two_installations_have_no_secret_in_common(tmp_path: Path) -> None:

@@ -400,8 +400,10 @@ class Hanging:
 
     def __init__(self) -> None:
         self.asked, self.released = Event(), Event()
+        self.written: list[bytes] = []
 
-    def write(self, lines: bytes) -> None:  # noqa: ARG002 - a sink's
+    def write(self, lines: bytes) -> None:
+        self.written.append(lines)
         self.asked.set()
         self.released.wait(20)
 
@@ -409,15 +411,17 @@ class Hanging:
         pass
 
 
-def test_an_interruption_waits_for_no_write_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_waits_for_no_write_that_hangs_and_nothing_follows_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replay_module, "BATCH_LINES", 1)
     site.store_day(DAY)
     sink = Hanging()
     records = count()
 
     def interrupted() -> None:
-        # With the second record, when the first was handed over.
-        if next(records):
+        # With the third record, when two were handed over.
+        if next(records) == 2:
             sink.asked.wait()
             raise KeyboardInterrupt
 
@@ -428,6 +432,7 @@ def test_an_interruption_waits_for_no_write_that_hangs(site: Site, monkeypatch: 
     assert sender.daemon
     sink.released.set()
     sender.join()
+    assert len(sink.written) == 1
 
 
 def test_a_short_outage_is_waited_out(site: Site) -> None:

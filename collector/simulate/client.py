@@ -114,8 +114,7 @@ class Client:
             with trio.fail_after(self._pace.longest_wait_s):
                 self._stream = await trio.open_tcp_stream(self._target.host, port, local_address=self._source)
             self._stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # UnicodeError: a name that no host can have.
-        except (OSError, UnicodeError, trio.TooSlowError):
+        except (OSError, trio.TooSlowError):
             self._drop()
             return None
         return b""
