@@ -231,7 +231,8 @@ class Journal:
         )
         if message.ecu and not message.is_probe:
             db.execute(
-                "insert into ecu values (?1, ?2, ?2, ?3, ?4, '') on conflict (ecu) do update"
+                "insert into ecu (ecu, first_seen_at, last_seen_at, peer, newest_time) values (?1, ?2, ?2, ?3, ?4)"
+                " on conflict (ecu) do update"
                 " set last_seen_at = ?2, peer = ?3, newest_time = max(newest_time, ?4)",
                 (message.ecu, received_at, arrival.peer, message.time if newest else ""),
             )
@@ -278,7 +279,7 @@ class Journal:
                     db.execute(
                         "update record set delivered_at = ?, raw = ?, packed = 1 where id = ?", (at, packed, identity)
                     )
-            db.executemany("insert or ignore into novelty values (?, ?, ?, ?)", novelties)
+            db.executemany("insert or ignore into novelty (ecu, kind, name, record) values (?, ?, ?, ?)", novelties)
             db.executemany(_MARK_DAY, ((ecu, day, at) for ecu, day in days))
 
     def mark_days(self, days: Iterable[tuple[str, str]], at: int) -> None:

@@ -218,7 +218,9 @@ class JournalReader:
 
     def gateways(self) -> list[Gateway]:
         """Every ECU that was ever heard, by its id."""
-        return [Gateway(*row) for row in self._typed((str, int, int, str, str, str), "select * from ecu order by ecu")]
+        columns = "ecu, first_seen_at, last_seen_at, peer, newest_time, purged_time"
+        rows = self._typed((str, int, int, str, str, str), f"select {columns} from ecu order by ecu")  # noqa: S608
+        return [Gateway(*row) for row in rows]
 
     def record_count(self, ecu: str) -> int:
         """How many upload records of an ECU are kept."""
@@ -257,7 +259,7 @@ class JournalReader:
 
     def novelties(self) -> dict[tuple[str, str, str], int]:
         """The record in which each (ecu, kind, name) was first seen."""
-        return {(row[0], row[1], row[2]): row[3] for row in self._rows("select * from novelty")}
+        return {(row[0], row[1], row[2]): row[3] for row in self._rows("select ecu, kind, name, record from novelty")}
 
     def count(self, ecu: str) -> int:
         """How many records of any kind are kept of an ECU."""

@@ -78,7 +78,56 @@ create table rollup_zone (                 -- the zone whose midnights an ECU's 
 ) strict, without rowid;
 """
 
-_STEPS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+-- held: null, or why some of its points wait until the owner accepts a device
+alter table record add column held text;
+-- dated: ns since 1970, in place of the record's own time where that can't be right
+alter table record add column dated integer;
+drop index record_pending;
+create index record_pending on record (id) where delivered_at is null and set_aside is null and held is null;
+create index record_held on record (ecu) where held is not null;
+drop index record_set_aside;
+create index record_set_aside on record (set_aside) where set_aside is not null;
+create index record_report on record (ecu, received_at) where kind in ('report', 'status', 'gateway', 'refused');
+create index record_unanswered on record (id) where kind in ('unknown', 'refused');
+-- admitted_at: null while it waits until the owner accepts it, 0 for what was known before there was a bound
+alter table ecu add column admitted_at integer default 0;
+alter table novelty add column admitted_at integer not null default 0;
+create table job (                         -- what a command asks the service to do, and how far that is
+    id integer primary key autoincrement,
+    kind text not null,                    -- replay or rollup
+    ecu text not null,                     -- '' for records without a readable id; '*' for all that InfluxDB holds
+    first text not null,                   -- local days, both included; '' for no bound
+    last text not null,
+    asked_at integer not null,
+    everything integer not null default 0, -- 1: all of the journal, so that no name of before is left
+    phase text not null,                   -- next, delete and write for each span of a replay; then days and rollup
+    names text not null default '',        -- the fingerprint of the names that it is carried out with
+    span_first text not null default '',   -- local days of the span at hand; '' for no bound
+    span_end text not null default '',     -- the day after the last one
+    cursor integer not null default 0,     -- the last record of the span whose points are written again
+    total integer not null default 0,      -- records to go through
+    records integer not null default 0,    -- gone through so far
+    points integer not null default 0,     -- points written
+    recovered integer not null default 0,  -- records that had been set aside and are in InfluxDB now
+    unreadable integer not null default 0,
+    refused integer not null default 0,    -- records and days that InfluxDB would not take
+    days integer not null default 0,       -- roll-ups computed
+    kept integer not null default 0,       -- roll-ups that stay, since nothing is left to compute them from
+    problem text not null default '',      -- of the last refusal
+    ended_at integer
+) strict;
+create index job_open on job (id) where ended_at is null;
+-- job: for which the day is computed, if for one; replaces: 1 where what the day no longer has is to go
+alter table stale_day add column job integer;
+alter table stale_day add column replaces integer not null default 0;
+create index stale_day_job on stale_day (job) where job is not null;
+insert into job (kind, ecu, first, last, asked_at, phase)
+    select 'rollup', iif(ecu = '', 'unknown', ecu), '', '', 0, 'days' from ecu
+    where iif(ecu = '', 'unknown', ecu) not in (select ecu from rollup_zone where settled);
+"""
+
+_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)
 SCHEMA_VERSION = len(_STEPS)
 
 
