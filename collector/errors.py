@@ -7,10 +7,11 @@
 | `RemoteProtocolError` | the peer                        | its bytes are kept, its connection is closed            |
 | `JournalError`        | this machine (disk, file)       | no answer to the gateway, which keeps its copy          |
 | `SinkUnavailable`     | the world, or its configuration | every record is kept, another attempt is made later     |
-| `SinkRejected`        | what was sent                   | the batch is halved; a record on its own is set aside   |
+| `SinkRejected`        | what was sent, or what is there | by its `kind`                                           |
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 
 class CollectorError(Exception):
@@ -54,9 +55,27 @@ class SinkUnavailable(CollectorError):
         self.retry_after = retry_after
 
 
-class SinkRejected(CollectorError):
-    """InfluxDB will not take these lines, or these alone, however often they are sent."""
+class Rejection(StrEnum):
+    """Why InfluxDB does not take lines."""
 
-    def __init__(self, reason: str) -> None:
+    # Something in them: which part it is shows when they are sent in parts.
+    LINES = "lines"
+    # A field of theirs has another type in the bucket, which somebody else wrote. Whatever has that field is refused
+    # for as long as those points are there; the rest of the lines was written.
+    FOREIGN_POINTS = "foreign points"
+    # Some are older than what the bucket keeps; the rest was written.
+    RETENTION = "retention"
+
+
+class SinkRejected(CollectorError):
+    """InfluxDB will not take these lines, or these alone, however often they are sent.
+
+    The `reason` of any other kind than LINES is the same for all lines with that fate. `retention_s` is what the bucket
+    keeps, for RETENTION.
+    """
+
+    def __init__(self, reason: str, kind: Rejection = Rejection.LINES, retention_s: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.kind = kind
+        self.retention_s = retention_s

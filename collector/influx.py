@@ -1,8 +1,9 @@
 """InfluxDB 2 as a sink: line protocol in, one of three outcomes out. The only importer of influxdb_client.
 
 Promises: a call that returns was carried out by an InfluxDB; one that raises SinkUnavailable may be repeated for
-ever; one that raises SinkRejected is about what was sent, so that its parts can be tried. Nothing else is raised for
-anything the network or a server can do. No text holds the token.
+ever; one that raises SinkRejected is about what was sent, so that its parts can be tried, or says what else keeps it
+out. Nothing else is raised for anything the network or a server can do. Every call ends by its deadline, however slowly
+an answer comes. No text holds the token.
 
 Refuses: to work in the background. The client's own batching mode takes lines, returns at once and loses them with a
 line in the log; here a call is one request, and its outcome is the call's.
@@ -20,6 +21,7 @@ does. And so is a 400 that is not InfluxDB's: a server that wants https says it 
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -27,6 +29,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import mktime_tz, parsedate_tz
 from enum import StrEnum
+from pathlib import Path
 
 from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.flux_csv_parser import (
@@ -41,6 +44,7 @@ from influxdb_client.domain.delete_predicate_request import DeletePredicateReque
 from influxdb_client.rest import ApiException
 from influxdb_client.service.delete_service import DeleteService
 from influxdb_client.service.write_service import WriteService
+from urllib3 import HTTPResponse
 from urllib3.exceptions import (
     HTTPError,
     NameResolutionError,
@@ -51,6 +55,8 @@ from urllib3.exceptions import (
     TimeoutError as HTTPTimeoutError,
 )
 
+from collector import rejection
+from collector.deadline import CallEnded, Calls
 from collector.errors import SinkRejected, SinkUnavailable
 
 _log = logging.getLogger(__name__)
@@ -61,6 +67,9 @@ _WEEK_S = 7 * 24 * 3600
 SHARD_GROUP_S = 12 * _WEEK_S
 ROLLUP_SHARD_GROUP_S = 52 * _WEEK_S
 
+# An InfluxDB that is busy answers late, but then as a whole; the table of a long query comes as it is computed.
+_WAITS = 3
+
 _DELIVERED = 204
 _REJECTED = frozenset({400, 413, 422})
 _REJECTED_BY_ANYONE = 413
@@ -70,7 +79,8 @@ _NOT_ALLOWED = frozenset({401, _FORBIDDEN})
 _CONFLICT = 422
 
 _REMEDIES = {
-    0: "the encrypted connection failed; check influxdb.url and the server's certificate",
+    0: "the encrypted connection failed; check influxdb.url and the server's certificate, and name the file with the"
+    " authority that signed it in influxdb.ca_file if it is one of your own",
     400: "that is not how InfluxDB 2 answers; check influxdb.url (http or https, host, port)",
     401: "InfluxDB does not know this token; check influxdb.token, token_file or INFLUXDB_TOKEN",
     403: "the token lacks a right; it must read and write both buckets",
@@ -78,6 +88,8 @@ _REMEDIES = {
     429: "InfluxDB asks for fewer requests",
     503: "InfluxDB is starting or overloaded",
 }
+
+_NO_SUCH_BUCKET = re.compile(r'could not find bucket "(.+)"')
 
 # An answer may quote a whole line of the request; this much of it tells what was wrong.
 _SHOWN_CHARACTERS = 300
@@ -111,13 +123,24 @@ class BucketRules:
 
 
 class InfluxSink:
-    """One InfluxDB and the two buckets in it. Every call blocks for up to `timeout_s` for each wait on the network.
+    """One InfluxDB and the two buckets in it. Every call blocks for up to `timeout_s` for each wait on the network, and
+    for `deadline_s` in all, which is three times as long unless it is given.
 
-    Calls may come from any thread; `close` when no other runs.
+    Only the certificates in `ca_file` vouch for the server's, if it is given, and else the system's. Calls may come
+    from any thread; `close` when no other runs.
     """
 
     def __init__(
-        self, url: str, org: str, token: str, bucket: str, rollup_bucket: str, timeout_s: float = 10.0
+        self,
+        url: str,
+        org: str,
+        token: str,
+        bucket: str,
+        rollup_bucket: str,
+        timeout_s: float = 10.0,
+        *,
+        deadline_s: float | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self._url = url
         self._org = org
@@ -125,7 +148,12 @@ class InfluxSink:
         self._bucket = bucket
         self._rollup_bucket = rollup_bucket
         self._timeout_s = timeout_s
-        self._client = InfluxDBClient(url=url, org=org, token=token, timeout=round(timeout_s * 1000))
+        self._deadline_s = _WAITS * timeout_s if deadline_s is None else deadline_s
+        authorities = None if ca_file is None else str(ca_file)
+        self._client = InfluxDBClient(
+            url=url, org=org, token=token, timeout=round(timeout_s * 1000), ssl_ca_cert=authorities
+        )
+        self._calls = Calls(self._client.api_client.rest_client.pool_manager)
         self._write_service = WriteService(self._client.api_client)
         self._delete_service = DeleteService(self._client.api_client)
 
@@ -147,7 +175,7 @@ class InfluxSink:
         After SinkRejected some of the lines may be in the database nevertheless; writing them again changes nothing.
         """
         if lines:
-            with self._translated():
+            with self._translated(written=bucket or self._bucket):
                 self._send(bucket or self._bucket, lines)
 
     def delete(self, start: datetime, stop: datetime, predicate: str, *, bucket: str | None = None) -> None:
@@ -164,7 +192,7 @@ class InfluxSink:
 
         SinkRejected means that InfluxDB does not accept the query.
         """
-        with self._translated(), closing(self._client.query_api().query_raw(flux)) as response:
+        with self._translated(), closing(self._asked(flux)) as response:
             if not response.headers.get("Content-Type", "").startswith("text/csv"):
                 raise self._stranger("a query with no table")
             try:
@@ -182,13 +210,7 @@ class InfluxSink:
     def may_write(self, bucket: str) -> Access:
         """Whether lines for a bucket would be taken; writes none and creates nothing."""
         with self._translated(nothing_sent=True):
-            try:
-                self._send(bucket, b"\n")
-            except ApiException as exc:
-                if exc.status not in (_FORBIDDEN, _MISSING):
-                    raise
-                return Access.DENIED if exc.status == _FORBIDDEN else Access.MISSING
-        return Access.GRANTED
+            return self._right_to_write(bucket)
 
     def may_read(self, bucket: str) -> Access:
         """Whether a bucket's points can be asked for."""
@@ -217,6 +239,31 @@ class InfluxSink:
         rules = [rule for rule in found[0].retention_rules or [] if rule.type == "expire"]
         seconds = [(rule.every_seconds or 0, rule.shard_group_duration_seconds or 0) for rule in rules]
         return BucketRules(*(seconds[0] if seconds else (0, 0)))
+
+    def field_types(self, bucket: str) -> dict[tuple[str, str], set[str]]:
+        """The types that each (measurement, field) of a bucket has anywhere in it, in InfluxDB's words: float, integer,
+        unsigned, string, boolean. Answered from its index, so it costs next to nothing; empty where the token may not
+        read the bucket.
+        """
+        with self._translated(nothing_sent=True):
+            query = [("db", bucket), ("q", "SHOW FIELD KEYS")]
+            answer = self._client.api_client.call_api(
+                "/query", "GET", query_params=query, response_type="object", _return_http_data_only=True
+            )
+            try:
+                found: dict[tuple[str, str], set[str]] = {}
+                for series in answer["results"][0].get("series", []):
+                    for field, kind in series["values"]:
+                        found.setdefault((series["name"], field), set()).add(kind)
+            except (LookupError, TypeError, ValueError, AttributeError):
+                raise self._stranger("a question about fields with something else") from None
+        return found
+
+    def abort(self) -> None:
+        """End every call that is under way, and each later one, with SinkUnavailable. For any thread; all that is left
+        to do is `close`.
+        """
+        self._calls.end("the collector stops")
 
     def close(self) -> None:
         """Close the connections; no call may follow."""
@@ -276,6 +323,30 @@ class InfluxSink:
         )
         self._check_status(status)
 
+    def _asked(self, flux: str) -> HTTPResponse:
+        """The answer to a query, of which the body has still to be read."""
+        try:
+            answer: HTTPResponse = self._client.query_api().query_raw(flux)
+        except ApiException as exc:
+            missing = _NO_SUCH_BUCKET.search(str(exc.message)) if exc.status == _MISSING else None
+            # A bucket that the token may not read is told of in the same words as one that is not there.
+            if missing and self._right_to_write(missing[1]) is not Access.MISSING:
+                raise SinkUnavailable(
+                    f"InfluxDB at {self._url}: the token may not read the bucket '{missing[1]}', which is there; give"
+                    " the collector a token that reads and writes both buckets, and restart it"
+                ) from None
+            raise
+        return answer
+
+    def _right_to_write(self, bucket: str) -> Access:
+        try:
+            self._send(bucket, b"\n")
+        except ApiException as exc:
+            if exc.status not in (_FORBIDDEN, _MISSING):
+                raise
+            return Access.DENIED if exc.status == _FORBIDDEN else Access.MISSING
+        return Access.GRANTED
+
     def _check_status(self, status: int) -> None:
         if status != _DELIVERED:
             raise self._stranger(f"with HTTP {status} where {_DELIVERED} is due")
@@ -287,12 +358,17 @@ class InfluxSink:
         )
 
     @contextmanager
-    def _translated(self, *, nothing_sent: bool = False) -> Iterator[None]:
-        """The one place where what others raise becomes ours; nothing above this module knows of their exceptions."""
+    def _translated(self, *, nothing_sent: bool = False, written: str | None = None) -> Iterator[None]:
+        """The one place where what others raise becomes ours, within the deadline; nothing above this module knows of
+        their exceptions. `written` is the bucket that lines are for.
+        """
         try:
-            yield
+            with self._calls.limited(self._deadline_s):
+                yield
+        except CallEnded as exc:
+            raise SinkUnavailable(f"InfluxDB at {self._url}: {exc}") from None
         except ApiException as exc:
-            raise self._outcome(exc, nothing_sent) from None
+            raise self._outcome(exc, nothing_sent, written) from None
         except HTTPError as exc:
             raise SinkUnavailable(f"InfluxDB at {self._url}: {self._network_fault(exc)}") from None
         except FluxQueryException as exc:
@@ -301,12 +377,14 @@ class InfluxSink:
         except UnicodeDecodeError:
             raise self._stranger("with something unreadable") from None
 
-    def _outcome(self, exc: ApiException, nothing_sent: bool) -> SinkRejected | SinkUnavailable:
+    def _outcome(self, exc: ApiException, nothing_sent: bool, written: str | None) -> SinkRejected | SinkUnavailable:
         message = self._plain(exc.message if exc.status else exc.reason)
         said = f"HTTP {exc.status}: {message}" if exc.status else message
         own_words = exc.status == _REJECTED_BY_ANYONE or _is_influxdb_error(exc.body)
         if exc.status in _REJECTED and own_words and not nothing_sent:
-            return SinkRejected(f"InfluxDB refused what was sent ({said})")
+            key = "influxdb.rollup_bucket" if written == self._rollup_bucket else "influxdb.bucket"
+            by_kind = rejection.told(str(exc.message), written, key) if written else None
+            return by_kind or SinkRejected(f"InfluxDB refused what was sent ({said})")
         if exc.status == _MISSING and not own_words:
             return self._stranger(f"with HTTP {exc.status}")
         remedy = _REMEDIES.get(exc.status, "")

@@ -35,6 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "collector.journal": {"sqlite3"},
     "collector.journal_reader": {"sqlite3"},
     "collector.journal_copy": {"sqlite3"},
+    "collector.deadline": {"urllib3"},
+    "collector.rejection": set(),
     "collector.influx": {"influxdb_client", "urllib3"},
     "collector.points": set(),
     "collector.daily": set(),

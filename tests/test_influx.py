@@ -8,8 +8,9 @@ from email.utils import formatdate
 
 import pytest
 
-from collector.errors import SinkRejected, SinkUnavailable
+from collector.errors import Rejection, SinkRejected, SinkUnavailable
 from collector.influx import ROLLUP_SHARD_GROUP_S, SHARD_GROUP_S, InfluxSink
+from collector.rejection import FOREIGN_POINTS, told_retention
 from tests.conftest import Influx
 from tests.fake_influx import Answer, FakeInflux, error, json_answer, page
 from tests.influxdb_server import Api, InfluxServer
@@ -198,6 +199,14 @@ def test_retry_after_a_date_is_the_time_until_then(fake: FakeInflux) -> None:
 # What the owner reads
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(86_400, "1 day"), (30 * 86_400, "30 days"), (3600, "1 hour"), (36 * 3600, "36 hours"), (5400, "1.5 hours")],
+)
+def test_a_retention_is_told_as_owners_set_it(seconds: int, told: str) -> None:
+    assert told_retention(seconds) == told
+
+
 @every_call
 def test_no_text_holds_the_token(fake: FakeInflux, call: Callable[[InfluxSink], object]) -> None:
     fake.answer = error(401, f"what is {TOKEN}?")
@@ -339,13 +348,118 @@ def test_one_bad_line_rejects_a_batch_and_spoils_nothing(influx: Influx) -> None
     with real_sink(influx) as sink:
         sink.connect()
         sink.write(b"m f=1 1")
-        with pytest.raises(SinkRejected, match=r"HTTP 422.*field type conflict"):
+        with pytest.raises(SinkRejected, match="type float there and integer here"):
             sink.write(b"m f=2 2\nm f=3i 3\nm f=4 4")
         with pytest.raises(SinkRejected, match=r"HTTP 400.*unable to parse 'nonsense'"):
             sink.write(b"m f=5 5\nnonsense\nm f=6 6")
         for line in (b"m f=2 2", b"m f=4 4", b"m f=5 5", b"m f=6 6"):
             sink.write(line)
     assert [value for _, value in rows(influx, influx.bucket)] == ["1", "2", "4", "5", "6"]
+
+
+NOW_NS = time.time_ns()
+DAY_NS = 86_400 * 10**9
+# What another program may have written into a bucket of this name.
+FOREIGN = b'inverter,inverter=abc energy_wh=12i,dc_power_w=5i\necu power_w="12 W"'
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("inverter,ecu=1 energy_wh=1.5", "field energy_wh of measurement inverter is of type integer there and float"),
+        ("ecu,ecu=1 power_w=3.0,energy_wh=2.0", "field power_w of measurement ecu is of type string there and float"),
+    ],
+)
+def test_what_points_of_another_program_keep_out_is_told_alike_for_every_record(
+    influx: Influx, line: str, told: str
+) -> None:
+    with real_sink(influx) as sink:
+        sink.connect()
+        sink.write(FOREIGN)
+        reasons = set()
+        for time_ns in range(NOW_NS, NOW_NS + 3):
+            with pytest.raises(SinkRejected, match=told) as caught:
+                sink.write(f"fine f={time_ns} {time_ns}\n{line} {time_ns}".encode())
+            assert caught.value.kind is Rejection.FOREIGN_POINTS
+            reasons.add(str(caught.value))
+        (reason,) = reasons
+        assert reason.startswith(f"{FOREIGN_POINTS} in the bucket '{influx.bucket}'")
+        assert "(influxdb.bucket), restart it, and run `collector replay --all`" in reason
+        assert (
+            len(
+                sink.query(
+                    f'from(bucket: "{influx.bucket}") |> range(start: -1d) |> filter(fn: (r) => r._field == "f")'
+                )
+            )
+            == 3
+        )
+
+
+def test_a_bucket_of_roll_ups_with_points_of_another_program_is_told_by_its_key(influx: Influx) -> None:
+    with real_sink(influx) as sink:
+        sink.connect()
+        sink.write(b"ecu_day energy_wh=1i 1", bucket=influx.rollup_bucket)
+        with pytest.raises(SinkRejected, match=r"\(influxdb\.rollup_bucket\)"):
+            sink.write(b"ecu_day energy_wh=1 2", bucket=influx.rollup_bucket)
+
+
+def test_what_the_bucket_would_drop_at_once_is_told_with_its_retention_and_the_rest_is_written(influx: Influx) -> None:
+    rules = [{"type": "expire", "everySeconds": 30 * 86_400}]
+    influx.api.call(
+        "POST", "/api/v2/buckets", {"orgID": influx.api.org_id(), "name": influx.bucket, "retentionRules": rules}
+    )
+    with real_sink(influx) as sink:
+        old_ns = NOW_NS - 40 * DAY_NS
+        with pytest.raises(SinkRejected) as caught:
+            sink.write(f"m f=1 {old_ns}\nm f=2 {NOW_NS}\nm f=3 {old_ns + 1}".encode())
+        with pytest.raises(SinkRejected) as alone:
+            sink.write(f"other g=1 {old_ns - DAY_NS}".encode())
+        assert (caught.value.kind, caught.value.retention_s) == (Rejection.RETENTION, 30 * 86_400)
+        told = f"older than the retention of the bucket '{influx.bucket}' (30 days): InfluxDB drops it"
+        assert str(caught.value) == str(alone.value) == told
+        found = sink.rules(influx.bucket)
+        assert found is not None
+        assert found.retention_s == 30 * 86_400
+    assert [value for _, value in rows(influx, influx.bucket)] == ["2"]
+
+
+@pytest.mark.parametrize("line", [b"nonsense", b"m f=1 99999999999999999999"])
+def test_what_is_wrong_with_the_lines_themselves_is_of_that_kind(influx: Influx, line: bytes) -> None:
+    with real_sink(influx) as sink:
+        sink.connect()
+        with pytest.raises(SinkRejected, match="unable to parse") as caught:
+            sink.write(line)
+    assert caught.value.kind is Rejection.LINES
+
+
+def test_a_bucket_tells_the_types_of_its_fields(influx: Influx) -> None:
+    with real_sink(influx) as sink:
+        sink.connect()
+        assert sink.field_types(influx.bucket) == {}
+        sink.write(FOREIGN)
+        # Years before, in a shard of its own, where it is no conflict.
+        sink.write(b"inverter,ecu=1 energy_wh=1.5 1")
+        assert sink.field_types(influx.bucket) == {
+            ("inverter", "energy_wh"): {"integer", "float"},
+            ("inverter", "dc_power_w"): {"integer"},
+            ("ecu", "power_w"): {"string"},
+        }
+        assert sink.field_types(influx.rollup_bucket) == {}
+        assert sink.field_types("nobody's") == {}
+
+
+def test_a_token_that_may_write_but_not_read_is_told_so(influx: Influx) -> None:
+    both = (influx.bucket, influx.rollup_bucket)
+    for name in both:
+        influx.api.create_bucket(name)
+    with real_sink(influx, token=influx.api.create_token(write=both)) as sink:
+        for name in both:
+            with pytest.raises(SinkUnavailable, match=f"may not read the bucket '{name}', which is there"):
+                sink.query(f'from(bucket: "{name}") |> range(start: -1d)')
+        with pytest.raises(SinkUnavailable, match="could not find bucket") as caught:
+            sink.query('from(bucket: "nobody") |> range(start: -1d)')
+        assert "may not read" not in str(caught.value)
+        assert sink.field_types(influx.bucket) == {}
 
 
 def test_a_wrong_token_is_told(influx: Influx) -> None:

@@ -1,0 +1,42 @@
+"""What InfluxDB says when it takes no lines, told by its kind, in the same words for every record that it concerns."""
+
+import re
+
+from collector.errors import Rejection, SinkRejected
+
+# Begins the reason of every record that was set aside for points of somebody else's.
+FOREIGN_POINTS = "InfluxDB holds points of another program"
+
+_CONFLICT = re.compile(
+    r'field type conflict: input field "(.+)" on measurement "(.+)" is type (\w+), already exists as type (\w+)'
+)
+_TOO_OLD = re.compile(r"dropped \d+ points outside retention policy of duration ((?:\d+h)?(?:\d+m)?\d+s)")
+_PART = re.compile(r"(\d+)([hms])")
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
+_HOUR_S, _DAY_S = 3600, 24 * 3600
+
+
+def told(message: str, bucket: str, key: str) -> SinkRejected | None:
+    """What InfluxDB's `message` about a write means, into the bucket that the configuration's `key` names; None for one
+    that is about nothing but the lines.
+    """
+    # InfluxDB tells of one conflict, and of no old points beside it.
+    if conflict := _CONFLICT.search(message):
+        field, measurement, ours, theirs = conflict.groups()
+        reason = (
+            f"{FOREIGN_POINTS} in the bucket '{bucket}': field {field} of measurement {measurement} is of type {theirs}"
+            f" there and {ours} here; give the collector a bucket of its own ({key}), restart it, and run `collector"
+            " replay --all`"
+        )
+        return SinkRejected(reason, Rejection.FOREIGN_POINTS)
+    if too_old := _TOO_OLD.search(message):
+        retention_s = sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(too_old[1]))
+        reason = f"older than the retention of the bucket '{bucket}' ({told_retention(retention_s)}): InfluxDB drops it"
+        return SinkRejected(reason, Rejection.RETENTION, retention_s)
+    return None
+
+
+def told_retention(seconds: int) -> str:
+    """A retention as owners set it: in days, or in hours where that is no whole number of them."""
+    count, unit = (seconds // _DAY_S, "day") if seconds % _DAY_S == 0 else (seconds / _HOUR_S, "hour")
+    return f"{count:g} {unit}{'' if count == 1 else 's'}"
