@@ -5,6 +5,7 @@ they hold; delivery, reports and the heartbeat end last. Cut off at any instant,
 twice.
 """
 
+import contextlib
 import errno
 import gc
 import logging
@@ -22,10 +23,10 @@ from collector.admission import Admission
 from collector.backlog import Backlog
 from collector.boards.write import configured_names, write_roof
 from collector.clock import NS, Skew
-from collector.config import Config, InfluxDB
+from collector.config import Config
+from collector.delivery import Delivery
 from collector.errors import JournalError, StartError
 from collector.file_limit import raise_file_limit, room_for_connections
-from collector.influx import InfluxSink
 from collector.intake import Intake
 from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
 from collector.lock import Taken, locked
@@ -33,9 +34,9 @@ from collector.metrics import Endpoint, Health
 from collector.names import Names
 from collector.points import clock_event
 from collector.report import Figures, Place, disk_free_bytes, report_point
-from collector.rollup import Buckets, Rollups
-from collector.rollup_loop import CancellableSink, RollupLoop, ServiceLedger, ThreadedRollups
 from collector.server import Server
+from collector.status import NAMES_CHANGED, unfinished
+from collector.supervision import Supervisor
 from collector.watch import ClockWatch, FirstRecords
 from collector.writer import Writer
 
@@ -46,33 +47,7 @@ GRACE_S = 3.0
 HEARTBEAT_S = 10.0
 REPORT_S = 60.0
 PURGE_S = 3600.0
-# A query over a year of a gateway takes seconds on a small machine. An end waits for a request that is under way, and
-# must come within the 30 s that Docker is told to give it.
-ROLLUP_TIMEOUT_S = 20.0
-ROLLUP_PATIENCE_S = 2.0
 DAY_NS = 24 * 3600 * NS
-
-
-class _ThreadedSink:
-    """InfluxDB behind a worker thread; one call at a time. A write that is cancelled finishes, or ends by its own
-    timeout.
-    """
-
-    def __init__(self, settings: InfluxDB) -> None:
-        self._sink = InfluxSink(
-            settings.url, settings.org, settings.token.get_secret_value(), settings.bucket, settings.rollup_bucket
-        )
-        self._limiter = trio.CapacityLimiter(1)
-
-    async def connect(self) -> None:
-        # Several requests, which may be left alone.
-        await trio.to_thread.run_sync(self._sink.connect, limiter=self._limiter, abandon_on_cancel=True)
-
-    async def write(self, lines: bytes) -> None:
-        await trio.to_thread.run_sync(self._sink.write, lines, limiter=self._limiter)
-
-    def close(self) -> None:
-        self._sink.close()
 
 
 class Service:
@@ -89,14 +64,9 @@ class Service:
         self._limiter = trio.CapacityLimiter(1)
         self._backlog = Backlog(self._journal, self._limiter)
         self._admission = Admission(config.listen.max_connections, config.listen.max_connections_per_address)
-        self._sink = _ThreadedSink(config.influxdb) if config.influxdb else None
-        self._rollups = self._threaded_rollups(config.influxdb) if config.influxdb else None
-        self._rollup_loop = RollupLoop(self._backlog, self._rollups, self._names) if self._rollups else None
-        self._writer = (
-            Writer(self._backlog, self._sink, self._names, on_delivered=self._rollup_loop.wake)
-            if self._sink and self._rollup_loop
-            else None
-        )
+        self._supervisor = Supervisor()
+        self._delivery = Delivery(config.influxdb, self._names, self._backlog) if config.influxdb else None
+        self._writer = self._delivery.writer if self._delivery else None
         self._first = FirstRecords()
         self._clocks = ClockWatch(self._names, self._warn_of_clock)
         self._metrics_listeners: list[trio.SocketListener] = []
@@ -126,10 +96,8 @@ class Service:
             finally:
                 with trio.CancelScope(shield=True):
                     await self._backlog.close()
-                if self._sink:
-                    self._sink.close()
-                if self._rollups:
-                    self._rollups.close()
+                if self._delivery:
+                    self._delivery.close()
             _log.info("stopped")
 
     @contextmanager
@@ -144,22 +112,6 @@ class Service:
                 f"a collector runs on {journal} already ({exc.holder}): stop that one, or give this one a journal of"
                 " its own"
             ) from exc
-
-    def _threaded_rollups(self, settings: InfluxDB) -> ThreadedRollups:
-        token = settings.token.get_secret_value()
-        sink = InfluxSink(
-            settings.url, settings.org, token, settings.bucket, settings.rollup_bucket, timeout_s=ROLLUP_TIMEOUT_S
-        )
-        ledger = ServiceLedger(self._backlog)
-        rollups = Rollups(
-            CancellableSink(sink),
-            self._names,
-            Buckets(settings.bucket, settings.rollup_bucket),
-            self._config.journal.path,
-            ledger.rollup_zones,
-            patience_s=ROLLUP_PATIENCE_S,
-        )
-        return ThreadedRollups(sink, rollups, ledger)
 
     def _fit_connections(self, files: int) -> None:
         """A connection beyond the files that may be open could not be accepted, whoever would have to make room."""
@@ -188,17 +140,7 @@ class Service:
             intake = Intake(self._journal, self._limiter, background)
             server = Server(intake, self._backlog, self._admission, on_stored=self._on_stored)
             background.start_soon(_stop_on_signal, signals, self._stopping)
-            background.start_soon(self._beat, intake, server)
-            background.start_soon(partial(trio.to_thread.run_sync, self._write_roof, abandon_on_cancel=True))
-            if self._metrics_listeners:
-                endpoint = Endpoint(partial(self._figures, self._writer, server), partial(self._health, intake))
-                background.start_soon(trio.serve_listeners, endpoint.handle, self._metrics_listeners)
-            if self._writer:
-                background.start_soon(self._writer.run)
-                background.start_soon(self._report, self._writer, server)
-                background.start_soon(self._purge)
-            if self._rollup_loop:
-                background.start_soon(self._rollup_loop.run)
+            self._start_supervised(background, intake, server)
             async with trio.open_nursery() as connections:
                 async with trio.open_nursery() as accepting:
                     accepting.start_soon(
@@ -210,11 +152,33 @@ class Service:
                 connections.cancel_scope.deadline = trio.current_time() + GRACE_S
             background.cancel_scope.cancel()
 
+    def _start_supervised(self, background: trio.Nursery, intake: Intake, server: Server) -> None:
+        """All that gateways can do without: whatever becomes of it, they get their answers."""
+        supervised: dict[str, Callable[[], Awaitable[object]]] = {
+            "the sign of life": partial(self._beat, intake, server),
+            "the board of the roof": partial(trio.to_thread.run_sync, self._write_roof, abandon_on_cancel=True),
+        }
+        if self._delivery and self._writer:
+            background.start_soon(self._delivery.run, self._supervisor)
+            supervised["the collector's report"] = partial(self._report, self._writer, server)
+            supervised["the purge of old records"] = self._purge
+        for name, task in supervised.items():
+            background.start_soon(self._supervisor.run, name, task)
+        if self._metrics_listeners:
+            endpoint = Endpoint(partial(self._figures, self._writer, server), partial(self._health, intake))
+
+            async def answer(stream: trio.SocketStream) -> None:
+                with self._supervisor.contained("the metrics"):
+                    await endpoint.handle(stream)
+
+            background.start_soon(trio.serve_listeners, answer, self._metrics_listeners)
+
     def _on_stored(self, arrival: Arrival) -> None:
-        self._first.observe(arrival)
-        self._clocks.observe(arrival)
         if self._writer:
             self._writer.wake()
+        with self._supervisor.contained("the watch over gateways"):
+            self._first.observe(arrival)
+            self._clocks.observe(arrival)
 
     def _warn_of_clock(self, ecu: str, at: int, skew: Skew) -> None:
         if self._writer:
@@ -222,16 +186,14 @@ class Service:
 
     async def _note_names(self) -> None:
         """A changed name forks its series from now on, which only a replay mends."""
-        if self._sink is None:
+        if self._delivery is None:
             return
         now = self._names.fingerprint()
         before = (await self._backlog.state(NAMES_STATE)).get("fingerprint")
-        if before is None:
+        if before is None or before == self._names.fingerprint_of_before():
             await self._backlog.put_state(NAMES_STATE, {"fingerprint": now})
         elif before != now:
-            _log.warning(
-                "names of gateways, inverters or panels changed: run `collector replay --all` to rename the past"
-            )
+            _log.warning("%s", NAMES_CHANGED)
 
     def _write_roof(self) -> None:
         folder = self._config.grafana.boards
@@ -268,7 +230,9 @@ class Service:
             "unanswered": intake.health.unanswered,
             "influxdb_error": sink.error if sink else None,
             "influxdb_error_since": sink.since if sink else 0,
-            "rollup_error": self._rollup_loop.error if self._rollup_loop else None,
+            "rollup_error": self._delivery.rollup_loop.error if self._delivery else None,
+            "names": self._names.fingerprint() if self._delivery else None,
+            "failures": self._supervisor.problems,
             "fsync_s": self._journal.fsync_s,
         }
 
@@ -319,6 +283,11 @@ class Service:
             problems.append(f"gateways get no answer: {intake.health.error}")
         if sink and sink.error:
             problems.append(f"InfluxDB unavailable: {sink.error}")
+        problems += self._supervisor.problems
+        if self._delivery:
+            # That the journal can't be read is told above.
+            with contextlib.suppress(JournalError):
+                problems += unfinished(await self._backlog.open_jobs())
         return Health(storing=intake.health.error is None, problems=problems)
 
     async def _purge(self) -> None:

@@ -6,13 +6,14 @@ connection and a limiter of its own, so that a long look-up never delays a gatew
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import trio
 
 from collector.errors import JournalError
 from collector.journal import Journal, Stored
-from collector.journal_reader import JournalReader, StaleDay
+from collector.journal_jobs import Job, Jobs, StaleDay, open_jobs, stale_days
+from collector.journal_reader import JournalReader
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -28,38 +29,51 @@ class Backlog:
         self._reading = trio.CapacityLimiter(1)
         self._pending_in: tuple[int, int] | None = None
         self._stale_in: tuple[int, int] | None = None
+        self._jobs = Jobs(journal)
+        self._jobs_in: tuple[int, int] | None = None
 
     async def pending(self, limit: int) -> list[Stored]:
         """The oldest records that wait for delivery."""
-        return await self._read(partial(self._pending_now, limit=limit))
+        return await self.read(partial(self._pending_now, limit=limit))
 
     async def stored_times(self, ecu: str, command: str, limit: int) -> list[str]:
         """Time stamps of stored control records, newest first."""
-        return await self._read(lambda reader: reader.stored_times(ecu, command, limit))
+        return await self.read(lambda reader: reader.stored_times(ecu, command, limit))
 
     async def novelties(self) -> dict[tuple[str, str, str], int]:
         """The record in which each inverter and firmware version was first seen."""
-        return await self._read(JournalReader.novelties)
+        return await self.read(JournalReader.novelties)
 
     async def counts(self) -> tuple[int, int, int]:
         """Records pending and set aside, and the size of the journal in bytes."""
-        return await self._read(lambda reader: (reader.pending_count(), reader.set_aside_count(), reader.file_bytes()))
+        return await self.read(lambda reader: (reader.pending_count(), reader.set_aside_count(), reader.file_bytes()))
 
     async def state(self, key: str) -> dict[str, object]:
         """What was kept under a key."""
-        return await self._read(lambda reader: reader.state(key))
+        return await self.read(lambda reader: reader.state(key))
 
     async def stale_days(self, limit: int) -> list[StaleDay]:
         """The days that wait for a new roll-up, the latest first."""
-        return await self._read(partial(self._stale_days_now, limit=limit))
+        return await self.read(partial(self._stale_days_now, limit=limit))
 
-    async def rollup_zones(self) -> dict[str, str]:
-        """The zone of each gateway whose roll-ups all stand at the midnights of one."""
-        return await self._read(JournalReader.rollup_zones)
+    async def open_jobs(self) -> list[Job]:
+        """The jobs that are not finished."""
+        return await self.read(self._open_jobs_now)
 
-    async def gateways(self) -> list[str]:
-        """The id of every gateway that was ever heard."""
-        return await self._read(lambda reader: [gateway.ecu for gateway in reader.gateways()])
+    async def read(self, query: Callable[[JournalReader], _T]) -> _T:
+        """Ask the reading side."""
+        if self._reader is not None and self._reader.is_outdated:
+            # Whatever has taken the journal's place may have the log of the one before beside it, and must not be
+            # opened until the writing side has cleared that away.
+            await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
+            await trio.to_thread.run_sync(self._close_reader, limiter=self._reading)
+        return await trio.to_thread.run_sync(self._read_now, query, limiter=self._reading)
+
+    async def change_jobs(
+        self, change: Callable[Concatenate[Jobs, _P], None], *args: _P.args, **kwargs: _P.kwargs
+    ) -> None:
+        """Change jobs that `open_jobs` has told of."""
+        await self._write_back(self._jobs_in, change, self._jobs, *args, **kwargs)
 
     async def mark_delivered(
         self,
@@ -75,21 +89,19 @@ class Backlog:
         """Take a record out of what waits."""
         await self._write_back(self._pending_in, self._journal.set_aside, identity, reason)
 
-    async def clear_days(self, marks: Sequence[int]) -> None:
+    async def mark_for(self, job: int, days: Collection[tuple[str, str]], at: int) -> None:
+        """Mark days that are to be computed for a job."""
+        await self.change_jobs(Jobs.mark, job, days, at)
+
+    async def clear_days(
+        self, marks: Collection[int], computed: Collection[int], kept: Collection[int], at: int
+    ) -> None:
         """Take back marks of days."""
-        await self._write_back(self._stale_in, self._journal.clear_days, marks)
+        await self._write_back(self._stale_in, self._jobs.clear_days, marks, computed, kept, at)
 
-    async def begin_zone(self, ecu: str, zone: str) -> None:
-        """Say that a gateway's roll-ups are to be begun anew."""
-        await self._write(self._journal.begin_zone, ecu, zone)
-
-    async def mark_days(self, days: Collection[tuple[str, str]], at: int) -> None:
-        """Mark days as in need of a new roll-up."""
-        await self._write(self._journal.mark_days, days, at)
-
-    async def settle_zone(self, ecu: str, zone: str, days: Collection[str], at: int) -> None:
-        """Say which days of a gateway are to be computed anew."""
-        await self._write(self._journal.settle_zone, ecu, zone, days, at)
+    async def refuse_day(self, mark: int, reason: str, at: int) -> None:
+        """A day can't be computed now."""
+        await self._write_back(self._stale_in, self._jobs.refuse_day, mark, reason, at)
 
     async def put_state(self, key: str, value: Mapping[str, object]) -> None:
         """Keep something for `status`."""
@@ -126,15 +138,11 @@ class Backlog:
 
     def _stale_days_now(self, reader: JournalReader, limit: int) -> list[StaleDay]:
         self._stale_in = reader.file
-        return reader.stale_days(limit)
+        return stale_days(reader, limit)
 
-    async def _read(self, query: Callable[[JournalReader], _T]) -> _T:
-        if self._reader is not None and self._reader.is_outdated:
-            # Whatever has taken the journal's place may have the log of the one before beside it, and must not be
-            # opened until the writing side has cleared that away.
-            await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
-            await trio.to_thread.run_sync(self._close_reader, limiter=self._reading)
-        return await trio.to_thread.run_sync(self._read_now, query, limiter=self._reading)
+    def _open_jobs_now(self, reader: JournalReader) -> list[Job]:
+        self._jobs_in = reader.file
+        return open_jobs(reader)
 
     def _read_now(self, query: Callable[[JournalReader], _T]) -> _T:
         if self._reader is None:

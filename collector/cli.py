@@ -21,11 +21,12 @@ import trio
 
 from collector import __version__, export_command
 from collector.backup import command as backup_command
-from collector.config import Config, find, load
+from collector.config import find, load
 from collector.doctor import command as doctor_command
 from collector.errors import CollectorError, ConfigError
 from collector.file_limit import OnceAMinute
 from collector.journal import Stored
+from collector.journal_jobs import Job
 from collector.journal_reader import JournalReader, Refusal
 from collector.names import Names
 from collector.points import as_json, decode, rfc3339
@@ -342,29 +343,32 @@ def _replay(arguments: argparse.Namespace) -> int:
     if config.influxdb is None:
         print("collector: no [influxdb] is configured, so there is nothing to replay into", file=sys.stderr)
         return USAGE
-    return _replay_into(config, arguments)
+    from collector.jobs_command import replay
 
-
-def _replay_into(config: Config, arguments: argparse.Namespace) -> int:
-    from collector.replay_command import replay
-
-    outcome = replay(config, ecu=arguments.ecu, first=arguments.first, last=arguments.last, everything=arguments.all)
-    print(f"{outcome.records} records, {outcome.points} points written, {outcome.days} days rolled up")
-    if outcome.recovered:
-        print(f"{len(outcome.recovered)} records that had been set aside are in InfluxDB now")
-    if outcome.unreadable:
-        print(f"{outcome.unreadable} records are not understood; `collector status` says why")
-    for line in outcome.refused[:10]:
-        print(f"refused: {line}", file=sys.stderr)
-    return FINDING if outcome.refused else FINE
+    done = replay(config, ecu=arguments.ecu, first=arguments.first, last=arguments.last)
+    records, points = sum(job.records for job in done), sum(job.points for job in done)
+    print(f"{records} records, {points} points written, {sum(job.days for job in done)} days rolled up")
+    if recovered := sum(job.recovered for job in done):
+        print(f"{recovered} records that had been set aside are delivered now")
+    if unreadable := sum(job.unreadable for job in done):
+        print(f"{unreadable} records are not understood; `collector status` says why")
+    return _told(done)
 
 
 def _rollup(arguments: argparse.Namespace) -> int:
-    from collector.rollup_command import rollup
+    from collector.jobs_command import rollup
 
     _check_span(arguments)
-    outcome = rollup(load(arguments.config), ecu=arguments.ecu, first=arguments.first, last=arguments.last)
-    print(f"{outcome.days} days, {outcome.points} points written")
-    for line in outcome.refused[:10]:
-        print(f"refused: {line}", file=sys.stderr)
-    return FINDING if outcome.refused else FINE
+    done = rollup(load(arguments.config), ecu=arguments.ecu, first=arguments.first, last=arguments.last)
+    print(f"{sum(job.days for job in done)} days computed")
+    return _told(done)
+
+
+def _told(done: Sequence[Job]) -> int:
+    """What both commands say of days that stay and of what was refused; the exit code."""
+    if kept := sum(job.kept for job in done):
+        print(f"{kept} days keep the roll-up that they have: InfluxDB has no points of them any more, or not all")
+    for job in done:
+        if job.refused:
+            print(f"refused: {job.refused} of ECU {job.ecu}, the last one because: {job.problem}", file=sys.stderr)
+    return FINDING if any(job.refused for job in done) else FINE

@@ -13,6 +13,7 @@ from typing import Final
 from collector.protocol.fields import TIME
 
 NS: Final = 1_000_000_000
+MICROSECOND: Final = timedelta(microseconds=1)
 HOUR_S: Final = 3600
 
 # A record leaves the gateway at most one upload cycle after its round began, and a round can take a few minutes more.
@@ -79,6 +80,11 @@ def to_ns(instant: datetime) -> int:
     """Nanoseconds since 1970 of an aware datetime."""
     since = instant - _EPOCH
     return (since.days * 86_400 + since.seconds) * NS + since.microseconds * 1000
+
+
+def from_ns(at: int) -> datetime:
+    """The instant of nanoseconds since 1970, to the microsecond below."""
+    return _EPOCH + timedelta(microseconds=at // 1000)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -29,6 +29,9 @@ def daily_points(rows: Iterable[Mapping[str, Any]], names: Names) -> list[Point]
     found: dict[str, dict[tuple[Tags, int], dict[str, Value | None]]] = {name: defaultdict(dict) for name in DAILY}
     for row in rows:
         measurement, _, field = str(row["result"]).partition(".")
+        if any(row.get(tag) is None for tag in SCHEMA[measurement].tags):
+            # What lacks a tag was written by another program.
+            continue
         start = time_of(row["_start"])
         fields = found[measurement][tuple(str(row[tag]) for tag in SCHEMA[measurement].tags), clock.to_ns(start)]
         if field in ("first", "last"):
@@ -48,7 +51,7 @@ def _complete(ecus: _Series, inverters: _Series, names: Names) -> None:
     rounds: dict[tuple[str, int], int] = defaultdict(int)
     named: dict[tuple[str, int], list[Tags]] = defaultdict(list)
     for (tags, at), fields in sorted(ecus.items(), key=lambda item: item[1].get("last_s", 0)):
-        rounds[tags[0], at] += fields["records"]
+        rounds[tags[0], at] += fields.get("records", 0)
         named[tags[0], at].append(tags)
     energies_wh: dict[tuple[str, int], float] = defaultdict(float)
     reporting: dict[tuple[str, int], set[str]] = defaultdict(set)

@@ -8,6 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
+# All that InfluxDB's 64 bits of nanoseconds can tell, in whole days.
+BEGINNING = datetime(1677, 9, 22, tzinfo=UTC)
+END = datetime(2262, 4, 11, tzinfo=UTC)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 

@@ -18,13 +18,12 @@ from math import isfinite
 from operator import attrgetter
 
 from collector import clock
-from collector.days import day_of, midnight
+from collector.days import BEGINNING, END, day_of, midnight
 from collector.journal import Stored
 from collector.journal_reader import JournalReader
 from collector.names import Names
 from collector.points import SCHEMA, Point, Tags, Value, decode
-from collector.rollup import BEGINNING, END
-from collector.writer import RecordDecoder
+from collector.record_decoder import RecordDecoder
 
 _DAY = timedelta(days=1)
 _FIRST_NS, _END_NS = clock.to_ns(BEGINNING), clock.to_ns(END)

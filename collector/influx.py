@@ -240,6 +240,14 @@ class InfluxSink:
         seconds = [(rule.every_seconds or 0, rule.shard_group_duration_seconds or 0) for rule in rules]
         return BucketRules(*(seconds[0] if seconds else (0, 0)))
 
+    def retention_s(self, bucket: str) -> int:
+        """For how long a bucket keeps points; 0 for ever, or if the token may not know."""
+        try:
+            rules = self.rules(bucket)
+        except SinkUnavailable:
+            return 0
+        return rules.retention_s if rules else 0
+
     def field_types(self, bucket: str) -> dict[tuple[str, str], set[str]]:
         """The types that each (measurement, field) of a bucket has anywhere in it, in InfluxDB's words: float, integer,
         unsigned, string, boolean. Answered from its index, so it costs next to nothing; empty where the token may not

@@ -7,7 +7,7 @@ the gateway keeps its copy.
 
 WAL with `synchronous=FULL` makes a commit one fsync. What can be derived again (delivery marks, packing, the heartbeat)
 is committed with NORMAL, which costs no fsync and can lose its last moments in a power cut, after which it is done
-again. What allows something to be deleted elsewhere (days marked for a new roll-up, a zone that is begun) is synced
+again. What allows something to be deleted elsewhere (the span of a replay, days marked for a new roll-up) is synced
 like a record: nothing else would bring back what was deleted.
 
 Everything here is synchronous and belongs to one thread at a time; `intake` and `writer` put it behind trio. After any
@@ -137,10 +137,12 @@ def journal_errors(path: Path) -> Iterator[None]:
         raise journal_error(exc, path) from exc
 
 
-# A new row each time, so that whoever has read the day's mark before can't take this one back.
-_MARK_DAY = (
-    "insert or replace into stale_day (ecu, day, first_marked_at, marked_at) values"
-    " (?1, ?2, coalesce((select first_marked_at from stale_day where ecu = ?1 and day = ?2), ?3), ?3)"
+# A new row each time, so that whoever has read the day's mark before can't take this one back. What an earlier mark was
+# for stays.
+MARK_DAY = (
+    "insert or replace into stale_day (ecu, day, first_marked_at, marked_at, job, replaces) select ?1, ?2,"
+    " coalesce(max(first_marked_at), ?3), ?3, coalesce(?4, max(job)), coalesce(max(replaces), 0) or ?5"
+    " from stale_day where ecu = ?1 and day = ?2"
 )
 
 
@@ -251,7 +253,7 @@ class Journal:
 
     def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
         """Keep the first bytes of what was no message, for a look; the oldest beyond REFUSED_KEPT make room."""
-        with self._derived() as db:
+        with self.derived() as db:
             db.execute(
                 "insert into refused (received_at, port, peer, reason, raw) values (?, ?, ?, ?, ?)",
                 (received_at, port, peer, reason, raw[:REFUSED_BYTES]),
@@ -269,7 +271,7 @@ class Journal:
 
         `days`, rows of (ecu, local day), are marked for a new roll-up in the same transaction.
         """
-        with self._derived() as db:
+        with self.derived() as db:
             for identity in ids:
                 row = db.execute("select raw from record where id = ? and packed = 0", (identity,)).fetchone()
                 if row is None:
@@ -280,56 +282,30 @@ class Journal:
                         "update record set delivered_at = ?, raw = ?, packed = 1 where id = ?", (at, packed, identity)
                     )
             db.executemany("insert or ignore into novelty (ecu, kind, name, record) values (?, ?, ?, ?)", novelties)
-            db.executemany(_MARK_DAY, ((ecu, day, at) for ecu, day in days))
+            db.executemany(MARK_DAY, ((ecu, day, at, None, 0) for ecu, day in days))
 
     def mark_days(self, days: Iterable[tuple[str, str]], at: int) -> None:
         """Mark (ecu, local day) pairs for a new roll-up; on disk when this returns."""
-        with self._synced() as db:
-            db.executemany(_MARK_DAY, ((ecu, day, at) for ecu, day in days))
-
-    def clear_days(self, marks: Iterable[int]) -> None:
-        """Take back marks by their ids. A day that was marked again since has a new id, and stays marked."""
-        with self._derived() as db:
-            db.executemany("delete from stale_day where id = ?", ((mark,) for mark in marks))
-
-    def begin_zone(self, ecu: str, zone: str) -> None:
-        """From now on an ECU's roll-ups are to stand at the midnights of a zone; those there are count for nothing. On
-        disk when this returns.
-        """
-        with self._synced() as db:
-            db.execute("insert or replace into rollup_zone values (?, ?, 0)", (ecu, zone))
-
-    def settle_zone(self, ecu: str, zone: str, days: Iterable[str], at: int) -> None:
-        """What stood at other midnights is gone, and these are the days to compute, besides those that are marked
-        already. The zone stays unsettled when another was begun meanwhile.
-        """
-        with self._derived() as db:
-            db.executemany(_MARK_DAY, ((ecu, day, at) for day in days))
-            db.execute("update rollup_zone set settled = 1 where ecu = ? and zone = ?", (ecu, zone))
+        with self.synced() as db:
+            db.executemany(MARK_DAY, ((ecu, day, at, None, 0) for ecu, day in days))
 
     def set_aside(self, identity: int, reason: str) -> None:
         """Take a record out of what waits for delivery; its bytes stay."""
-        with self._derived() as db:
+        with self.derived() as db:
             db.execute("update record set set_aside = ? where id = ?", (reason, identity))
-
-    def put_back(self, ids: Iterable[int], at: int) -> None:
-        """Mark records that had been set aside and have now reached InfluxDB."""
-        with self._derived() as db:
-            db.executemany(
-                "update record set set_aside = null, delivered_at = ? where id = ? and set_aside is not null",
-                [(at, identity) for identity in ids],
-            )
 
     def purge(self, before: int, after: int = 0, most: int = 500) -> int | None:
         """Look at the next `most` records behind number `after`, and delete those that were received before `before`
-        (ns) and are delivered. Returns the number to go on from, None when no older ones are left.
+        (ns) and are delivered, but none of a gateway with a replay under way, which may need them. Returns the number
+        to go on from, None when no older ones are left.
         """
         # Nothing was received before 1970; days enough to reach there would not fit into SQLite's numbers either.
         if before <= 0:
             return None
-        with self._derived() as db:
+        with self.derived() as db:
             seen = db.execute(
-                "select id, ecu, time, received_at < ? and delivered_at is not null from record"
+                "select id, ecu, time, received_at < ? and delivered_at is not null and ecu not in"
+                " (select ecu from job where ended_at is null and kind = 'replay') from record"
                 " where id > ? and id < ? order by id limit ?",
                 (before, after, first_since(db, before), most),
             ).fetchall()
@@ -345,14 +321,15 @@ class Journal:
 
     def put_state(self, key: str, value: Mapping[str, object]) -> None:
         """Keep what `status` is to read later, as JSON."""
-        with self._derived() as db:
+        with self.derived() as db:
             db.execute(
                 "insert into state values (?, ?) on conflict (key) do update set value = excluded.value",
                 (key, json.dumps(value)),
             )
 
     @contextlib.contextmanager
-    def _synced(self) -> Iterator[sqlite3.Connection]:
+    def synced(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, on disk when the block ends: for what allows something to be deleted elsewhere."""
         with self._errors():
             db = self._connection()
             with db:
@@ -360,7 +337,8 @@ class Journal:
                 yield db
 
     @contextlib.contextmanager
-    def _derived(self) -> Iterator[sqlite3.Connection]:
+    def derived(self) -> Iterator[sqlite3.Connection]:
+        """One transaction of what can be done again, so that a power cut may take its last moments back."""
         with self._errors():
             db = self._connection()
             db.execute("pragma synchronous = normal")

@@ -7,7 +7,7 @@ began.
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,9 @@ from collector.protocol.messages import Kind
 from collector.protocol.upload import kind_of_problem
 
 _RECORDS_AT_ONCE = 200
+
+# In the words of the index that finds these.
+_WAITING = "delivered_at is null and set_aside is null and held is null"
 
 # A check of the file looks at the clock this often, and tells no more faults than show what is the matter.
 _STEPS_AT_ONCE = 10_000
@@ -38,17 +41,6 @@ class Gateway:
     peer: str
     newest_time: str
     purged_time: str
-
-
-@dataclass(frozen=True, slots=True)
-class StaleDay:
-    """A local day of an ECU whose roll-up is to be computed again; `day` is as 2026-03-29, marks are ns since 1970."""
-
-    id: int
-    ecu: str
-    day: str
-    first_marked_at: int
-    marked_at: int
 
 
 _REFUSAL_TYPES = (int, int, str, str, bytes)
@@ -127,19 +119,20 @@ class JournalReader:
 
     def pending(self, limit: int) -> list[Stored]:
         """The oldest records that are neither delivered nor set aside, in order of arrival."""
-        return self._records("where delivered_at is null and set_aside is null order by id limit ?", limit)
+        return self._records(f"where {_WAITING} order by id limit ?", limit)
 
     def pending_count(self) -> int:
         """How many records wait for delivery."""
-        return int(self._value("select count(*) from record where delivered_at is null and set_aside is null"))
+        return int(self._value(f"select count(*) from record where {_WAITING}"))  # noqa: S608 (a constant)
+
+    def waiting_since(self) -> int | None:
+        """When the oldest of them came (ns), None when none waits."""
+        rows = self.typed((int,), f"select received_at from record where {_WAITING} order by id limit 1")  # noqa: S608
+        return rows[0][0] if rows else None
 
     def set_aside_count(self) -> int:
         """How many records will not be delivered."""
         return int(self._value("select count(*) from record where set_aside is not null"))
-
-    def set_aside_ids(self) -> set[int]:
-        """The records that will not be delivered."""
-        return {row[0] for row in self._rows("select id from record where set_aside is not null")}
 
     def set_aside_reasons(self, limit: int) -> list[tuple[str, int]]:
         """The commonest kinds of reasons, each with its count."""
@@ -147,7 +140,7 @@ class JournalReader:
 
     def set_aside_examples(self, limit: int) -> list[SetAside]:
         """The commonest kinds of reasons, each with the latest record that has it."""
-        rows = self._rows(
+        rows = self.rows(
             "select kind_of_problem(set_aside), count(*), max(id) from record where set_aside is not null"
             " group by 1 order by 2 desc limit ?",
             limit,
@@ -164,7 +157,7 @@ class JournalReader:
 
     def received_span(self) -> tuple[int, int]:
         """When the first and the last of the kept records came (ns), 0 where there is none."""
-        rows = self._typed(
+        rows = self.typed(
             (int,),
             "select received_at from record where id in ((select min(id) from record), (select max(id) from record))"
             " order by id",
@@ -185,7 +178,7 @@ class JournalReader:
         deadline = None if within_s is None else time.monotonic() + within_s
         self._db.set_progress_handler(lambda: deadline is not None and time.monotonic() > deadline, _STEPS_AT_ONCE)
         try:
-            rows = self._rows(f"pragma {'integrity_check' if thorough else 'quick_check'}({_MOST_FAULTS})")
+            rows = self.rows(f"pragma {'integrity_check' if thorough else 'quick_check'}({_MOST_FAULTS})")
         except JournalError as exc:
             if getattr(exc.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 return None
@@ -200,14 +193,14 @@ class JournalReader:
 
     def refused(self, limit: int = -1) -> list[Refusal]:
         """What is kept of what was turned away, the newest first."""
-        rows = self._typed(
+        rows = self.typed(
             _REFUSAL_TYPES, "select received_at, port, peer, reason, raw from refused order by id desc limit ?", limit
         )
         return [Refusal(*row) for row in rows]
 
     def refused_by_peer(self, limit: int) -> list[tuple[int, Refusal]]:
         """How many refusals are kept of each address, and the newest of them; whose is newest comes first."""
-        rows = self._typed(
+        rows = self.typed(
             (*_REFUSAL_TYPES, int, int),
             # The other columns are those of the row with the highest number, as SQLite promises.
             "select received_at, port, peer, reason, raw, count(*), max(id) from refused"
@@ -219,8 +212,12 @@ class JournalReader:
     def gateways(self) -> list[Gateway]:
         """Every ECU that was ever heard, by its id."""
         columns = "ecu, first_seen_at, last_seen_at, peer, newest_time, purged_time"
-        rows = self._typed((str, int, int, str, str, str), f"select {columns} from ecu order by ecu")  # noqa: S608
+        rows = self.typed((str, int, int, str, str, str), f"select {columns} from ecu order by ecu")  # noqa: S608
         return [Gateway(*row) for row in rows]
+
+    def gateway(self, ecu: str) -> Gateway | None:
+        """One ECU, None for one that was never heard."""
+        return next((gateway for gateway in self.gateways() if gateway.ecu == ecu), None)
 
     def record_count(self, ecu: str) -> int:
         """How many upload records of an ECU are kept."""
@@ -231,7 +228,7 @@ class JournalReader:
 
     def stored_times(self, ecu: str, command: str, limit: int) -> list[str]:
         """Time stamps of the kept control records of one command, newest first."""
-        rows = self._rows(
+        rows = self.rows(
             "select distinct time from record where ecu = ? and command = ? and command != '' and time != ''"
             " order by time desc limit ?",
             ecu,
@@ -259,7 +256,7 @@ class JournalReader:
 
     def novelties(self) -> dict[tuple[str, str, str], int]:
         """The record in which each (ecu, kind, name) was first seen."""
-        return {(row[0], row[1], row[2]): row[3] for row in self._rows("select ecu, kind, name, record from novelty")}
+        return {(row[0], row[1], row[2]): row[3] for row in self.rows("select ecu, kind, name, record from novelty")}
 
     def count(self, ecu: str) -> int:
         """How many records of any kind are kept of an ECU."""
@@ -267,28 +264,17 @@ class JournalReader:
 
     def first_time(self, ecu: str) -> str | None:
         """The lowest time stamp of an upload record of an ECU; None when there is no record."""
-        rows = self._typed((str,), "select time from record where ecu = ? and time != '' order by time limit 1", ecu)
+        rows = self.typed((str,), "select time from record where ecu = ? and time != '' order by time limit 1", ecu)
         return rows[0][0] if rows else None
 
-    def for_replay(self, ecu: str, times: tuple[str, str], received: tuple[int, int]) -> Iterator[Stored]:
-        """Every record that may have points in a span of time, by time stamp and then by order of arrival.
+    def by_time(self, ecu: str, *, only_late: bool = False) -> Iterator[Stored]:
+        """The records of an ECU with a time stamp, or those with late data, by time stamp and then by order of arrival.
 
-        `times` are the first time stamp of the span and the first behind it; records without one are chosen by receipt,
-        what came on the control port by both, and those with late data are always among them. Holds a snapshot while it
-        runs, which keeps the log from shrinking.
+        Holds a snapshot while it runs, which keeps the log from shrinking.
         """
-        yield from self._streamed(
-            f"select {STORED_COLUMNS} from record"  # noqa: S608 (a constant)
-            " where ecu = :ecu and time >= :first and time < :end and time != ''"
-            f" union select {STORED_COLUMNS} from record where ecu = :ecu and late"
-            f" union select {STORED_COLUMNS} from record"
-            " where ecu = :ecu and time = '' and received_at >= :since and received_at < :until"
-            # A report whose 14 digits are no date counts as of its receipt, and only its decoder knows it.
-            f" union select {STORED_COLUMNS} from record"
-            " where ecu = :ecu and command != '' and received_at >= :since and received_at < :until"
-            " order by time, id",
-            {"ecu": ecu, "first": times[0], "end": times[1], "since": received[0], "until": received[1]},
-        )
+        chosen = "late" if only_late else "time != ''"
+        query = f"select {STORED_COLUMNS} from record where ecu = :ecu and {chosen} order by time, id"  # noqa: S608
+        yield from self._streamed(query, {"ecu": ecu})
 
     def last_id(self) -> int:
         """The number of the record that came last, 0 when there is none."""
@@ -296,9 +282,7 @@ class JournalReader:
 
     def hours(self, ecu: str) -> list[str]:
         """The hours that an ECU has records of, as the first ten digits of their time stamps, in order."""
-        rows = self._rows(
-            "select distinct substr(time, 1, 10) from record where ecu = ? and time != '' order by 1", ecu
-        )
+        rows = self.rows("select distinct substr(time, 1, 10) from record where ecu = ? and time != '' order by 1", ecu)
         return [row[0] for row in rows]
 
     def scattered(self, ecu: str, until: int) -> Iterator[Stored]:
@@ -325,37 +309,13 @@ class JournalReader:
             {"ecu": ecu, "first": times[0], "end": times[1], "also": json.dumps(list(also)), "until": until},
         )
 
-    def stale_days(self, limit: int = -1) -> list[StaleDay]:
-        """The days that wait for a new roll-up, the latest first."""
-        rows = self._typed(
-            (int, str, str, int, int),
-            "select id, ecu, day, first_marked_at, marked_at from stale_day order by day desc, ecu limit ?",
-            limit,
-        )
-        return [StaleDay(*row) for row in rows]
-
-    def marks_between(self, ecus: Collection[str], first: str, last: str) -> list[int]:
-        """The ids of the marks that some ECUs have on the days from `first` to `last`, both included."""
-        rows = self._rows(
-            "select id from stale_day where ecu in (select value from json_each(?)) and day between ? and ?"
-            " order by id",
-            json.dumps(list(ecus)),
-            first,
-            last,
-        )
-        return [row[0] for row in rows]
-
     def stale_days_count(self) -> int:
         """How many days wait for a new roll-up."""
         return int(self._value("select count(*) from stale_day"))
 
-    def rollup_zones(self) -> dict[str, str]:
-        """The zone of each ECU whose roll-ups all stand at the midnights of one."""
-        return dict(self._rows("select ecu, zone from rollup_zone where settled"))
-
     def state(self, key: str) -> dict[str, Any]:
         """What was kept under a key; empty when nothing was."""
-        rows = self._typed((str,), "select value from state where key = ?", key)
+        rows = self.typed((str,), "select value from state where key = ?", key)
         with journal_errors(self.path):
             value = json.loads(rows[0][0]) if rows else {}
         return value if isinstance(value, dict) else {}
@@ -371,7 +331,7 @@ class JournalReader:
             return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
     def _records(self, where: str, *values: object) -> list[Stored]:
-        rows = self._rows(f"select {STORED_COLUMNS} from record {where}", *values)  # noqa: S608 (constants)
+        rows = self.rows(f"select {STORED_COLUMNS} from record {where}", *values)  # noqa: S608 (constants)
         with journal_errors(self.path):
             return [stored(row) for row in rows]
 
@@ -382,13 +342,15 @@ class JournalReader:
                 yield from map(stored, rows)
 
     def _value(self, query: str, *values: object) -> Any:  # noqa: ANN401 (SQLite's own type)
-        return self._rows(query, *values)[0][0]
+        return self.rows(query, *values)[0][0]
 
-    def _typed(self, types: tuple[type, ...], query: str, *values: object) -> list[Any]:
-        rows = self._rows(query, *values)
+    def typed(self, types: tuple[type, ...], query: str, *values: object) -> list[Any]:
+        """Rows of columns that have these types."""
+        rows = self.rows(query, *values)
         with journal_errors(self.path):
             return [typed(row, types) for row in rows]
 
-    def _rows(self, query: str, *values: object) -> list[Any]:
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """What a query gives, as SQLite has it."""
         with journal_errors(self.path):
             return self._db.execute(query, values).fetchall()

@@ -125,6 +125,7 @@ create index stale_day_job on stale_day (job) where job is not null;
 insert into job (kind, ecu, first, last, asked_at, phase)
     select 'rollup', iif(ecu = '', 'unknown', ecu), '', '', 0, 'days' from ecu
     where iif(ecu = '', 'unknown', ecu) not in (select ecu from rollup_zone where settled);
+drop table rollup_zone;
 """
 
 _STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)

@@ -85,10 +85,21 @@ class Names:
         return EcuNames(ecu, name, zone, self._inverters, self._panels)
 
     def fingerprint(self) -> str:
-        """Changes when a name that is a tag changes, which forks the series from then on."""
-        named = {
+        """Changes when a name that is a tag changes, or a time zone: the past is then under other series or hours."""
+        zones = {ecu.id: ecu.timezone for ecu in self._configured.values() if ecu.timezone}
+        return _digest([self._tags(), self._zone.key, sorted(zones.items())])
+
+    def fingerprint_of_before(self) -> str:
+        """The fingerprint as collectors before 0.2 had it, without the zones."""
+        return _digest(self._tags())
+
+    def _tags(self) -> dict[str, object]:
+        return {
             "ecu": sorted((ecu.id, ecu.name) for ecu in self._configured.values() if ecu.name),
             "inverter": sorted(self._inverters.items()),
             "panel": sorted((*key, panel.name, panel.array) for key, panel in self._panels.items()),
         }
-        return hashlib.blake2b(json.dumps(named).encode(), digest_size=8).hexdigest()
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()

@@ -1,46 +1,42 @@
-"""Decodes the journal again and rewrites InfluxDB: after a better decoder, a renamed panel, a corrected zone, a lost
-bucket.
+"""Writes InfluxDB's points of journal records anew: after a better decoder, a new name or zone, or a lost bucket.
 
-It goes through each gateway's records span by span: first the span's points are deleted in InfluxDB, then everything
-that the journal holds for it is written. So nothing is counted twice, neither under an old name nor at a shifted hour.
-A record that reaches InfluxDB while this runs is in the journal before, and so is either not touched by the deletion or
-written again after it.
-
-Up to the last day of which records were purged from the journal nothing is deleted, since it could not be written
-again; nor in the gap that a journal has which was restored from a backup.
+A part of the delivery, which does one step of it after whatever waits, so that a record that comes meanwhile is in
+InfluxDB at once. It goes through each gateway's records span by span, the latest first. The span is noted in the
+journal before its points are deleted, and from then on its records count as waiting until they are written again: what
+is cut off, at whatever instant, is taken up by the next start.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
-from itertools import pairwise
-from queue import SimpleQueue
-from threading import Event, Thread
-from typing import Protocol
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+import trio
 
 from collector import clock
-from collector.days import midnight
-from collector.errors import SinkRejected
+from collector.errors import Rejection, SinkRejected, SinkUnavailable
 from collector.journal import Stored
+from collector.journal_jobs import Job, Jobs, Phase, Progress, numbered, span_ids
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
-from collector.patience import patiently
-from collector.points import SCHEMA, Point
-from collector.rollup import BEGINNING, END, touched_days
-from collector.writer import RecordDecoder
+from collector.points import SCHEMA
+from collector.record_decoder import RecordDecoder
+from collector.replay_spans import Instants, deletable, instants, next_span
 
-# One shard group of the bucket, so that a deletion looks into one or two of them.
-SPAN = timedelta(days=84)
+_log = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+# InfluxDB takes 1000 to 5000 lines best; a batch is also what a rejection has to be searched in.
 BATCH_LINES = 5000
-_BATCHES_WAITING = 3
+BATCH_RECORDS = 500
+# So long at most is written before whatever waits is looked for again.
+STEP_S = 2.0
 
-_AFTER_ALL_DIGITS = ":"
-# A gateway that has lost its clock begins here or later; spans before would be empty ones.
-_FIRST_DAY = date(1970, 1, 1)
+_IDS_AT_ONCE = 5000
 
 _OF_RECORDS = {name: measurement for name, measurement in SCHEMA.items() if not measurement.daily}
 
@@ -53,236 +49,203 @@ _DELETED = (
     'kind="undecodable_block"',
 )
 
+# Stands for the records without a readable gateway id; nobody knows which of them were purged.
+_NAMELESS = Gateway(ecu="", first_seen_at=0, last_seen_at=0, peer="", newest_time="", purged_time="unknown")
+
 
 class Sink(Protocol):
-    """What `influx.InfluxSink` offers and a test's fake as well; raises SinkUnavailable and SinkRejected."""
+    """What the delivery's sink offers; raises SinkUnavailable and SinkRejected."""
 
-    def write(self, lines: bytes) -> None:
-        """Write line protocol."""
+    async def write(self, lines: bytes) -> None:
+        """Return once InfluxDB has taken the lines."""
 
-    def delete(self, start: datetime, stop: datetime, predicate: str) -> None:
+    async def delete(self, start: datetime, stop: datetime, predicate: str) -> None:
         """Delete what the predicate selects between two instants, both included."""
 
 
+class JobsJournal(Protocol):
+    """The journal; each method may raise JournalError."""
+
+    async def open_jobs(self) -> list[Job]:
+        """The jobs that are not finished."""
+
+    async def read(self, query: Callable[[JournalReader], _T]) -> _T:
+        """Ask the reading side."""
+
+    async def change_jobs(
+        self, change: Callable[Concatenate[Jobs, _P], None], *args: _P.args, **kwargs: _P.kwargs
+    ) -> None:
+        """Change jobs that `open_jobs` has told of."""
+
+
 @dataclass(slots=True)
-class Outcome:
-    """What a replay did. `recovered` are records that had been set aside and of which InfluxDB now holds every point;
-    `days` counts the roll-ups that were computed behind it; `refused` are lines and days that InfluxDB would not take,
-    with the reason; `novelties` is what was first seen in which record.
-    """
-
+class _Batch:
+    progress: Progress
     records: int = 0
-    points: int = 0
-    unreadable: int = 0
-    recovered: list[int] = field(default_factory=list)
-    days: int = 0
-    refused: list[str] = field(default_factory=list)
-    novelties: list[tuple[str, str, str, int]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Time stamps from `first` to before `end`, and the instants that belong to them. `delete` says that what was there
-    goes.
-    """
-
-    first: str
-    end: str
-    start: datetime
-    stop: datetime
-    delete: bool
-
-
-class _Sender:
-    """Does one thing after another in a thread of its own.
-
-    Not an executor, for whose threads the interpreter waits at its end: a write that hangs would keep a command that
-    was interrupted for minutes.
-    """
-
-    def __init__(self) -> None:
-        self._work: SimpleQueue[tuple[Future[None], Callable[[], None]] | None] = SimpleQueue()
-        Thread(target=self._run, name="sender", daemon=True).start()
-
-    def submit(self, call: Callable[[], None]) -> Future[None]:
-        future: Future[None] = Future()
-        self._work.put((future, call))
-        return future
-
-    def close(self) -> None:
-        """Nothing follows; waits for nothing."""
-        self._work.put(None)
-
-    def _run(self) -> None:
-        while work := self._work.get():
-            future, call = work
-            if future.set_running_or_notify_cancel():
-                try:
-                    call()
-                except BaseException as exc:  # noqa: BLE001 - raised where its result is asked for
-                    future.set_exception(exc)
-                else:
-                    future.set_result(None)
+    lines: list[str] = field(default_factory=list)
+    outcome: SinkRejected | SinkUnavailable | None = None
 
 
 class Replay:
-    """Reads through `reader`, writes to `sink`, tells `progress` of every record.
-
-    Raises JournalError and, when InfluxDB stays away through several attempts, SinkUnavailable: the same command again
-    then takes it up. `stop` ends a wait between two attempts. `rewritten` is told of each gateway's span that is done,
-    with the (ecu, local day) pairs that have points in it.
-    """
+    """`step` is called by the delivery, with `between` to deliver what has come meanwhile."""
 
     def __init__(
         self,
-        reader: JournalReader,
+        journal: JobsJournal,
         sink: Sink,
         names: Names,
-        progress: Callable[[], None] = lambda: None,
-        stop: Event | None = None,
-        rewritten: Callable[[str, Span, set[tuple[str, str]]], None] = lambda *_: None,
+        between: Callable[[], Awaitable[object]],
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.outcome = Outcome()
-        self._reader = reader
+        self._journal = journal
         self._sink = sink
         self._names = names
-        self._progress = progress
-        self._stop = stop or Event()
-        self._rewritten = rewritten
-        self._decoder = RecordDecoder(names, reader.novelties())
-        self._set_aside = reader.set_aside_ids()
-        self._gaps = [tuple(datetime.fromtimestamp(at / clock.NS, UTC) for at in gap) for gap in reader.gaps()]
-        self._seen: set[int] = set()
-        # The lines of each record that had been set aside, those of them that were sent, and all that were refused.
-        self._lines_of: dict[int, set[str]] = {}
-        self._sent: set[str] = set()
-        self._refused: set[str] = set()
+        self._between = between
+        self._now_ns = now_ns
+        self._ids: list[int] = []
+        self._limit = BATCH_RECORDS
 
-    def run(self, gateways: list[Gateway], first: date | None, last: date | None) -> Outcome:
-        """Replay the local days from `first` to `last`, both included; None for the beginning and the end of the
-        journal.
+    async def step(self, decoder: RecordDecoder) -> bool:
+        """Do a little of the oldest replay that is not finished; False when there is nothing to do.
+
+        Raises SinkUnavailable and JournalError, and is then to be called again. Cancelling it loses nothing.
         """
-        with closing(_Sender()) as sender:
-            try:
-                for gateway in gateways:
-                    for span in self._spans(gateway, first, last):
-                        self._replay(gateway.ecu, span, sender)
-            finally:
-                # Whatever ends this early must not leave the other thread to its attempts.
-                self._stop.set()
-        taken = self._sent - self._refused
-        self.outcome.recovered += sorted(identity for identity, lines in self._lines_of.items() if lines <= taken)
-        return self.outcome
+        jobs = [job for job in await self._journal.open_jobs() if job.kind == "replay"]
+        names = self._names.fingerprint()
+        for job in jobs:
+            if job.names and job.names != names:
+                _log.info("replay begun anew, since names or zones have changed ecu=%s", job.ecu)
+                await self._journal.change_jobs(Jobs.begin, job.id, names)
+                return True
+        under_way = [job for job in jobs if job.phase in (Phase.NEXT, Phase.DELETE, Phase.WRITE)]
+        if not under_way:
+            return False
+        job = under_way[0]
+        gateway = await self._journal.read(lambda reader: reader.gateway(job.ecu)) or _NAMELESS
+        zone = self._names.ecu(job.ecu).zone
+        match job.phase:
+            case Phase.NEXT:
+                await self._begin_span(job, gateway, names)
+            case Phase.DELETE:
+                await self._delete(job, gateway, instants(job.span_first, job.span_end, zone))
+            case _:
+                await self._write(job, instants(job.span_first, job.span_end, zone), decoder)
+        return True
 
-    def _spans(self, gateway: Gateway, first: date | None, last: date | None) -> Iterator[Span]:
-        zone = self._names.ecu(gateway.ecu).zone
-        whole_from = _day_after(gateway.purged_time)
-        begin = first or max(_FIRST_DAY, self._day(self._reader.first_time(gateway.ecu), gateway))
-        until = (last or self._day(gateway.newest_time, gateway)) + timedelta(days=1)
-        edges = [begin]
-        if (first or date.min) < whole_from < until:
-            edges.append(whole_from)
-        while edges[-1] + SPAN < until:
-            edges.append(edges[-1] + SPAN)
-        ends = [*edges[1:], until if last else None]
-        begins = [first, *edges[1:]]
-        for day, end in zip(begins, ends, strict=True):
-            span = Span(
-                # Hour 24 of the day before is the first hour of this one.
-                first=f"{day - timedelta(days=1):%Y%m%d}24" if day else "",
-                end=f"{end:%Y%m%d}" if end else _AFTER_ALL_DIGITS,
-                # A replay without a first or a last day reaches beyond all records, so that it also removes what was
-                # written with a wrong zone.
-                start=midnight(day, zone) if day else BEGINNING,
-                stop=midnight(end, zone) if end else END,
-                delete=(day or date.min) >= whole_from,
-            )
-            yield from _around(span, self._gaps)
+    async def _begin_span(self, job: Job, gateway: Gateway, names: str) -> None:
+        if not job.names:
+            await self._journal.change_jobs(Jobs.begin, job.id, names)
+        first_time = await self._journal.read(lambda reader: reader.first_time(job.ecu)) or ""
+        first, end = next_span(job, gateway, first_time)
+        await self._journal.change_jobs(Jobs.begin_span, job.id, first, end)
 
-    def _day(self, time: str | None, gateway: Gateway) -> date:
-        try:
-            return clock.parse(time or "").date()
-        except ValueError:
-            return datetime.fromtimestamp(gateway.first_seen_at / clock.NS, UTC).date()
-
-    def _replay(self, ecu: str, span: Span, sender: _Sender) -> None:
-        if span.delete:
+    async def _delete(self, job: Job, gateway: Gateway, span: Instants) -> None:
+        gaps = await self._journal.read(JournalReader.gaps)
+        zone = self._names.ecu(job.ecu).zone
+        for start, stop in deletable(span, gateway.purged_time, zone, gaps):
             for what in _DELETED:
-                until = span.stop - timedelta(microseconds=1)
-                patiently(self._stop, self._sink.delete, span.start, until, f'ecu="{ecu}" AND {what}')
-        start, stop = clock.to_ns(span.start), clock.to_ns(span.stop)
-        lines: list[str] = []
-        days: set[tuple[str, str]] = set()
-        sending: deque[Future[None]] = deque()
-        try:
-            # Read after the deletion: whatever was delivered until then is in the journal, and is written again.
-            for record in self._reader.for_replay(ecu, (span.first, span.end), (start, stop)):
-                points = [point for point in self._decode(record) if start <= point.time < stop]
-                days |= touched_days(points, self._names)
-                written = self._decoder.lines(points)
-                if record.id in self._lines_of:
-                    self._sent.update(written)
-                lines += written
-                self._progress()
-                if len(lines) >= BATCH_LINES:
-                    self._hand_over(sender, sending, lines)
-                    lines = []
-            self._hand_over(sender, sending, lines)
-            while sending:
-                sending.popleft().result()
-        finally:
-            for unsent in sending:
-                unsent.cancel()
-        self._rewritten(ecu, span, days)
+                # Delivered meanwhile and deleted all the same, a record is written again with the others of the span.
+                await self._between()
+                try:
+                    await self._sink.delete(start, stop - clock.MICROSECOND, f'ecu="{job.ecu}" AND {what}')
+                except SinkRejected as exc:
+                    _log.warning("replay given up ecu=%s reason=%s", job.ecu, exc)
+                    await self._journal.change_jobs(Jobs.give_up, job.id, str(exc), self._now_ns())
+                    return
+        self._ids = []
+        await self._journal.change_jobs(Jobs.span_deleted, job.id)
 
-    def _decode(self, record: Stored) -> Sequence[Point]:
-        decoded = self._decoder.decode(record)
-        if record.id not in self._seen:
-            self._seen.add(record.id)
-            self.outcome.records += 1
-            self.outcome.novelties += [(*novelty, record.id) for novelty in decoded.novelties]
-            if decoded.unreadable is not None:
-                self.outcome.unreadable += 1
-            elif record.id in self._set_aside:
-                self._lines_of[record.id] = set(self._decoder.lines(decoded.points))
-        return decoded.points
-
-    def _hand_over(self, sender: _Sender, sending: deque[Future[None]], lines: list[str]) -> None:
-        """Send in another thread while the next batches are decoded; few of them wait, so that memory stays bounded."""
-        if len(sending) >= _BATCHES_WAITING:
-            sending.popleft().result()
-        self.outcome.points += len(lines)
-        sending.append(sender.submit(partial(self._send, lines)))
-
-    def _send(self, lines: list[str]) -> None:
-        """Write a batch, halving it until what InfluxDB refuses stands alone."""
-        if not lines:
+    async def _write(self, job: Job, span: Instants, decoder: RecordDecoder) -> None:
+        """Write for STEP_S; while one batch is on its way, the next one is decoded."""
+        deadline = trio.current_time() + STEP_S
+        received = (clock.to_ns(span[0]), clock.to_ns(span[1]))
+        cursor = job.cursor
+        if not self._ids or self._ids[0] <= cursor:
+            self._ids = await self._journal.read(lambda reader: span_ids(reader, job, received, _IDS_AT_ONCE))
+        if not self._ids:
+            is_last = job.span_first == job.first
+            await self._journal.change_jobs(Jobs.end_span, job.id, is_last=is_last)
             return
-        try:
-            patiently(self._stop, self._sink.write, "\n".join(lines).encode())
-        except SinkRejected as exc:
-            if len(lines) == 1:
-                self.outcome.refused.append(f"{exc}: {lines[0]}")
-                self._refused.add(lines[0])
+        batch = await self._prepare(job, received, decoder)
+        while batch is not None:
+            sending, following = batch, None
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._send, sending)
+                if trio.current_time() < deadline and self._limit == BATCH_RECORDS:
+                    following = await self._prepare(job, received, decoder, after=sending.progress.cursor)
+            if isinstance(sending.outcome, SinkUnavailable):
+                raise sending.outcome
+            if sending.outcome is not None and not self._narrow_down(sending):
                 return
-            middle = len(lines) // 2
-            self._send(lines[:middle])
-            self._send(lines[middle:])
+            await self._journal.change_jobs(Jobs.advance, job.id, sending.progress)
+            self._ids = [identity for identity in self._ids if identity > sending.progress.cursor]
+            self._limit = min(self._limit * 2, BATCH_RECORDS)
+            batch = following
 
+    def _narrow_down(self, batch: _Batch) -> bool:
+        """After a rejection: a record is to blame only when it was alone, and only then is it done with."""
+        if batch.records > 1:
+            self._limit = max(1, batch.records // 2)
+            return False
+        reason, progress = str(batch.outcome), batch.progress
+        _log.warning("set aside record=%d reason=%s", progress.cursor, reason)
+        progress.aside.append((progress.cursor, reason))
+        progress.refused, progress.problem, progress.points = 1, reason, 0
+        return True
 
-def _around(span: Span, gaps: Sequence[tuple[datetime, ...]]) -> Iterator[Span]:
-    """Cut a span at both ends of each gap, so that only what lies outside is deleted."""
-    edges = {edge for gap in gaps for edge in gap if span.start < edge < span.stop}
-    for start, stop in pairwise(sorted({span.start, *edges, span.stop})):
-        in_gap = any(begin <= start < end for begin, end in gaps)
-        yield replace(span, start=start, stop=stop, delete=span.delete and not in_gap)
+    async def _send(self, batch: _Batch) -> None:
+        try:
+            if batch.lines:
+                await self._sink.write("\n".join(batch.lines).encode())
+        except (SinkRejected, SinkUnavailable) as exc:
+            # What is older than the bucket keeps is gone from it anyway, and the rest was written.
+            if not isinstance(exc, SinkRejected) or exc.kind is not Rejection.RETENTION:
+                batch.outcome = exc
 
+    async def _prepare(
+        self, job: Job, span: tuple[int, int], decoder: RecordDecoder, *, after: int = 0
+    ) -> _Batch | None:
+        """Decode as many of the next records as fill a batch; None when there are none at hand."""
+        ids = [identity for identity in self._ids if identity > after][: self._limit]
+        if not ids:
+            return None
+        records: Sequence[tuple[Stored, bool]] = await self._journal.read(lambda reader: numbered(reader, ids))
+        # A record that is not there any more has nothing to write.
+        batch = _Batch(Progress(cursor=ids[-1]))
+        for record, is_aside in records:
+            batch.records += 1
+            batch.progress.cursor = record.id
+            self._add(batch, record, job.times, span, decoder, is_aside=is_aside)
+            if len(batch.lines) >= BATCH_LINES:
+                break
+            # A batch takes a good part of a second to decode, and gateways wait for their answers meanwhile.
+            await trio.lowlevel.checkpoint()
+        else:
+            batch.progress.cursor = ids[-1]
+        return batch
 
-def _day_after(purged_time: str) -> date:
-    """The first day of which nothing was purged; beyond all days where the mark is no date."""
-    if not purged_time:
-        return date.min
-    try:
-        return clock.parse(purged_time).date() + timedelta(days=1)
-    except (ValueError, OverflowError):
-        return date.max
+    @staticmethod
+    def _add(
+        batch: _Batch,
+        record: Stored,
+        times: tuple[str, str],
+        span: tuple[int, int],
+        decoder: RecordDecoder,
+        *,
+        is_aside: bool,
+    ) -> None:
+        decoded = decoder.decode(record)
+        progress = batch.progress
+        # Those with late data come with every span, and count with their own.
+        progress.records += not record.time or times[0] <= record.time < times[1]
+        progress.novelties += [(*novelty, record.id) for novelty in decoded.novelties]
+        if decoded.unreadable is not None:
+            progress.unreadable += 1
+            progress.aside.append((record.id, decoded.unreadable))
+        elif is_aside:
+            progress.recovered.append(record.id)
+        else:
+            lines = decoder.lines([point for point in decoded.points if span[0] <= point.time < span[1]])
+            batch.lines += lines
+            progress.points += len(lines)

@@ -8,28 +8,25 @@ offset stands for the local day: with a time zone of Flux's own, `max`, `first` 
 values are stored. Four weeks of twenty inverters take about as long as two days one by one, and a sixth of what they
 take when Flux writes as well (`to()`), which could not round without another pass over every value.
 
-Computations exclude each other, across processes as well, by a lock beside the journal that is held from the query
-until the result is written: so a result is never overwritten by one that was read before it.
+A day is replaced by what was computed and never deleted first. One of which no points are left, or not all of them
+(the bucket has a retention), keeps the roll-up that it has.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from importlib import resources
-from pathlib import Path
 from string import Template
-from typing import Protocol
+from typing import Any, Protocol
 
 from collector import clock
 from collector.daily import DAILY, daily_points, time_of
-from collector.days import Run, day_of, midnight, runs
-from collector.errors import CollectorError
-from collector.lock import Taken, locked
+from collector.days import BEGINNING, END, Run, day_of, midnight, runs
 from collector.names import Names
-from collector.points import LineWriter, Point
+from collector.points import SCHEMA, LineWriter, Point, Tags
 
 # A query is one of so many gateways' days: some ten thousand rows where each has twenty inverters.
 ECUS_AT_ONCE = 50
@@ -37,11 +34,15 @@ ECU_DAYS_AT_ONCE = 28
 BATCH_LINES = 5000
 
 _SOURCES = ("ecu", "inverter")
+_TAGS = tuple(dict.fromkeys(tag for name in DAILY for tag in SCHEMA[name].tags))
+_HALF_A_DAY_NS = 12 * clock.HOUR_S * clock.NS
+# Nobody keeps points for less; so the days that are computed most often need no question.
+_SURELY_KEPT_NS = 48 * clock.HOUR_S * clock.NS
 
-# All that InfluxDB's 64 bits of nanoseconds can tell, in whole days.
-BEGINNING = datetime(1677, 9, 22, tzinfo=UTC)
-END = datetime(2262, 4, 11, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+# A gateway's tag and a local day, as 2026-03-29.
+EcuDay = tuple[str, str]
+# A series and a time (ns since 1970).
+_Entry = tuple[str, Tags, int]
 
 
 class Sink(Protocol):
@@ -56,26 +57,8 @@ class Sink(Protocol):
     def query(self, flux: str) -> list[dict[str, object]]:
         """The rows of all tables."""
 
-
-class Ledger(Protocol):
-    """What the journal is told of roll-ups, while the lock is held; raises JournalError."""
-
-    def begin_zone(self, ecu: str, zone: str) -> None:
-        """The roll-ups of a gateway count for nothing until its zone is settled."""
-
-    def settle_zone(self, ecu: str, zone: str, days: Collection[str], at: int) -> None:
-        """The roll-ups of the gateway stand at its midnights, and these days are to be computed."""
-
-    def mark_days(self, days: Collection[tuple[str, str]], at: int) -> None:
-        """These days are to be computed."""
-
-
-class RollupBusy(CollectorError):
-    """Another process has been computing roll-ups for as long as this one was willing to wait."""
-
-
-class RollupUnsettled(CollectorError):
-    """The roll-ups of a gateway are not known to stand at our midnights."""
+    def retention_s(self, bucket: str) -> int:
+        """For how long a bucket keeps points, 0 for ever or unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +70,35 @@ class Buckets:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """Days of gateways that share a zone: one query."""
+class Group:
+    """Days of gateways that share a zone: one query. `replaces` says that what the days no longer have is to go."""
 
     zone: tzinfo
     ecus: tuple[str, ...]
     run: Run
+    replaces: bool = False
 
-    def days(self) -> list[tuple[str, str]]:
+    def days(self) -> list[EcuDay]:
         """Every (ecu, local day) of it."""
         days = [self.run.first + timedelta(days=number) for number in range(self.run.days)]
         return [(ecu, day.isoformat()) for ecu in self.ecus for day in days]
 
-    def singles(self) -> list["Job"]:
-        """The same, one gateway and one day at a time."""
-        days = runs([self.run.first + timedelta(days=number) for number in range(self.run.days)], self.zone, 1)
-        return [Job(self.zone, (ecu,), run) for run in days for ecu in self.ecus]
-
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What one computation has written: days of gateways, and points."""
+class Outcome:
+    """The days that one computation has written, and those that keep the roll-up they had."""
 
-    days: int
-    points: int
+    computed: AbstractSet[EcuDay]
+    kept: AbstractSet[EcuDay]
 
 
-def touched_days(points: Iterable[Point], names: Names) -> set[tuple[str, str]]:
+def touched_days(points: Iterable[Point], names: Names) -> set[EcuDay]:
     """The (ecu, local day) pairs whose roll-up these points change."""
     instants = {(point.tags[0], point.time) for point in points if point.measurement in _SOURCES}
     return {(ecu, day_of(at, names.ecu(ecu).zone).isoformat()) for ecu, at in instants}
 
 
-def plan(days: Iterable[tuple[str, date]], names: Names) -> list[Job]:
+def plan(days: Iterable[tuple[str, date]], names: Names, *, replaces: bool = False) -> list[Group]:
     """Put days of gateways together to queries, the latest days first. Gateways with the same days go together."""
     ecus: dict[tuple[tzinfo, date], list[str]] = defaultdict(list)
     for ecu, day in days:
@@ -129,109 +108,126 @@ def plan(days: Iterable[tuple[str, date]], names: Names) -> list[Job]:
         found.sort()
         for first in range(0, len(found), ECUS_AT_ONCE):
             alike[zone, tuple(found[first : first + ECUS_AT_ONCE])].append(day)
-    jobs = [
-        Job(zone, group, run)
-        for (zone, group), some in alike.items()
-        for run in runs(some, zone, max(1, ECU_DAYS_AT_ONCE // len(group)))
+    groups = [
+        Group(zone, some, run, replaces)
+        for (zone, some), found_days in alike.items()
+        for run in runs(found_days, zone, max(1, ECU_DAYS_AT_ONCE // len(some)))
     ]
-    return sorted(jobs, key=lambda job: (job.run.last, job.ecus), reverse=True)
+    return sorted(groups, key=lambda group: (group.run.last, group.ecus), reverse=True)
 
 
 class Rollups:
-    """Computes roll-ups; every call blocks. One object, one thread at a time.
+    """Computes roll-ups; every call blocks, and raises SinkUnavailable or SinkRejected. One thread at a time."""
 
-    `zones` tells the zone of each gateway whose roll-ups all stand at the midnights of one, and is asked while the lock
-    is held. Every method raises SinkUnavailable, SinkRejected, JournalError, and RollupBusy when the lock is not to be
-    had within `patience_s`.
-    """
-
-    def __init__(
-        self,
-        sink: Sink,
-        names: Names,
-        buckets: Buckets,
-        journal: Path,
-        zones: Callable[[], Mapping[str, str]],
-        *,
-        patience_s: float,
-    ) -> None:
+    def __init__(self, sink: Sink, names: Names, buckets: Buckets) -> None:
         self._sink = sink
         self._names = names
         self._buckets = buckets
-        self._journal = journal
-        self._zones = zones
-        self._patience_s = patience_s
         self._lines = LineWriter()
 
-    def compute(self, job: Job, *, replace: bool = False, begun: Callable[[], object] = lambda: None) -> Written:
-        """Compute and write. `replace` first deletes what is there of these days, for series that are no more. `begun`
-        is called once nobody else computes, before InfluxDB is asked.
+    def compute(self, group: Group) -> Outcome:
+        """Compute and write; with `group.replaces` afterwards delete what the days no longer have."""
+        points = daily_points(self._sink.query(self._rollup_query(group)), self._names)
+        oldest = self._oldest_whole(group)
+        there = self._there(group) if group.replaces or clock.to_ns(group.run.start) < oldest else set()
+        has = {self._owner(entry, group.zone) for entry in there}
+        partial = {(point.tags[0], point.time) for point in points if point.time < oldest} & has
+        points = [point for point in points if (point.tags[0], point.time) not in partial]
+        self._write(points)
+        computed = {(point.tags[0], point.time) for point in points}
+        if group.replaces:
+            self._tidy(group, there, computed, {(point.measurement, point.tags, point.time) for point in points})
+        days = set(group.days())
+        found = [{(ecu, day_of(at, group.zone).isoformat()) for ecu, at in some} for some in (computed, has - computed)]
+        return Outcome(found[0] & days, found[1] & days)
 
-        Raises RollupUnsettled, with nothing done, unless the roll-ups of all these gateways stand at the midnights of
-        the job's zone.
-        """
-        with self._alone():
-            begun()
-            zones = self._zones()
-            if others := [ecu for ecu in job.ecus if zones.get(ecu) != str(job.zone)]:
-                raise RollupUnsettled(
-                    f"the roll-ups of ECU {', '.join(others)} belong to a process with another time zone for it"
-                )
-            points = daily_points(self._sink.query(self._rollup_query(job)), self._names)
-            lines = [line for line in map(self._lines.line, points) if line]
-            if replace:
-                self._delete(job.ecus, job.run.start, job.run.stop - _MICROSECOND)
-            for first in range(0, len(lines), BATCH_LINES):
-                self._sink.write("\n".join(lines[first : first + BATCH_LINES]).encode(), bucket=self._buckets.rollups)
-        return Written(sum(point.measurement == "ecu_day" for point in points), len(lines))
-
-    def forget(self, ecu: str, start: datetime, stop: datetime, ledger: Ledger) -> None:
-        """Delete a gateway's roll-ups from `start` to before `stop`, and mark every day there that has points."""
-        with self._alone():
-            # Before the deletion, in case it is the last thing that this process does; and whatever is delivered from
-            # now on is marked behind it.
-            days = self.days(ecu, start, stop).get(ecu, ())
-            ledger.mark_days([(ecu, day.isoformat()) for day in days], time.time_ns())
-            self._delete([ecu], start, stop - _MICROSECOND)
-
-    def settle(self, ecu: str, ledger: Ledger) -> int:
-        """Begin the roll-ups of a gateway anew unless they are known to stand at its midnights: delete those that do
-        not, and mark every day that has points. Returns how many days were marked.
-
-        What another collector of the same database has computed at the same midnights stays until it is computed again,
-        so that a gateway that comes from there does not lose its history meanwhile.
-        """
-        zone = str(self._names.ecu(ecu).zone)
-        with self._alone():
-            known = self._zones().get(ecu)
-            if known == zone:
-                return 0
-            ledger.begin_zone(ecu, zone)
-            if known is not None or not self._stand_at_our_midnights(ecu):
-                self._delete([ecu], BEGINNING, END)
-            days = [day.isoformat() for day in self.days(ecu).get(ecu, ())]
-            ledger.settle_zone(ecu, zone, days, time.time_ns())
-        return len(days)
-
-    def _stand_at_our_midnights(self, ecu: str) -> bool:
-        zone = self._names.ecu(ecu).zone
-        rows = self._sink.query(self._days_query("midnights.flux", ecu, BEGINNING, END))
-        times = {time_of(row["_time"]) for row in rows}
-        return all(at == midnight(day_of(clock.to_ns(at), zone), zone) for at in times)
-
-    def days(self, ecu: str | None = None, start: datetime = BEGINNING, stop: datetime = END) -> dict[str, set[date]]:
-        """By gateway the local days that have points or roll-ups between two instants, and perhaps a neighbour of such
-        a day.
+    def days(self, ecu: str | None, first: date, last: date) -> dict[str, set[date]]:
+        """By gateway (all for None) the local days from `first` to `last` that have points or roll-ups, and perhaps a
+        neighbour of such a day.
         """
         found: dict[str, set[date]] = defaultdict(set)
+        start, stop = _around(first, last)
         times = [time_of(row["_time"]) for row in self._sink.query(self._days_query("span.flux", ecu, start, stop))]
         # A year at a time, since a small machine may need longer for ten years at once than a query is given.
         for begin, end in _years(times, start, stop):
             for row in self._sink.query(self._days_query("days.flux", ecu, begin, end)):
                 name, at = str(row["ecu"]), clock.to_ns(time_of(row["_value"]))
                 zone = self._names.ecu(name).zone
-                found[name] |= {day_of(at, zone), day_of(at + 24 * clock.HOUR_S * clock.NS - 1, zone)}
-        return dict(found)
+                days = {day_of(at, zone), day_of(at + 2 * _HALF_A_DAY_NS - 1, zone)}
+                found[name] |= {day for day in days if first <= day <= last}
+        return {name: days for name, days in found.items() if days}
+
+    def _oldest_whole(self, group: Group) -> int:
+        """From when on (ns) the bucket has every point that was written; a retention takes older ones away."""
+        now = time.time_ns()
+        if clock.to_ns(group.run.start) > now - _SURELY_KEPT_NS:
+            return 0
+        retention_s = self._sink.retention_s(self._buckets.points)
+        return now - retention_s * clock.NS if retention_s else 0
+
+    def _there(self, group: Group) -> set[_Entry]:
+        """The roll-ups that belong to the group's days, also those at the midnights of another zone."""
+        start, stop = (edge - timedelta(hours=12) for edge in (group.run.start, group.run.stop))
+        rows = self._sink.query(self._query("there.flux", group.ecus, start, stop, columns=("_measurement", *_TAGS)))
+        found = set()
+        for row in rows:
+            tags = SCHEMA[str(row["_measurement"])].tags if row["_measurement"] in DAILY else ()
+            # What lacks a tag is not ours.
+            if tags and all(row.get(tag) is not None for tag in tags):
+                at = clock.to_ns(time_of(row["_value"]))
+                found.add((str(row["_measurement"]), tuple(str(row[tag]) for tag in tags), at))
+        return found
+
+    @staticmethod
+    def _owner(entry: _Entry, zone: tzinfo) -> tuple[str, int]:
+        """The gateway, and the midnight that is nearest: that of the day which the roll-up was made for."""
+        _, tags, at = entry
+        return tags[0], clock.to_ns(midnight(day_of(at + _HALF_A_DAY_NS, zone), zone))
+
+    def _tidy(self, group: Group, there: set[_Entry], computed: set[tuple[str, int]], written: set[_Entry]) -> None:
+        """Delete what computed days no longer have, and bring what others keep to their midnight in this zone."""
+        elsewhere: dict[tuple[str, int], tuple[str, int]] = {}
+        series: dict[tuple[str, Tags], list[int]] = defaultdict(list)
+        at_midnight = {owner for entry in there if (owner := self._owner(entry, group.zone))[1] == entry[2]}
+        for entry in there - written:
+            measurement, tags, at = entry
+            owner = self._owner(entry, group.zone)
+            if at != owner[1]:
+                elsewhere[tags[0], at] = owner
+            elif owner in computed:
+                series[measurement, tags].append(at)
+        for (ecu, at), owner in elsewhere.items():
+            if owner not in computed | at_midnight:
+                self._move(ecu, at, owner[1])
+                at_midnight.add(owner)
+                self._delete(f"ecu={_quoted(ecu)}", at, at)
+            elif owner in computed:
+                self._delete(f"ecu={_quoted(ecu)}", at, at)
+        for (measurement, tags), times in series.items():
+            named = {"_measurement": measurement, **dict(zip(SCHEMA[measurement].tags, tags, strict=True))}
+            which = " AND ".join(f"{name}={_quoted(value)}" for name, value in named.items())
+            alive = any(entry[:2] == (measurement, tags) for entry in (there | written) if entry[2] not in times)
+            for first, last in [(min(times), max(times))] if not alive else [(at, at) for at in times]:
+                self._delete(which, first, last)
+
+    def _move(self, ecu: str, at: int, to: int) -> None:
+        """Write again, at another instant, what a gateway has at one."""
+        start = clock.from_ns(at)
+        values: dict[tuple[str, Tags], dict[str, Any]] = defaultdict(dict)
+        for row in self._sink.query(self._query("one.flux", (ecu,), start, start + timedelta(seconds=1))):
+            measurement = str(row["_measurement"])
+            if measurement in DAILY and row["_field"] in SCHEMA[measurement].fields:
+                tags = tuple(str(row.get(tag)) for tag in SCHEMA[measurement].tags)
+                values[measurement, tags][str(row["_field"])] = row["_value"]
+        self._write([Point(measurement, tags, fields, to) for (measurement, tags), fields in values.items()])
+
+    def _write(self, points: Sequence[Point]) -> None:
+        lines = [line for line in map(self._lines.line, points) if line]
+        for first in range(0, len(lines), BATCH_LINES):
+            self._sink.write("\n".join(lines[first : first + BATCH_LINES]).encode(), bucket=self._buckets.rollups)
+
+    def _delete(self, which: str, first: int, last: int) -> None:
+        self._sink.delete(clock.from_ns(first), clock.from_ns(last), which, bucket=self._buckets.rollups)
 
     def _days_query(self, file: str, ecu: str | None, start: datetime, stop: datetime) -> str:
         return _template(file).substitute(
@@ -242,8 +238,19 @@ class Rollups:
             ecus=f" and {_any_of([ecu])}" if ecu else "",
         )
 
-    def _rollup_query(self, job: Job) -> str:
-        run = job.run
+    def _query(
+        self, file: str, ecus: Iterable[str], start: datetime, stop: datetime, columns: Iterable[str] = ()
+    ) -> str:
+        return _template(file).substitute(
+            rollup_bucket=_text(self._buckets.rollups),
+            start=_instant(start),
+            stop=_instant(stop),
+            ecus=_any_of(ecus),
+            columns=", ".join(_text(column) for column in columns),
+        )
+
+    def _rollup_query(self, group: Group) -> str:
+        run = group.run
         length_s = round(run.length.total_seconds())
         return _template("rollup.flux").substitute(
             bucket=_text(self._buckets.points),
@@ -251,22 +258,15 @@ class Rollups:
             stop=_instant(run.stop),
             every=f"{length_s}s",
             offset=f"{clock.to_ns(run.start) // clock.NS % length_s}s",
-            ecus=_any_of(job.ecus),
+            ecus=_any_of(group.ecus),
         )
 
-    def _delete(self, ecus: Iterable[str], start: datetime, stop: datetime) -> None:
-        for ecu in ecus:
-            for measurement in DAILY:
-                predicate = f'_measurement="{measurement}" AND ecu={_quoted(ecu)}'
-                self._sink.delete(start, stop, predicate, bucket=self._buckets.rollups)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        try:
-            with locked(self._journal, "rollup", patience_s=self._patience_s):
-                yield
-        except Taken as exc:
-            raise RollupBusy("another process is computing roll-ups; try again when it is done") from exc
+def _around(first: date, last: date) -> tuple[datetime, datetime]:
+    """When days of any zone lie that are not before `first` nor after `last`."""
+    day = timedelta(days=1)
+    start = max(BEGINNING, midnight(first, UTC) - day) if first > BEGINNING.date() else BEGINNING
+    return start, midnight(last, UTC) + 2 * day if last < END.date() - 2 * day else END
 
 
 def _years(times: Sequence[datetime], start: datetime, stop: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -12,6 +12,7 @@ from collector import clock
 from collector.config import Config
 from collector.errors import JournalError
 from collector.journal import NAMES_STATE, RUN_STATE
+from collector.journal_jobs import Job, in_span, open_jobs
 from collector.journal_reader import Gateway, JournalReader, Refusal
 from collector.names import Names
 from collector.protocol import upload
@@ -26,8 +27,15 @@ SILENT_RUN_NS = 60 * clock.NS
 SILENT_ECU_NS = 3600 * clock.NS
 LEAST_FREE_BYTES = 100 * 1024 * 1024
 _RECENT_NS = 24 * 3600 * clock.NS
+# A record is in InfluxDB within seconds; one that is not after so long needs somebody to look.
+LONG_WAIT_NS = 600 * clock.NS
 _REASONS_SHOWN = 5
 _PEERS_SHOWN = 5
+
+NAMES_CHANGED = (
+    "names or time zones changed: `collector replay --all` writes the past again under the new names and at the right"
+    " hours"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ class Status:
     refused_peers: list[PeerStatus] = field(default_factory=list)
     understood_in_part: list[Puzzle] = field(default_factory=list)
     rollups_pending: int = 0
+    jobs: list[str] = field(default_factory=list)
     ecus: list[EcuStatus] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
@@ -121,9 +130,23 @@ def rollups_waiting(days: int) -> str:
     return "1 day waits for its roll-up" if days == 1 else f"{days} days wait for their roll-up"
 
 
+def unfinished(jobs: Sequence[Job]) -> list[str]:
+    """What the owner has asked for and is not done yet: one line for each kind of it."""
+    lines = []
+    for kind, what in (("replay", "a replay"), ("rollup", "the computation of roll-ups")):
+        some = [job for job in jobs if job.kind == kind]
+        if some:
+            done, total = sum(job.records for job in some), sum(job.total for job in some)
+            far = f": {min(done, total)} of {total} records" if total else ""
+            lines.append(f"{what} is not finished{far}; the service does the rest by itself")
+    return lines
+
+
 def _look(status: Status, reader: JournalReader, config: Config, now: int, *, brief: bool) -> None:
     run = reader.state(RUN_STATE)
-    status.pending = reader.pending_count()
+    jobs = open_jobs(reader) if config.influxdb else []
+    status.pending = reader.pending_count() + sum(in_span(reader, job) for job in jobs)
+    status.jobs = unfinished(jobs)
     status.set_aside = reader.set_aside_count()
     status.refused = reader.refused_count()
     status.rollups_pending = reader.stale_days_count()
@@ -134,6 +157,12 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
     free = disk_free_bytes(config.journal.path)
     if free < LEAST_FREE_BYTES:
         status.problems.append(f"the disk is almost full: {free // 1024 // 1024} MiB are left beside the journal")
+    since = reader.waiting_since()
+    if config.influxdb and since is not None and since < now - LONG_WAIT_NS and not run.get("influxdb_error"):
+        status.problems.append(
+            f"{status.pending} records wait for InfluxDB, the first since {_rfc3339(since)}: see the log of the service"
+        )
+    status.warnings += status.jobs
     for reason, count in reader.set_aside_reasons(_REASONS_SHOWN):
         status.warnings.append(f"{count} not understood or refused by InfluxDB: {reason}")
     if run.get("rollup_error"):
@@ -141,7 +170,7 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
     names = Names(config)
     known = reader.state(NAMES_STATE).get("fingerprint")
     if config.influxdb and known not in (None, names.fingerprint()):
-        status.warnings.append("names changed: `collector replay --all` renames the past in InfluxDB")
+        status.warnings.append(NAMES_CHANGED)
     if not brief:
         status.refused_peers = [_peer(count, newest) for count, newest in reader.refused_by_peer(_PEERS_SHOWN)]
         puzzles: dict[str, Puzzle] = {}
@@ -202,6 +231,8 @@ def _run_problems(run: dict[str, object], now: int, status: Status) -> list[str]
         problems.append(
             f"InfluxDB unavailable since {since}, records waiting: {status.pending}; {run['influxdb_error']}"
         )
+    failures = run.get("failures")
+    problems += [str(failure) for failure in failures] if isinstance(failures, list) else []
     return problems
 
 

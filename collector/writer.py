@@ -15,10 +15,14 @@ from typing import Protocol
 
 import trio
 
-from collector.errors import JournalError, SinkRejected, SinkUnavailable
+from collector import clock
+from collector.errors import JournalError, Rejection, SinkRejected, SinkUnavailable
 from collector.journal import Stored
 from collector.names import Names
-from collector.points import Decoded, LineWriter, Point, decode
+from collector.points import Point
+from collector.record_decoder import RecordDecoder
+from collector.replay import JobsJournal, Replay
+from collector.replay import Sink as ReplaySink
 from collector.rollup import touched_days
 
 _log = logging.getLogger(__name__)
@@ -32,8 +36,8 @@ LONGEST_DELAY_S = 60.0
 
 # The gateways of a site upload at about the same time, and so does a gateway with a backlog: one batch for all of it.
 LINGER_S = 1.0
-# A wake-up that was missed costs no more than this.
-LOOK_S = 10.0
+# Commands ask for jobs in the journal, where nothing wakes anybody.
+LOOK_S = 3.0
 
 # Records that waited longer are a backlog, of which the end is worth a word.
 BACKLOG_NS = 60 * 10**9
@@ -42,17 +46,14 @@ BACKLOG_NS = 60 * 10**9
 OWN_LINES = 60
 
 
-class Sink(Protocol):
+class Sink(ReplaySink, Protocol):
     """Where the lines go. Raises SinkUnavailable or SinkRejected."""
 
     async def connect(self) -> None:
         """Make sure that lines can be written."""
 
-    async def write(self, lines: bytes) -> None:
-        """Return once InfluxDB has taken the lines."""
 
-
-class Pending(Protocol):
+class Pending(JobsJournal, Protocol):
     """What the writer needs of the journal; each method may raise JournalError."""
 
     async def pending(self, limit: int) -> list[Stored]:
@@ -87,34 +88,16 @@ class SinkHealth:
 
 @dataclass(slots=True)
 class _Batch:
-    ids: list[int] = field(default_factory=list)
+    """Records on their way; `newest` has the time (ns) of the last point of each, 0 for one without points."""
+
+    newest: dict[int, int] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     novelties: list[tuple[str, str, str, int]] = field(default_factory=list)
     days: set[tuple[str, str]] = field(default_factory=set)
 
-
-class RecordDecoder:
-    """Turns records into lines, and remembers in which record each inverter and firmware version was first seen."""
-
-    def __init__(self, names: Names, first_seen: Mapping[tuple[str, str, str], int]) -> None:
-        self._names = names
-        self._first_seen = dict(first_seen)
-        self._lines = LineWriter()
-
-    def decode(self, record: Stored) -> Decoded:
-        """Decode a record; a fault in the decoder itself becomes the reason to set this one record aside."""
-        try:
-            decoded = decode(record, self._names, self._first_seen)
-        except Exception as exc:  # noqa: BLE001 (a fault in a decoder may cost one record, whose bytes stay, and no more)
-            _log.exception("decoder failed record=%d ecu=%s time=%s", record.id, record.ecu, record.time)
-            return Decoded((), unreadable=f"decoder failed: {exc!r}")
-        for novelty in decoded.novelties:
-            self._first_seen.setdefault(novelty, record.id)
-        return decoded
-
-    def lines(self, points: Sequence[Point]) -> list[str]:
-        """Line protocol of points, without those that have no value."""
-        return [line for line in map(self._lines.line, points) if line]
+    @property
+    def ids(self) -> list[int]:
+        return list(self.newest)
 
 
 class Writer:
@@ -141,8 +124,12 @@ class Writer:
         self._on_delivered = on_delivered
         self._now_ns = now_ns
         self._jitter = jitter
+        self._replay = Replay(pending, sink, names, self._deliver_waiting, now_ns=now_ns)
+        self._decoder: RecordDecoder | None = None
+        self._limit = BATCH_RECORDS
         self._own: deque[Point] = deque(maxlen=OWN_LINES)
         self._work = trio.Event()
+        self._told: set[str] = set()
         self._connected = False
         self._reached = False
         self._backlog_since = 0
@@ -161,18 +148,14 @@ class Writer:
 
     async def run(self) -> None:
         """Deliver until cancelled. Cancelling between two batches or within one loses nothing."""
-        decoder: RecordDecoder | None = None
-        limit, delay_s = BATCH_RECORDS, FIRST_DELAY_S
+        delay_s = FIRST_DELAY_S
         while True:
             try:
-                if decoder is None:
-                    decoder = RecordDecoder(self._names, await self._pending.novelties())
-                records = await self._pending.pending(limit)
-                self._note_backlog(records)
-                if not records and not self._own:
+                if not self._connected:
+                    await self._sink.connect()
+                    self._connected = True
+                if not await self._work_once():
                     await self._wait_for_work()
-                    continue
-                limit = await self._deliver(await self._prepare(records, decoder), decoder, limit)
             except SinkUnavailable as exc:
                 self._note_outage(exc)
                 await trio.sleep(exc.retry_after or delay_s * self._jitter())
@@ -184,6 +167,26 @@ class Writer:
             else:
                 delay_s = FIRST_DELAY_S
 
+    async def _work_once(self) -> bool:
+        """Deliver a batch of what waits and do a step of a replay, if there is one; False when there was nothing."""
+        delivered = await self._deliver_waiting()
+        replayed = await self._replay.step(await self._decoder_of_all())
+        return delivered or replayed
+
+    async def _decoder_of_all(self) -> RecordDecoder:
+        if self._decoder is None:
+            self._decoder = RecordDecoder(self._names, await self._pending.novelties())
+        return self._decoder
+
+    async def _deliver_waiting(self) -> bool:
+        decoder = await self._decoder_of_all()
+        records = await self._pending.pending(self._limit)
+        self._note_backlog(records)
+        if not records and not self._own:
+            return False
+        self._limit = await self._deliver(await self._prepare(records, decoder), decoder, self._limit)
+        return True
+
     async def _deliver(self, batch: _Batch, decoder: RecordDecoder, limit: int) -> int:
         """Send a batch, or learn from its rejection; returns how many records to try next."""
         try:
@@ -192,14 +195,11 @@ class Writer:
             self.health.write_errors += 1
             # A rejection is an answer as well: whatever kept InfluxDB away is over.
             self._note_recovery(0)
-            await self._narrow_down(batch, str(exc))
+            await self._narrow_down(batch, exc)
             return max(1, len(batch.ids) // 2)
         return min(limit * 2, BATCH_RECORDS)
 
     async def _send(self, batch: _Batch, decoder: RecordDecoder) -> None:
-        if not self._connected:
-            await self._sink.connect()
-            self._connected = True
         own = list(self._own)
         lines = [*batch.lines, *decoder.lines(own)]
         if lines:
@@ -213,12 +213,22 @@ class Writer:
             self._backlog_delivered += len(batch.ids) if self._backlog_since else 0
             self._on_delivered()
 
-    async def _narrow_down(self, batch: _Batch, reason: str) -> None:
-        """After a rejection: a record is to blame only when it was alone."""
+    async def _narrow_down(self, batch: _Batch, exc: SinkRejected) -> None:
+        """After a rejection: a record is to blame when it was alone, or is older than what InfluxDB keeps."""
         if self._own:
             self._own.clear()
-        elif len(batch.ids) == 1:
-            await self._give_up(batch.ids[0], reason)
+            return
+        oldest = self._now_ns() - exc.retention_s * clock.NS if exc.retention_s else 0
+        to_blame = [identity for identity, newest in batch.newest.items() if newest < oldest]
+        if not to_blame and len(batch.newest) == 1:
+            to_blame = batch.ids
+        for identity in to_blame:
+            await self._pending.set_aside(identity, exc.reason)
+        if to_blame and exc.reason not in self._told:
+            more = "" if exc.kind is Rejection.LINES else ", more with this reason are counted by `collector status`"
+            _log.warning("set aside records=%d reason=%s%s", len(to_blame), exc.reason, more)
+            if exc.kind is not Rejection.LINES:
+                self._told.add(exc.reason)
 
     async def _prepare(self, records: list[Stored], decoder: RecordDecoder) -> _Batch:
         """Decode as many of the records as fill a batch; sets aside those that give nothing."""
@@ -228,7 +238,7 @@ class Writer:
             if decoded.unreadable is not None:
                 await self._give_up(record.id, decoded.unreadable)
                 continue
-            batch.ids.append(record.id)
+            batch.newest[record.id] = max((point.time for point in decoded.points), default=0)
             batch.lines += decoder.lines(decoded.points)
             batch.novelties += [(*novelty, record.id) for novelty in decoded.novelties]
             batch.days |= touched_days(decoded.points, self._names)

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.journal_schema": {"sqlite3"},
     "collector.journal": {"sqlite3"},
     "collector.journal_reader": {"sqlite3"},
+    "collector.journal_jobs": {"sqlite3"},
     "collector.journal_copy": {"sqlite3"},
     "collector.deadline": {"urllib3"},
     "collector.rejection": set(),
@@ -42,6 +43,9 @@ ALLOWED: dict[str, set[str]] = {
     "collector.daily": set(),
     "collector.durable": set(),
     "collector.rollup": set(),
+    "collector.record_decoder": set(),
+    "collector.replay_spans": set(),
+    "collector.supervision": {"trio"},
     "collector.report": {"astral"},
     "collector.watch": set(),
     "collector.status": set(),
@@ -50,11 +54,10 @@ ALLOWED: dict[str, set[str]] = {
     "collector.intake": {"trio"},
     "collector.backlog": {"trio"},
     "collector.server": {"trio"},
+    "collector.replay": {"trio"},
     "collector.writer": {"trio"},
     "collector.rollup_loop": {"trio"},
-    "collector.patience": set(),
-    "collector.recompute": set(),
-    "collector.replay": set(),
+    "collector.delivery": {"trio"},
     "collector.metrics": {"h11", "prometheus_client", "trio"},
     "collector.boards": set(),
     "collector.boards.parts": set(),
@@ -107,8 +110,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.doctor.command": {"rich", "trio"},
     "collector.status_view": {"rich"},
     "collector.progress": {"rich"},
-    "collector.rollup_command": set(),
-    "collector.replay_command": set(),
+    "collector.jobs_command": {"rich", "trio"},
     "collector.export": set(),
     "collector.export_files": {"pyarrow"},
     "collector.export_command": set(),
@@ -217,7 +219,7 @@ def test_the_protocol_knows_nothing_but_the_standard_library_and_the_errors(modu
         ("influxdb_client", {"collector.influx"}),
         (
             "sqlite3",
-            {"collector.journal", "collector.journal_reader", "collector.journal_schema", "collector.journal_copy"},
+            {f"collector.journal{part}" for part in ("", "_reader", "_schema", "_copy", "_jobs")},
         ),
     ],
 )
@@ -227,7 +229,7 @@ def test_what_could_be_replaced_one_day_is_known_in_one_place(library: str, modu
 
 @pytest.mark.parametrize(
     "module",
-    ["config", "clock", "names", "journal", "journal_reader", "influx", "points", "report", "replay", "status"],
+    ["config", "clock", "names", "journal", "journal_reader", "influx", "points", "report", "replay_spans", "status"],
 )
 def test_what_blocks_or_only_calculates_knows_nothing_of_trio(module: str) -> None:
     assert "trio" not in _libraries(f"collector.{module}")

@@ -15,6 +15,7 @@ from collector.clock import NS, Skew
 from collector.config import Config
 from collector.errors import JournalError
 from collector.journal import NAMES_STATE, RUN_STATE
+from collector.journal_jobs import oldest_mark
 from collector.journal_reader import Gateway, JournalReader, Refusal, SetAside
 from collector.names import EcuNames, Names
 from collector.protocol import upload
@@ -118,7 +119,7 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     facts.set_aside = reader.set_aside_examples(_MOST_REASONS)
     facts.refused = reader.refused_by_peer(_MOST_PEERS)
     facts.stale_days = reader.stale_days_count()
-    facts.stale_since = min((day.first_marked_at for day in reader.stale_days()), default=0)
+    facts.stale_since = oldest_mark(reader)
     gateways = sorted(reader.gateways(), key=lambda gateway: -gateway.last_seen_at)
     facts.gateways = len(gateways)
     facts.ecus = [_ecu(gateway, reader, names, now) for gateway in gateways[:MOST_ECUS]]

@@ -105,7 +105,7 @@ def _compare_gateway(
 
 def _records(reader: JournalReader, ecu: str) -> Iterator[Stored]:
     """Every record of a gateway that has a key."""
-    for record in reader.for_replay(ecu, ("0", "a"), (0, 0)):
+    for record in reader.by_time(ecu):
         if record.kind in _KINDS:
             yield record
 
@@ -143,7 +143,7 @@ def _spans(reader: JournalReader, ecu: str, names: Names) -> Iterator[tuple[date
     """Spans of whole local days one after the other without gaps, and the values that belong in each."""
     zone = names.ecu(ecu).zone
     late: Values = {}
-    for record in reader.for_replay(ecu, ("", ""), (0, 0)):
+    for record in reader.by_time(ecu, only_late=True):
         _add_values(late, record, names)
     start: datetime | None = None
     due: Values = {}

@@ -1,0 +1,97 @@
+"""Everything that writes to InfluxDB, put together: for the service, and for a command that works without one."""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime
+from typing import ParamSpec, TypeVar
+
+import trio
+
+from collector.backlog import Backlog
+from collector.config import InfluxDB
+from collector.influx import InfluxSink
+from collector.names import Names
+from collector.rollup import Buckets, Group, Outcome, Rollups
+from collector.rollup_loop import RollupLoop
+from collector.supervision import Supervisor
+from collector.writer import Writer
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+# For each wait on the network. A query over a year of a gateway takes seconds on a small machine.
+WRITE_TIMEOUT_S, ROLLUP_TIMEOUT_S = 10.0, 20.0
+
+
+class _Threaded:
+    """InfluxDB behind a worker thread; one call at a time. A call that is cancelled is broken off, and none may follow
+    it.
+    """
+
+    def __init__(self, settings: InfluxDB, timeout_s: float) -> None:
+        self.sink = InfluxSink(
+            settings.url,
+            settings.org,
+            settings.token.get_secret_value(),
+            settings.bucket,
+            settings.rollup_bucket,
+            timeout_s=timeout_s,
+        )
+        self._limiter = trio.CapacityLimiter(1)
+
+    async def connect(self) -> None:
+        """Make sure that both buckets are there."""
+        await self._call(self.sink.connect)
+
+    async def _call(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return await trio.to_thread.run_sync(
+                lambda: call(*args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
+            )
+        except trio.Cancelled:
+            self.sink.abort()
+            raise
+
+
+class _ThreadedSink(_Threaded):
+    async def write(self, lines: bytes) -> None:
+        """Write line protocol."""
+        await self._call(self.sink.write, lines)
+
+    async def delete(self, start: datetime, stop: datetime, predicate: str) -> None:
+        """Delete points between two instants, both included."""
+        await self._call(self.sink.delete, start, stop, predicate)
+
+
+class _ThreadedRollups(_Threaded):
+    def __init__(self, settings: InfluxDB, names: Names) -> None:
+        super().__init__(settings, ROLLUP_TIMEOUT_S)
+        self._rollups = Rollups(self.sink, names, Buckets(settings.bucket, settings.rollup_bucket))
+
+    async def compute(self, group: Group) -> Outcome:
+        """Compute and write."""
+        return await self._call(self._rollups.compute, group)
+
+    async def days(self, ecu: str | None, first: date, last: date) -> Mapping[str, Collection[date]]:
+        """The local days that have points or roll-ups, by gateway."""
+        return await self._call(self._rollups.days, ecu, first, last)
+
+
+class Delivery:
+    """The writer with its roll-ups. `run` returns only when cancelled, `close` may be called after that."""
+
+    def __init__(self, settings: InfluxDB, names: Names, journal: Backlog) -> None:
+        self._sink = _ThreadedSink(settings, WRITE_TIMEOUT_S)
+        self._rollups = _ThreadedRollups(settings, names)
+        self.rollup_loop = RollupLoop(journal, self._rollups, names)
+        self.writer = Writer(journal, self._sink, names, on_delivered=self.rollup_loop.wake)
+
+    async def run(self, supervisor: Supervisor) -> None:
+        """Deliver and compute, each for itself."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervisor.run, "delivery to InfluxDB", self.writer.run)
+            nursery.start_soon(supervisor.run, "the daily roll-ups", self.rollup_loop.run)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sink.sink.close()
+        self._rollups.sink.close()
