@@ -287,8 +287,9 @@ class Jobs:
             db.execute("update job set phase = ? where id = ?", (Phase.DAYS if is_last else Phase.NEXT, job))
 
     def give_up(self, job: int, reason: str, at: int) -> None:
-        """InfluxDB does not let the job be done; what it has not deleted stays as it was."""
+        """InfluxDB does not let the job be done; what it has not deleted stays as it was, with names of before."""
         with self._journal.derived() as db:
+            db.execute("update job set everything = 0 where ended_at is null")
             db.execute(
                 "update job set ended_at = ?, refused = refused + 1, problem = ? where id = ?", (at, reason, job)
             )

@@ -20,6 +20,10 @@ from collector.protocol.messages import Kind
 # Stands where a message has no readable gateway id, since a tag can't be empty.
 UNKNOWN_ECU = "unknown"
 
+# What tells the events that a journal's records give, each time the same, from those that are told once. A refused
+# command is among the latter, since the journal keeps only the newest of them.
+EVENTS_OF_RECORDS = ('source="data"', 'kind="report"', 'kind="inverter_status"', 'kind="firmware"')
+
 _OF_INVERTER = ("ecu", "inverter", "inverter_name", "model")
 _OF_CHANNEL = (*_OF_INVERTER, "channel", "panel", "array")
 

@@ -21,7 +21,7 @@ from collector.journal import Stored
 from collector.journal_jobs import Job, Jobs, Phase, Progress, numbered, span_ids
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
-from collector.points import SCHEMA
+from collector.points import EVENTS_OF_RECORDS, SCHEMA
 from collector.record_decoder import RecordDecoder
 from collector.replay_spans import Instants, deletable, instants, next_span
 
@@ -40,13 +40,12 @@ _IDS_AT_ONCE = 5000
 
 _OF_RECORDS = {name: measurement for name, measurement in SCHEMA.items() if not measurement.daily}
 
-# Events stay, but for those that a better decoder may have nothing to say about any more: they have no names. Each
-# measurement is deleted by itself, because InfluxDB deletes nothing for `_measurement != "event"` in a shard without
-# events.
+# Each measurement is deleted by itself, because InfluxDB deletes nothing for `_measurement != "event"` in a shard
+# without events. Of the events those go that a record gives again; the collector's own stay.
 _DELETED = (
     *(f'_measurement="{name}"' for name, measurement in _OF_RECORDS.items() if "ecu_name" in measurement.tags),
     *(f'_measurement="{name}"' for name, measurement in _OF_RECORDS.items() if "inverter" in measurement.tags),
-    'kind="undecodable_block"',
+    *(f'_measurement="event" AND {of_records}' for of_records in EVENTS_OF_RECORDS),
 )
 
 # Stands for the records without a readable gateway id; nobody knows which of them were purged.
@@ -103,7 +102,9 @@ class Replay:
         self._names = names
         self._between = between
         self._now_ns = now_ns
+        # Numbers of the next records, and of which job, span and record they come next.
         self._ids: list[int] = []
+        self._ids_after = (0, "", 0)
         self._limit = BATCH_RECORDS
 
     async def step(self, decoder: RecordDecoder) -> bool:
@@ -153,15 +154,13 @@ class Replay:
                     _log.warning("replay given up ecu=%s reason=%s", job.ecu, exc)
                     await self._journal.change_jobs(Jobs.give_up, job.id, str(exc), self._now_ns())
                     return
-        self._ids = []
         await self._journal.change_jobs(Jobs.span_deleted, job.id)
 
     async def _write(self, job: Job, span: Instants, decoder: RecordDecoder) -> None:
         """Write for STEP_S; while one batch is on its way, the next one is decoded."""
         deadline = trio.current_time() + STEP_S
         received = (clock.to_ns(span[0]), clock.to_ns(span[1]))
-        cursor = job.cursor
-        if not self._ids or self._ids[0] <= cursor:
+        if not self._ids or self._ids_after != (job.id, job.span_first, job.cursor):
             self._ids = await self._journal.read(lambda reader: span_ids(reader, job, received, _IDS_AT_ONCE))
         if not self._ids:
             is_last = job.span_first == job.first
@@ -180,6 +179,7 @@ class Replay:
                 return
             await self._journal.change_jobs(Jobs.advance, job.id, sending.progress)
             self._ids = [identity for identity in self._ids if identity > sending.progress.cursor]
+            self._ids_after = (job.id, job.span_first, sending.progress.cursor)
             self._limit = min(self._limit * 2, BATCH_RECORDS)
             batch = following
 

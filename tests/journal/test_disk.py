@@ -20,6 +20,7 @@ import pytest
 
 from collector.errors import JournalError
 from collector.journal import Arrival, Journal, log_path
+from collector.journal_jobs import Jobs, Progress, Request
 from collector.journal_reader import JournalReader
 from collector.protocol.messages import read
 from tests.disks import mounted, remount
@@ -37,26 +38,42 @@ def test_records_are_committed_with_full_sync_and_what_can_be_derived_again_with
     journal.mark_delivered([1], RECEIVED)
     journal.append([numbered(2)])
     journal.set_aside(2, "a reason")
-    journal.put_back([2], RECEIVED)
     journal.put_state("run", {})
     journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"junk")
     journal.purge(RECEIVED)
     journal.append([numbered(3)])
     journal.close()
-    assert spy.synchronous_at_commits() == ["full", "full", "normal", "full", *["normal"] * 5, "full"]
+    assert spy.synchronous_at_commits() == ["full", "full", "normal", "full", *["normal"] * 4, "full"]
 
 
 def test_what_lets_a_roll_up_be_deleted_is_on_disk_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spy = Spy(monkeypatch)
     journal = Journal(path)
-    journal.open()
-    spy.statements.clear()
-    journal.clear_days([1])
     journal.mark_days([(ECU, "2026-06-21")], RECEIVED)
-    journal.settle_zone(ECU, "Europe/Amsterdam", [], RECEIVED)
-    journal.begin_zone(ECU, "Etc/GMT-1")
+    jobs = Jobs(journal)
+    (job,) = jobs.ask([Request("replay", ECU)], RECEIVED)
+    jobs.begin(job, "names")
+    jobs.begin_span(job, "", "")
+    jobs.mark(job, [(ECU, "2026-06-20")], RECEIVED)
     journal.close()
-    assert spy.synchronous_at_commits() == ["normal", "full", "normal", "full"]
+    # The first one is that of the schema.
+    assert spy.synchronous_at_commits() == ["full"] * 6
+
+
+def test_what_can_be_done_again_costs_no_sync(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(path)
+    jobs = Jobs(journal)
+    (job,) = jobs.ask([Request("replay", ECU)], RECEIVED)
+    jobs.begin_span(job, "", "")
+    journal.close()
+    spy = Spy(monkeypatch)
+    jobs.span_deleted(job)
+    jobs.advance(job, Progress(cursor=7))
+    jobs.end_span(job, is_last=True)
+    jobs.clear_days([1], (), (), RECEIVED)
+    jobs.refuse_day(1, "a reason", RECEIVED)
+    journal.close()
+    assert spy.synchronous_at_commits() == ["normal"] * 5
 
 
 def test_records_are_synced_again_after_a_derived_write_that_failed(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from collector.errors import JournalError
 from collector.journal import REFUSED_BYTES, REFUSED_KEPT, Arrival, Journal
+from collector.journal_jobs import Jobs, stale_days
 from collector.journal_reader import JournalReader, Refusal, SetAside
 from collector.protocol.messages import Kind
 from tests.journal.helpers import OTHER_ECU, RECEIVED, SECOND, Spy, arrival, kept_ids, numbered, rows
@@ -38,7 +39,7 @@ def test_any_bytes_come_back_as_they_were_before_and_after_delivery(raws: list[b
         journal.mark_delivered(range(1, len(raws) + 1), RECEIVED)
         journal.close()
         with JournalReader(journal.path) as reader:
-            everything = reader.for_replay("", ("", "~"), (0, 2 * RECEIVED))
+            everything = reader.by_time("")
             assert {kept.raw for kept in everything} <= {b"APS" + raw for raw in raws}
             assert reader.count("") == len(raws)
 
@@ -113,7 +114,7 @@ def test_a_delivered_record_is_packed_and_reads_the_same(journal: Journal, reade
     assert (packed, delivered_at) == (1, RECEIVED + SECOND)
     assert isinstance(stored_bytes, int)
     assert stored_bytes < len(raw) / 5
-    (kept,) = reader.for_replay(ECU, ("", "~"), (0, 0))
+    (kept,) = reader.by_time(ECU)
     assert kept.raw == raw.encode()
 
 
@@ -121,7 +122,7 @@ def test_a_record_that_is_delivered_twice_is_packed_once(journal: Journal, reade
     journal.append([arrival(record(YC600))])
     for later in (1, 2):
         journal.mark_delivered([1], RECEIVED + later)
-    (kept,) = reader.for_replay(ECU, ("", "~"), (0, 0))
+    (kept,) = reader.by_time(ECU)
     assert kept.raw == record(YC600).encode()
 
 
@@ -129,23 +130,9 @@ def test_what_is_set_aside_no_longer_waits_and_its_bytes_stay(journal: Journal, 
     journal.append([numbered(1), numbered(2), numbered(3)])
     journal.set_aside(2, "InfluxDB will not have it")
     assert [kept.id for kept in reader.pending(10)] == [1, 3]
-    assert reader.set_aside_ids() == {2}
     assert reader.set_aside_count() == 1
-    assert len(list(reader.for_replay(ECU, ("", "~"), (0, 0)))) == 3
-
-
-def test_what_is_put_back_counts_as_delivered_and_nothing_else_changes(
-    journal: Journal, reader: JournalReader, path: Path
-) -> None:
-    journal.append([numbered(1), numbered(2), numbered(3)])
-    journal.set_aside(2, "a reason")
-    journal.put_back([1, 2, 99], RECEIVED)
-    assert rows(path, "select id, delivered_at, set_aside from record order by id") == [
-        (1, None, None),
-        (2, RECEIVED, None),
-        (3, None, None),
-    ]
-    assert reader.pending_count() == 2
+    assert reader.set_aside_count() == 1
+    assert len(list(reader.by_time(ECU))) == 3
 
 
 def test_novelties_are_kept_with_the_record_that_was_first(journal: Journal, reader: JournalReader) -> None:
@@ -156,7 +143,7 @@ def test_novelties_are_kept_with_the_record_that_was_first(journal: Journal, rea
 
 
 def marks(reader: JournalReader) -> dict[tuple[str, str], int]:
-    return {(mark.ecu, mark.day): mark.id for mark in reader.stale_days()}
+    return {(mark.ecu, mark.day): mark.id for mark in stale_days(reader)}
 
 
 def test_a_delivery_marks_its_days_or_delivers_nothing(journal: Journal, reader: JournalReader, path: Path) -> None:
@@ -169,12 +156,12 @@ def test_a_delivery_marks_its_days_or_delivers_nothing(journal: Journal, reader:
         db.execute("drop trigger full")
     journal.mark_delivered([1, 2], RECEIVED, days=[(ECU, "2026-06-21"), (OTHER_ECU, "2026-06-20")])
     assert reader.pending_count() == 0
-    assert [(mark.ecu, mark.day, mark.first_marked_at, mark.marked_at) for mark in reader.stale_days()] == [
+    assert [(mark.ecu, mark.day, mark.first_marked_at, mark.marked_at) for mark in stale_days(reader)] == [
         (ECU, "2026-06-21", RECEIVED, RECEIVED),
         (OTHER_ECU, "2026-06-20", RECEIVED, RECEIVED),
     ]
     assert reader.stale_days_count() == 2
-    assert [mark.day for mark in reader.stale_days(1)] == ["2026-06-21"]
+    assert [mark.day for mark in stale_days(reader, 1)] == ["2026-06-21"]
 
 
 def test_a_mark_that_was_renewed_is_not_taken_back_with_the_one_before(journal: Journal, reader: JournalReader) -> None:
@@ -182,40 +169,16 @@ def test_a_mark_that_was_renewed_is_not_taken_back_with_the_one_before(journal: 
     journal.mark_delivered((), RECEIVED, days=[day])
     before = marks(reader)[day]
     journal.mark_delivered((), RECEIVED + 5, days=[day])
-    journal.clear_days([before])
-    (mark,) = reader.stale_days()
+    jobs = Jobs(journal)
+    jobs.clear_days([before], (), (), RECEIVED)
+    (mark,) = stale_days(reader)
     assert (mark.first_marked_at, mark.marked_at) == (RECEIVED, RECEIVED + 5)
-    journal.clear_days([mark.id])
+    jobs.clear_days([mark.id], (), (), RECEIVED)
     assert marks(reader) == {}
     # Nor is it when the day was clean in between.
     journal.mark_delivered((), RECEIVED + 9, days=[day])
-    journal.clear_days([before, mark.id])
+    jobs.clear_days([before, mark.id], (), (), RECEIVED)
     assert list(marks(reader)) == [day]
-
-
-def test_marks_are_found_by_gateway_and_span_of_days(journal: Journal, reader: JournalReader) -> None:
-    days = [f"2026-06-{day}" for day in range(10, 30)]
-    journal.mark_days([(ecu, day) for ecu in (ECU, OTHER_ECU, "A'B") for day in days], RECEIVED)
-    numbers = marks(reader)
-    assert reader.marks_between([ECU, "A'B"], "2026-06-12", "2026-06-13") == [
-        numbers[ecu, day] for ecu in (ECU, "A'B") for day in ("2026-06-12", "2026-06-13")
-    ]
-    assert reader.marks_between([], "2026-06-12", "2026-06-13") == []
-
-
-def test_a_zone_is_settled_with_the_days_to_compute_unless_another_was_begun(
-    journal: Journal, reader: JournalReader
-) -> None:
-    journal.mark_delivered((), RECEIVED, days=[(ECU, "2026-06-21"), (OTHER_ECU, "2026-06-21")])
-    journal.begin_zone(ECU, "Europe/Amsterdam")
-    assert reader.rollup_zones() == {}
-    journal.settle_zone(ECU, "Europe/Amsterdam", ["2026-06-20"], RECEIVED)
-    assert reader.rollup_zones() == {ECU: "Europe/Amsterdam"}
-    # What was delivered since these days were looked up keeps its mark.
-    assert set(marks(reader)) == {(ECU, "2026-06-20"), (ECU, "2026-06-21"), (OTHER_ECU, "2026-06-21")}
-    journal.begin_zone(ECU, "Etc/GMT-1")
-    journal.settle_zone(ECU, "Europe/Amsterdam", [], RECEIVED)
-    assert reader.rollup_zones() == {}
 
 
 def test_purging_takes_old_delivered_records_and_never_one_that_waits_or_was_set_aside(
@@ -344,35 +307,6 @@ def test_a_batch_that_failed_leaves_no_mark_of_what_was_newest(journal: Journal,
 def test_a_control_record_is_never_newest(journal: Journal, path: Path) -> None:
     journal.append([arrival(control("A123", f"0001{TIME}END{'4080000000010700000'}END", version="15"))])
     assert newest_flags(path) == [0]
-
-
-def test_late_data_is_found_whatever_the_span_that_is_asked_for(journal: Journal, reader: JournalReader) -> None:
-    late = record(time="20260622120000", tail="ADD20260601120000001UND" + YC600 + "UNDEND")
-    journal.append([arrival(late), numbered(1), numbered(2)])
-    found = list(reader.for_replay(ECU, ("20260601000000", "20260602000000"), (0, 0)))
-    assert [kept.raw for kept in found] == [late.encode()]
-
-
-def test_a_replay_gets_what_has_no_time_stamp_by_its_receipt(journal: Journal, reader: JournalReader) -> None:
-    report = control("A129", f"1{'0' * 14}")
-    journal.append([arrival(report), arrival(record(YC600))])
-    assert [kept.raw for kept in reader.for_replay(ECU, ("~", "~"), (RECEIVED, RECEIVED + 1))] == [report]
-    assert list(reader.for_replay(ECU, ("~", "~"), (RECEIVED + 1, RECEIVED + 2))) == []
-
-
-def test_a_replay_gets_a_report_whose_time_is_no_date_by_its_receipt(journal: Journal, reader: JournalReader) -> None:
-    report = control("A123", "000120269921124000END4080000000010700000END", version="15")
-    journal.append([arrival(report), arrival(record(YC600))])
-    assert [kept.time for kept in reader.for_replay(ECU, ("20260601", "20260630"), (RECEIVED, RECEIVED + 1))] == [
-        TIME,
-        "20269921124000",
-    ]
-    assert list(reader.for_replay(ECU, ("2027", "2028"), (RECEIVED + 1, RECEIVED + 2))) == []
-
-
-def test_a_replay_goes_by_time_stamp_and_then_by_arrival(journal: Journal, reader: JournalReader) -> None:
-    journal.append([numbered(2), numbered(1), numbered(2, YC600)])
-    assert [kept.id for kept in reader.for_replay(ECU, ("", "~"), (0, 0))] == [2, 1, 3]
 
 
 # State and refusals
