@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acknowledgements, boards, decoding, exporting, fleet, footprint, replaying, rollups
+from benchmarks import acknowledgements, boards, decoding, exporting, fleet, footprint, live_replay, replaying, rollups
 from benchmarks.disk import IN_MEMORY, file_system
 from benchmarks.result import Options, Row, Skip, tell
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "slow-disk": acknowledgements.on_a_slow_disk,
     "decoding": decoding.measure,
     "replay": replaying.measure,
+    "live-replay": live_replay.measure,
     "rollups": rollups.measure,
     "export": exporting.measure,
     "footprint": footprint.measure,
