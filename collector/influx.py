@@ -55,7 +55,7 @@ from urllib3.exceptions import (
     TimeoutError as HTTPTimeoutError,
 )
 
-from collector import rejection
+from collector import authority, rejection
 from collector.deadline import CallEnded, Calls
 from collector.errors import SinkRejected, SinkUnavailable
 
@@ -149,9 +149,13 @@ class InfluxSink:
         self._rollup_bucket = rollup_bucket
         self._timeout_s = timeout_s
         self._deadline_s = _WAITS * timeout_s if deadline_s is None else deadline_s
-        authorities = None if ca_file is None else str(ca_file)
         self._client = InfluxDBClient(
-            url=url, org=org, token=token, timeout=round(timeout_s * 1000), ssl_ca_cert=authorities
+            url=url,
+            org=org,
+            token=token,
+            timeout=round(timeout_s * 1000),
+            ssl_ca_cert=ca_file and str(ca_file),
+            ssl_context=ca_file and authority.trusting(),
         )
         self._calls = Calls(self._client.api_client.rest_client.pool_manager)
         self._write_service = WriteService(self._client.api_client)
@@ -338,12 +342,14 @@ class InfluxSink:
         except ApiException as exc:
             missing = _NO_SUCH_BUCKET.search(str(exc.message)) if exc.status == _MISSING else None
             # A bucket that the token may not read is told of in the same words as one that is not there.
-            if missing and self._right_to_write(missing[1]) is not Access.MISSING:
-                raise SinkUnavailable(
-                    f"InfluxDB at {self._url}: the token may not read the bucket '{missing[1]}', which is there; give"
-                    " the collector a token that reads and writes both buckets, and restart it"
-                ) from None
-            raise
+            writing = self._right_to_write(missing[1]) if missing else Access.MISSING
+            if missing is None or writing is Access.MISSING:
+                raise
+            rights = "write, but not read" if writing is Access.GRANTED else "neither read nor write"
+            raise SinkUnavailable(
+                f"InfluxDB at {self._url}: the token may {rights} the bucket '{self._plain(missing[1])}'; give the"
+                " collector one that reads and writes both buckets, and restart it"
+            ) from None
         return answer
 
     def _right_to_write(self, bucket: str) -> Access:

@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.protocol.guard": set(),
     "collector.protocol.framing": set(),
     "collector.protocol.connection": set(),
+    "collector.authority": set(),
     "collector.values": {"pydantic", "pydantic_core"},
     "collector.config": {"pydantic", "pydantic_core", "tomli"},
     "collector.clock": set(),

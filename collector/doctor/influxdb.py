@@ -57,7 +57,17 @@ async def check(look: Look) -> list[Finding]:
 def _check(look: Look, settings: InfluxDB) -> list[Finding]:
     findings: list[Finding] = []
     token = settings.token.get_secret_value()
-    sink = InfluxSink(settings.url, settings.org, token, settings.bucket, settings.rollup_bucket, TIMEOUT_S)
+    sink = InfluxSink(
+        settings.url,
+        settings.org,
+        token,
+        settings.bucket,
+        settings.rollup_bucket,
+        TIMEOUT_S,
+        # Each of its questions is a small one.
+        deadline_s=TIMEOUT_S,
+        ca_file=settings.ca_file,
+    )
     with closing(sink):
         try:
             greeting = sink.greet()
