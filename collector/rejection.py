@@ -4,13 +4,14 @@ import re
 
 from collector.errors import Rejection, SinkRejected
 
-# Begins the reason of every record that was set aside for points of somebody else's.
+# How the reason of every record begins that was set aside for points of somebody else's, or for its age.
 FOREIGN_POINTS = "InfluxDB holds points of another program"
+TOO_OLD = "older than the retention of the bucket"
 
 _CONFLICT = re.compile(
     r'field type conflict: input field "(.+)" on measurement "(.+)" is type (\w+), already exists as type (\w+)'
 )
-_TOO_OLD = re.compile(r"dropped \d+ points outside retention policy of duration ((?:\d+h)?(?:\d+m)?\d+s)")
+_OUTSIDE = re.compile(r"dropped \d+ points outside retention policy of duration ((?:\d+h)?(?:\d+m)?\d+s)")
 _PART = re.compile(r"(\d+)([hms])")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 _HOUR_S, _DAY_S = 3600, 24 * 3600
@@ -29,9 +30,9 @@ def told(message: str, bucket: str, key: str) -> SinkRejected | None:
             " replay --all`"
         )
         return SinkRejected(reason, Rejection.FOREIGN_POINTS)
-    if too_old := _TOO_OLD.search(message):
+    if too_old := _OUTSIDE.search(message):
         retention_s = sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(too_old[1]))
-        reason = f"older than the retention of the bucket '{bucket}' ({told_retention(retention_s)}): InfluxDB drops it"
+        reason = f"{TOO_OLD} '{bucket}' ({told_retention(retention_s)}): InfluxDB drops it"
         return SinkRejected(reason, Rejection.RETENTION, retention_s)
     return None
 
