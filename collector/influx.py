@@ -19,10 +19,8 @@ is a 200, which is no answer of InfluxDB to a write: something else answers ther
 does. And so is a 400 that is not InfluxDB's: a server that wants https says it to every request.
 """
 
-import json
 import logging
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -55,7 +53,7 @@ from urllib3.exceptions import (
     TimeoutError as HTTPTimeoutError,
 )
 
-from collector import authority, rejection
+from collector import authority, influx_answers
 from collector.deadline import CallEnded, Calls
 from collector.errors import SinkRejected, SinkUnavailable
 
@@ -93,9 +91,6 @@ _NO_SUCH_BUCKET = re.compile(r'could not find bucket "(.+)"')
 
 # An answer may quote a whole line of the request; this much of it tells what was wrong.
 _SHOWN_CHARACTERS = 300
-
-# A wait asked for by mistake, as by a date in the wrong year, must not silence the writer for longer.
-_LONGEST_RETRY_AFTER_S = 3600.0
 
 
 class Access(StrEnum):
@@ -394,16 +389,16 @@ class InfluxSink:
     def _outcome(self, exc: ApiException, nothing_sent: bool, written: str | None) -> SinkRejected | SinkUnavailable:
         message = self._plain(exc.message if exc.status else exc.reason)
         said = f"HTTP {exc.status}: {message}" if exc.status else message
-        own_words = exc.status == _REJECTED_BY_ANYONE or _is_influxdb_error(exc.body)
+        own_words = exc.status == _REJECTED_BY_ANYONE or influx_answers.is_influxdb_error(exc.body)
         if exc.status in _REJECTED and own_words and not nothing_sent:
             key = "influxdb.rollup_bucket" if written == self._rollup_bucket else "influxdb.bucket"
-            by_kind = rejection.told(str(exc.message), written, key) if written else None
+            by_kind = influx_answers.rejection(str(exc.message), written, key) if written else None
             return by_kind or SinkRejected(f"InfluxDB refused what was sent ({said})")
         if exc.status == _MISSING and not own_words:
             return self._stranger(f"with HTTP {exc.status}")
         remedy = _REMEDIES.get(exc.status, "")
         reason = f"InfluxDB at {self._url} can't be used ({said})" + (f"; {remedy}" if remedy else "")
-        return SinkUnavailable(reason, _retry_after_s(exc.retry_after))
+        return SinkUnavailable(reason, influx_answers.retry_after_s(exc.retry_after))
 
     def _network_fault(self, exc: HTTPError) -> str:
         match exc:
@@ -424,27 +419,3 @@ class InfluxSink:
         line = " ".join(text.replace(self._token, "[token]").split())
         line = "".join(character if character.isprintable() else "?" for character in line)
         return line if len(line) <= _SHOWN_CHARACTERS else f"{line[:_SHOWN_CHARACTERS]}…"
-
-
-def _is_influxdb_error(body: str | bytes | None) -> bool:
-    try:
-        error = json.loads(body or "")
-    except ValueError:
-        return False
-    return isinstance(error, dict) and "code" in error
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    """Seconds from now, out of a number of seconds or an HTTP date; None for anything else."""
-    text = (header or "").strip()
-    if text.isascii() and text.isdecimal():
-        seconds = float(text)
-    else:
-        date = parsedate_tz(text)
-        if date is None:
-            return None
-        try:
-            seconds = mktime_tz(date) - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from collector import clock
 from collector.config import Config
 from collector.errors import JournalError
+from collector.influx_answers import FOREIGN_POINTS
 from collector.journal import NAMES_STATE, RUN_STATE
 from collector.journal_jobs import Job, in_span, open_jobs
 from collector.journal_reader import Gateway, JournalReader, Refusal
@@ -19,7 +20,6 @@ from collector.protocol import upload
 from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total
 from collector.protocol.upload import kind_of_problem
-from collector.rejection import FOREIGN_POINTS
 from collector.report import disk_free_bytes
 
 # The heartbeat comes every ten seconds; six that are missing are no accident.

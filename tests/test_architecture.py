@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.journal_jobs": {"sqlite3"},
     "collector.journal_copy": {"sqlite3"},
     "collector.deadline": {"urllib3"},
-    "collector.rejection": set(),
+    "collector.influx_answers": set(),
     "collector.influx": {"influxdb_client", "urllib3"},
     "collector.points": set(),
     "collector.daily": set(),

@@ -1,11 +1,13 @@
 """The sink against servers that never end their answer, and an end of its calls from another thread."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +61,22 @@ def test_an_answer_that_drips_ends_by_the_deadline(call: str, beginning: str) ->
 def test_a_handshake_that_drips_ends_by_the_deadline() -> None:
     # The header of a record of 16 KB, whose content is looked at once it is complete.
     with Dripping(b"\x16\x03\x03\x40\x00", b"\x00") as server, sink_to(f"https://127.0.0.1:{server.port}") as sink:
+        began = time.monotonic()
+        with pytest.raises(SinkUnavailable, match=r"no complete answer within 0\.3 s"):
+            sink.write(b"m f=1 1")
+        assert time.monotonic() - began < TIMEOUT_S / 2
+
+
+def test_what_follows_the_search_for_an_address_is_ended_if_that_took_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slowly(*arguments: Any, **more: Any) -> list[Any]:  # noqa: ANN401 - passed on as it is
+        threading.Event().wait(2 * DEADLINE_S)
+        return found(*arguments, **more)
+
+    found = socket.getaddrinfo
+    with Dripping(BEGINNINGS["headers"]) as server, sink_to(f"http://127.0.0.1:{server.port}") as sink:
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
         began = time.monotonic()
         with pytest.raises(SinkUnavailable, match=r"no complete answer within 0\.3 s"):
             sink.write(b"m f=1 1")

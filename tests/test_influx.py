@@ -10,7 +10,7 @@ import pytest
 
 from collector.errors import Rejection, SinkRejected, SinkUnavailable
 from collector.influx import ROLLUP_SHARD_GROUP_S, SHARD_GROUP_S, InfluxSink
-from collector.rejection import FOREIGN_POINTS, told_retention
+from collector.influx_answers import FOREIGN_POINTS, told_retention
 from tests.conftest import Influx
 from tests.fake_influx import Answer, FakeInflux, error, json_answer, page
 from tests.influxdb_server import Api, InfluxServer

@@ -12,11 +12,11 @@ from rich.console import Console
 from collector import status as status_module
 from collector import status_view
 from collector.config import Config
+from collector.influx_answers import rejection
 from collector.journal import NAMES_STATE, RUN_STATE, Journal
 from collector.journal_reader import JournalReader
 from collector.names import Names
 from collector.protocol.upload import LateGroup
-from collector.rejection import told
 from collector.status import EcuStatus, InverterStatus, Puzzle, Status, gather
 from tests.samples import ECU, UID, arrival, config, fill_up, frame, ns, qs1, yc600
 
@@ -145,7 +145,7 @@ def test_points_of_another_program_are_a_problem_with_the_remedy_however_few_the
     message = (
         'field type conflict: input field "power_w" on measurement "ecu" is type float, already exists as type string'
     )
-    rejected = told(f"partial write: {message} dropped=1", "solar", "influxdb.bucket")
+    rejected = rejection(f"partial write: {message} dropped=1", "solar", "influxdb.bucket")
     assert rejected is not None
     journal.set_aside(20, rejected.reason)
     found = look(journal, brief=True)

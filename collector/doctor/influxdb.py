@@ -20,8 +20,8 @@ from collector.doctor.findings import Finding, Level, failure, listed, ok, skipp
 from collector.doctor.look import Look
 from collector.errors import SinkRejected, SinkUnavailable
 from collector.influx import Access, InfluxSink
+from collector.influx_answers import told_retention
 from collector.points import SCHEMA
-from collector.rejection import told_retention
 
 CHECK = "influxdb"
 TIMEOUT_S = 4.0

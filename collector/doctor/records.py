@@ -5,9 +5,9 @@ from collector.clock import NS
 from collector.doctor.facts import DECODING_S, WEEK_NS
 from collector.doctor.findings import START, Finding, failure, ok, skipped, told_time, warning
 from collector.doctor.look import Look
+from collector.influx_answers import FOREIGN_POINTS, TOO_OLD
 from collector.journal_reader import SetAside
 from collector.names import Names
-from collector.rejection import FOREIGN_POINTS, TOO_OLD
 from collector.status import rollups_waiting
 
 SERVICE, RECORDS = "service", "records"

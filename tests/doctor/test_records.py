@@ -11,9 +11,9 @@ from collector import __version__
 from collector.clock import NS
 from collector.doctor import clocks, examine, facts, journal, records, settings
 from collector.doctor.findings import Finding, Level
+from collector.influx_answers import rejection
 from collector.journal import NAMES_STATE, RUN_STATE, Journal
 from collector.names import Names
-from collector.rejection import told
 from collector.status import rollups_waiting
 from tests.doctor.looking import levels, look, note, only, store
 from tests.protocol.helpers import POLL
@@ -59,7 +59,7 @@ async def test_what_the_bucket_keeps_out_is_no_matter_of_a_new_model(
     store(path, *(frame(f"2026062112{minute:02}00", yc600()) for minute in range(3)), received_at=[NOW] * 3)
     note(path, RUN_STATE, RUNNING)
     kept = Journal(path)
-    rejected = told(f"failure writing points to database: partial write: {message}", "solar", "influxdb.bucket")
+    rejected = rejection(f"failure writing points to database: partial write: {message}", "solar", "influxdb.bucket")
     assert rejected is not None
     for record in (1, 2, 3):
         kept.set_aside(record, rejected.reason)
