@@ -99,8 +99,10 @@ def test_the_deadline_is_the_calls_and_not_the_connections() -> None:
         sink.write(b"m f=1 1")
         assert not fake.disconnected.is_set()
         fake.answer = Answer(hang=True)
+        began = time.monotonic()
         with pytest.raises(SinkUnavailable, match="no complete answer within 1 s"):
             sink.write(b"m f=1 1")
+        assert time.monotonic() - began < TIMEOUT_S / 2
 
 
 def test_the_deadline_is_three_times_the_wait_unless_it_is_given() -> None:
@@ -148,6 +150,15 @@ def test_after_an_abort_nothing_is_asked_any_more() -> None:
             with pytest.raises(SinkUnavailable, match="the collector stops"):
                 call(sink)
     assert fake.requests == []
+
+
+def test_no_thread_is_left_behind() -> None:
+    with FakeInflux() as fake, sink_to(fake.url, 600.0) as sink:
+        sink.write(b"m f=1 1")
+        timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+        for timer in timers:
+            timer.join(10)
+        assert not any(timer.is_alive() for timer in timers)
 
 
 def test_no_descriptor_is_left_behind() -> None:
