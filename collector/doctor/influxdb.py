@@ -81,9 +81,13 @@ def _check(look: Look, settings: InfluxDB) -> list[Finding]:
             findings += _clock(look, greeting.at)
             for key in _BUCKETS:
                 findings += _bucket(look, sink, settings, key)
+            foreign = [finding for key in _BUCKETS for finding in _foreign(sink, settings, key)]
+            findings += foreign
             # Of a bucket or organisation that is not there, the right to read it may be granted all the same.
             is_there = sink.may_write(settings.bucket) is not Access.MISSING
-            if is_there and sink.may_read(settings.bucket) is Access.GRANTED:
+            # What is missing where another program keeps it out was told with its remedy.
+            is_ours = all(finding.level is not Level.FAILURE for finding in foreign)
+            if is_there and is_ours and sink.may_read(settings.bucket) is Access.GRANTED:
                 findings += _contents(look, sink, settings.bucket)
         except (SinkUnavailable, SinkRejected) as exc:
             findings.append(_unusable(exc, settings))
@@ -126,7 +130,7 @@ def _clock(look: Look, at: datetime | None) -> list[Finding]:
 
 
 def _bucket(look: Look, sink: InfluxSink, settings: InfluxDB, key: str) -> list[Finding]:
-    """The token's rights, the bucket's rules, and whether it is the collector's alone."""
+    """The token's rights and the bucket's rules."""
     bucket: str = getattr(settings, key)
     writing = sink.may_write(bucket)
     if writing is Access.MISSING:
@@ -160,11 +164,12 @@ def _bucket(look: Look, sink: InfluxSink, settings: InfluxDB, key: str) -> list[
         )
         return findings
     findings += [] if findings else [ok(CHECK, f"bucket '{bucket}': written and read")]
-    return [*_rules(look, sink, key, bucket), *findings, *_foreign(sink, key, bucket)]
+    return [*_rules(look, sink, key, bucket), *findings]
 
 
-def _foreign(sink: InfluxSink, key: str, bucket: str) -> list[Finding]:
+def _foreign(sink: InfluxSink, settings: InfluxDB, key: str) -> list[Finding]:
     """Fields of the collector's measurements that have another type than its own somewhere in the bucket."""
+    bucket: str = getattr(settings, key)
     try:
         there = sink.field_types(bucket)
     except SinkUnavailable as exc:
