@@ -1,14 +1,15 @@
 """Reads `config.toml` and the environment into one frozen `Config`, or raises one `ConfigError` that names every fault.
 
 Promises: nothing is guessed from a mistyped key or a value of another type; secrets are in no message and no `repr`; a
-`Config` needs no further check. Refuses: to look at anything but the file, the environment, a token's file and the time
-zone database; whether a host answers or a folder can be written is for those to find out who use it.
+`Config` needs no further check. Refuses: to look at anything but the file, the environment, the files with a token or
+an authority's certificate, and the time zone database; whether a host answers or a folder can be written is for those
+to find out who use it.
 
 Which file: `$COLLECTOR_CONFIG`, else `./config.toml`, else none, and then all is at its default (`find`).
 The environment has the last word on the database, so that one file serves a bare machine and a container:
 
-- `INFLUXDB_URL`, `INFLUXDB_ORG` and `INFLUXDB_TOKEN` or `INFLUXDB_TOKEN_FILE` replace the file's values. They count
-  when the file has an `[influxdb]` section or `INFLUXDB_URL` is set, which stands for the section.
+- `INFLUXDB_URL`, `INFLUXDB_ORG`, `INFLUXDB_CA_FILE` and `INFLUXDB_TOKEN` or `INFLUXDB_TOKEN_FILE` replace the file's
+  values. They count when the file has an `[influxdb]` section or `INFLUXDB_URL` is set, which stands for the section.
 - `TZ` is the site's zone when the file names none and `TZ` names an IANA zone.
 - `COLLECTOR_BOARDS` and `GRAFANA_URL` replace `grafana.boards` and `grafana.url`, since where a folder or another
   service is depends on the container and not on the roof.
@@ -27,6 +28,7 @@ import tomli
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from collector import authority
 from collector.errors import ConfigError
 from collector.values import (
     Bucket,
@@ -93,13 +95,16 @@ class Journal(_Section):
 
 
 class InfluxDB(_Section):
-    """The database and the two buckets in it; `token` is already resolved from wherever it was given."""
+    """The database and the two buckets in it; `token` is already resolved from wherever it was given, and `ca_file`
+    stands in for the authorities that the system trusts.
+    """
 
     url: Url
     org: Name
     token: Token
     bucket: Bucket = "solar"
     rollup_bucket: Bucket = "solar_daily"
+    ca_file: FilePath | None = None
 
 
 class Grafana(_Section):
@@ -182,8 +187,8 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ, *, needs_to
     """The configuration from `path`, or from the file that `find` names, and the environment.
 
     Whoever never asks InfluxDB need not be trusted with its token, nor have it at hand: without `needs_token` one that
-    is none stands in its place. Raises ConfigError with every fault: a file that can't be read or parsed is the only
-    one then.
+    is none stands in its place, and `ca_file` is not looked at. Raises ConfigError with every fault: a file that can't
+    be read or parsed is the only one then.
     """
     if not needs_token:
         kept = {name: value for name, value in environ.items() if not name.startswith("INFLUXDB_TOKEN")}
@@ -192,7 +197,7 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ, *, needs_to
         path = find(environ)
     document = {} if path is None else _read(path)
     given = _merge_environment(document, environ)
-    faults = list(_resolve_token(document, given))
+    faults = [*_resolve_token(document, given), *(_authority_faults(document, given) if needs_token else ())]
     try:
         config = Config.model_validate(document)
     except ValidationError as exc:
@@ -232,6 +237,7 @@ _VARIABLES = {
     "org": "INFLUXDB_ORG",
     "token": "INFLUXDB_TOKEN",
     "token_file": "INFLUXDB_TOKEN_FILE",
+    "ca_file": "INFLUXDB_CA_FILE",
 }
 
 
@@ -286,6 +292,13 @@ def _resolve_token(document: dict[str, Any], given: Mapping[_Location, str]) -> 
         yield f"{where}: the file cannot be read: {exc.strerror}"
     except (ValueError, PydanticCustomError):
         yield f"{where}: the file holds no token, which is one word of printable ASCII characters"
+
+
+def _authority_faults(document: Mapping[str, Any], given: Mapping[_Location, str]) -> Iterator[str]:
+    name = _table(document.get("influxdb")).get("ca_file")
+    # What is no path at all is told of with the other values.
+    if isinstance(name, str) and name and "\0" not in name and (fault := authority.fault(Path(name))):
+        yield f"{given.get(('influxdb', 'ca_file'), 'influxdb.ca_file')}: {fault}"
 
 
 _MODELS: Mapping[tuple[str, ...], type[_Section]] = {

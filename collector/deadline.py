@@ -74,7 +74,6 @@ class Calls:
 class _Call:
     def __init__(self) -> None:
         self.ended: str | None = None
-        self._is_over = False
         self._lock = threading.Lock()
         self._sockets: list[socket] = []
 
@@ -89,20 +88,18 @@ class _Call:
 
     def end(self, why: str) -> None:
         with self._lock:
-            if not self._is_over and self.ended is None:
-                self.ended = why
-                for handle in self._sockets:
-                    _shut_down(handle)
+            self.ended = why
+            for handle in self._sockets:
+                _shut_down(handle)
 
     def finish(self) -> None:
         with self._lock:
-            self._is_over = True
             for handle in self._sockets:
                 handle.close()
 
 
 def _shut_down(handle: socket) -> None:
-    with suppress(OSError):  # the other side was quicker
+    with suppress(OSError):  # the other side was quicker, or the call
         handle.shutdown(SHUT_RDWR)
 
 

@@ -35,6 +35,7 @@ class _Threaded:
             settings.bucket,
             settings.rollup_bucket,
             timeout_s=timeout_s,
+            ca_file=settings.ca_file,
         )
         self._limiter = trio.CapacityLimiter(1)
 

@@ -19,10 +19,8 @@ is a 200, which is no answer of InfluxDB to a write: something else answers ther
 does. And so is a 400 that is not InfluxDB's: a server that wants https says it to every request.
 """
 
-import json
 import logging
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -55,7 +53,7 @@ from urllib3.exceptions import (
     TimeoutError as HTTPTimeoutError,
 )
 
-from collector import rejection
+from collector import authority, influx_answers
 from collector.deadline import CallEnded, Calls
 from collector.errors import SinkRejected, SinkUnavailable
 
@@ -93,9 +91,6 @@ _NO_SUCH_BUCKET = re.compile(r'could not find bucket "(.+)"')
 
 # An answer may quote a whole line of the request; this much of it tells what was wrong.
 _SHOWN_CHARACTERS = 300
-
-# A wait asked for by mistake, as by a date in the wrong year, must not silence the writer for longer.
-_LONGEST_RETRY_AFTER_S = 3600.0
 
 
 class Access(StrEnum):
@@ -149,9 +144,13 @@ class InfluxSink:
         self._rollup_bucket = rollup_bucket
         self._timeout_s = timeout_s
         self._deadline_s = _WAITS * timeout_s if deadline_s is None else deadline_s
-        authorities = None if ca_file is None else str(ca_file)
         self._client = InfluxDBClient(
-            url=url, org=org, token=token, timeout=round(timeout_s * 1000), ssl_ca_cert=authorities
+            url=url,
+            org=org,
+            token=token,
+            timeout=round(timeout_s * 1000),
+            ssl_ca_cert=ca_file and str(ca_file),
+            ssl_context=ca_file and authority.trusting(),
         )
         self._calls = Calls(self._client.api_client.rest_client.pool_manager)
         self._write_service = WriteService(self._client.api_client)
@@ -338,12 +337,14 @@ class InfluxSink:
         except ApiException as exc:
             missing = _NO_SUCH_BUCKET.search(str(exc.message)) if exc.status == _MISSING else None
             # A bucket that the token may not read is told of in the same words as one that is not there.
-            if missing and self._right_to_write(missing[1]) is not Access.MISSING:
-                raise SinkUnavailable(
-                    f"InfluxDB at {self._url}: the token may not read the bucket '{missing[1]}', which is there; give"
-                    " the collector a token that reads and writes both buckets, and restart it"
-                ) from None
-            raise
+            writing = self._right_to_write(missing[1]) if missing else Access.MISSING
+            if missing is None or writing is Access.MISSING:
+                raise
+            rights = "write, but not read" if writing is Access.GRANTED else "neither read nor write"
+            raise SinkUnavailable(
+                f"InfluxDB at {self._url}: the token may {rights} the bucket '{self._plain(missing[1])}'; give the"
+                " collector one that reads and writes both buckets, and restart it"
+            ) from None
         return answer
 
     def _right_to_write(self, bucket: str) -> Access:
@@ -388,16 +389,16 @@ class InfluxSink:
     def _outcome(self, exc: ApiException, nothing_sent: bool, written: str | None) -> SinkRejected | SinkUnavailable:
         message = self._plain(exc.message if exc.status else exc.reason)
         said = f"HTTP {exc.status}: {message}" if exc.status else message
-        own_words = exc.status == _REJECTED_BY_ANYONE or _is_influxdb_error(exc.body)
+        own_words = exc.status == _REJECTED_BY_ANYONE or influx_answers.is_influxdb_error(exc.body)
         if exc.status in _REJECTED and own_words and not nothing_sent:
             key = "influxdb.rollup_bucket" if written == self._rollup_bucket else "influxdb.bucket"
-            by_kind = rejection.told(str(exc.message), written, key) if written else None
+            by_kind = influx_answers.rejection(str(exc.message), written, key) if written else None
             return by_kind or SinkRejected(f"InfluxDB refused what was sent ({said})")
         if exc.status == _MISSING and not own_words:
             return self._stranger(f"with HTTP {exc.status}")
         remedy = _REMEDIES.get(exc.status, "")
         reason = f"InfluxDB at {self._url} can't be used ({said})" + (f"; {remedy}" if remedy else "")
-        return SinkUnavailable(reason, _retry_after_s(exc.retry_after))
+        return SinkUnavailable(reason, influx_answers.retry_after_s(exc.retry_after))
 
     def _network_fault(self, exc: HTTPError) -> str:
         match exc:
@@ -418,27 +419,3 @@ class InfluxSink:
         line = " ".join(text.replace(self._token, "[token]").split())
         line = "".join(character if character.isprintable() else "?" for character in line)
         return line if len(line) <= _SHOWN_CHARACTERS else f"{line[:_SHOWN_CHARACTERS]}…"
-
-
-def _is_influxdb_error(body: str | bytes | None) -> bool:
-    try:
-        error = json.loads(body or "")
-    except ValueError:
-        return False
-    return isinstance(error, dict) and "code" in error
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    """Seconds from now, out of a number of seconds or an HTTP date; None for anything else."""
-    text = (header or "").strip()
-    if text.isascii() and text.isdecimal():
-        seconds = float(text)
-    else:
-        date = parsedate_tz(text)
-        if date is None:
-            return None
-        try:
-            seconds = mktime_tz(date) - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)

@@ -26,7 +26,8 @@ from typing import Any, TypeVar
 
 import urllib3
 
-from collector import config, durable
+from collector import authority, config, durable
+from collector.deadline import CallEnded, Calls
 from collector.errors import CollectorError, ConfigError, SinkUnavailable
 from collector.influx import InfluxSink
 
@@ -47,6 +48,7 @@ _READABLE_BY_ITS_OWNER = 0o400
 _FIRST_TOKEN = "influxdb/admin_token"  # noqa: S105
 
 _TIMEOUT_S = 30.0
+_DEADLINE_S = 3 * _TIMEOUT_S
 _UNAUTHORIZED = 401
 _FIRST_ERROR = 400
 
@@ -115,7 +117,7 @@ def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
             f"there is no {folder / _FIRST_TOKEN}: name the folder that the step `secrets` has filled; nothing was"
             " changed"
         )
-    api = _Api(influxdb.url, influxdb.token.get_secret_value())
+    api = _Api(influxdb.url, influxdb.token.get_secret_value(), influxdb.ca_file)
     try:
         org_id = api.org_id(influxdb.org)
     except _UnknownTokenError:
@@ -131,7 +133,7 @@ def make_accounts(influxdb: config.InfluxDB, folder: Path) -> list[str]:
         ) from None
 
     names = (influxdb.bucket, influxdb.rollup_bucket)
-    sink = InfluxSink(influxdb.url, influxdb.org, influxdb.token.get_secret_value(), *names)
+    sink = InfluxSink(influxdb.url, influxdb.org, influxdb.token.get_secret_value(), *names, ca_file=influxdb.ca_file)
     with contextlib.closing(sink):
         sink.connect()
     buckets = {api.bucket_id(org_id, name) for name in names}
@@ -183,12 +185,13 @@ class _UnknownTokenError(Exception):
 class _Api:
     """The requests to InfluxDB that a sink has no need of; each raises SinkUnavailable or _UnknownTokenError."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, ca_file: Path | None) -> None:
         self._url = url
+        self._ca_file = ca_file
         self._headers = {"Authorization": f"Token {token}"}
 
     def with_token(self, token: str) -> "_Api":
-        return _Api(self._url, token)
+        return _Api(self._url, token, self._ca_file)
 
     def org_id(self, name: str) -> str:
         found = self._request(
@@ -245,9 +248,25 @@ class _Api:
     ) -> _T:
         """`wanted` picks from the answer's JSON what is asked for."""
         try:
-            with urllib3.PoolManager(headers=self._headers, retries=False, timeout=_TIMEOUT_S) as http:
+            with (
+                urllib3.PoolManager(
+                    headers=self._headers,
+                    retries=False,
+                    timeout=_TIMEOUT_S,
+                    ca_certs=self._ca_file and str(self._ca_file),
+                    ssl_context=self._ca_file and authority.trusting(),
+                ) as http,
+                Calls(http).limited(_DEADLINE_S),
+            ):
                 answer = http.request(method, self._url + path, fields=query, json=body)
                 content = answer.json() if answer.data else {}
+        except CallEnded as exc:
+            raise SinkUnavailable(f"InfluxDB at {self._url}: {exc}") from None
+        except urllib3.exceptions.SSLError as exc:
+            raise SinkUnavailable(
+                f"the encrypted connection to InfluxDB at {self._url} failed ({exc}); for a certificate of your own"
+                " name the file with its authority's in influxdb.ca_file or INFLUXDB_CA_FILE"
+            ) from None
         except urllib3.exceptions.HTTPError as exc:
             raise SinkUnavailable(f"InfluxDB at {self._url} gives no answer ({type(exc).__name__})") from None
         except ValueError:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from collector import clock
 from collector.config import Config
 from collector.errors import JournalError
+from collector.influx_answers import FOREIGN_POINTS
 from collector.journal import NAMES_STATE, RUN_STATE
 from collector.journal_jobs import Job, in_span, open_jobs
 from collector.journal_reader import Gateway, JournalReader, Refusal
@@ -30,6 +31,8 @@ _RECENT_NS = 24 * 3600 * clock.NS
 # A record is in InfluxDB within seconds; one that is not after so long needs somebody to look.
 LONG_WAIT_NS = 600 * clock.NS
 _REASONS_SHOWN = 5
+# A problem is one however many other reasons there are.
+_REASONS_READ = 100
 _PEERS_SHOWN = 5
 
 NAMES_CHANGED = (
@@ -163,7 +166,10 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
             f"{status.pending} records wait for InfluxDB, the first since {_rfc3339(since)}: see the log of the service"
         )
     status.warnings += status.jobs
-    for reason, count in reader.set_aside_reasons(_REASONS_SHOWN):
+    reasons = reader.set_aside_reasons(_REASONS_READ)
+    foreign = [(reason, count) for reason, count in reasons if reason.startswith(FOREIGN_POINTS)]
+    status.problems += [f"{count} refused by InfluxDB: {reason}" for reason, count in foreign[:_REASONS_SHOWN]]
+    for reason, count in [aside for aside in reasons if aside not in foreign][:_REASONS_SHOWN]:
         status.warnings.append(f"{count} not understood or refused by InfluxDB: {reason}")
     if run.get("rollup_error"):
         status.warnings.append(f"{rollups_waiting(status.rollups_pending)}: {run['rollup_error']}")

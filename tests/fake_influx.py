@@ -6,6 +6,7 @@ fake is a healthy InfluxDB with all buckets there: it passes `/health` and says 
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -56,20 +57,25 @@ def page(status: int, text: str = "<html><body>Please sign in.</body></html>") -
 
 
 class FakeInflux:
-    """Listens on 127.0.0.1 while it is used as a context manager, which ends no sooner than its last thread."""
+    """Listens on 127.0.0.1 while it is used as a context manager, which ends no sooner than its last thread; encrypted
+    if it is given a context for that.
+    """
 
-    def __init__(self, answer: Answer = Answer()) -> None:
+    def __init__(self, answer: Answer = Answer(), encryption: ssl.SSLContext | None = None) -> None:
         self.answer = answer
         self.answers = {"/health": json_answer(200, HEALTHY)}
         self.requests: list[Request] = []
         self.disconnected = threading.Event()
         self._released = threading.Event()
+        self._scheme = "http" if encryption is None else "https"
         self._server = _Server(self)
+        if encryption is not None:
+            self._server.socket = encryption.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def writes(self) -> list[bytes]:

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,7 +74,8 @@ def test_the_shipped_file_shows_every_key_with_its_default_or_a_sound_example(wr
     shown = re.sub(r"^# (?=\[|\w+ = |  \{|\])", "", text, flags=re.MULTILINE)
     token_file = tmp_path / "token"
     token_file.write_text(SECRET)
-    config = load(write(shown.replace("/run/secrets/influxdb_token", str(token_file))), {})
+    shown = shown.replace("/run/secrets/influxdb_token", str(token_file))
+    config = load(write(shown.replace("/etc/collector/authority.pem", certifi.where())), {})
 
     assert (config.listen, config.journal) == (Config().listen.model_copy(), Config().journal)
     assert config.influxdb is not None

@@ -1,11 +1,13 @@
 """The sink against servers that never end their answer, and an end of its calls from another thread."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,22 @@ def test_a_handshake_that_drips_ends_by_the_deadline() -> None:
         assert time.monotonic() - began < TIMEOUT_S / 2
 
 
+def test_what_follows_the_search_for_an_address_is_ended_if_that_took_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slowly(*arguments: Any, **more: Any) -> list[Any]:  # noqa: ANN401 - passed on as it is
+        threading.Event().wait(2 * DEADLINE_S)
+        return found(*arguments, **more)
+
+    found = socket.getaddrinfo
+    with Dripping(BEGINNINGS["headers"]) as server, sink_to(f"http://127.0.0.1:{server.port}") as sink:
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        began = time.monotonic()
+        with pytest.raises(SinkUnavailable, match=r"no complete answer within 0\.3 s"):
+            sink.write(b"m f=1 1")
+        assert time.monotonic() - began < TIMEOUT_S / 2
+
+
 def test_a_server_that_reads_nothing_of_a_large_write_ends_by_the_deadline() -> None:
     with (
         Dripping(b"") as server,
@@ -81,8 +99,10 @@ def test_the_deadline_is_the_calls_and_not_the_connections() -> None:
         sink.write(b"m f=1 1")
         assert not fake.disconnected.is_set()
         fake.answer = Answer(hang=True)
+        began = time.monotonic()
         with pytest.raises(SinkUnavailable, match="no complete answer within 1 s"):
             sink.write(b"m f=1 1")
+        assert time.monotonic() - began < TIMEOUT_S / 2
 
 
 def test_the_deadline_is_three_times_the_wait_unless_it_is_given() -> None:
@@ -130,6 +150,15 @@ def test_after_an_abort_nothing_is_asked_any_more() -> None:
             with pytest.raises(SinkUnavailable, match="the collector stops"):
                 call(sink)
     assert fake.requests == []
+
+
+def test_no_thread_is_left_behind() -> None:
+    with FakeInflux() as fake, sink_to(fake.url, 600.0) as sink:
+        sink.write(b"m f=1 1")
+        timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+        for timer in timers:
+            timer.join(10)
+        assert not any(timer.is_alive() for timer in timers)
 
 
 def test_no_descriptor_is_left_behind() -> None:

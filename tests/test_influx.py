@@ -10,7 +10,7 @@ import pytest
 
 from collector.errors import Rejection, SinkRejected, SinkUnavailable
 from collector.influx import ROLLUP_SHARD_GROUP_S, SHARD_GROUP_S, InfluxSink
-from collector.rejection import FOREIGN_POINTS, told_retention
+from collector.influx_answers import FOREIGN_POINTS, told_retention
 from tests.conftest import Influx
 from tests.fake_influx import Answer, FakeInflux, error, json_answer, page
 from tests.influxdb_server import Api, InfluxServer
@@ -454,11 +454,11 @@ def test_a_token_that_may_write_but_not_read_is_told_so(influx: Influx) -> None:
         influx.api.create_bucket(name)
     with real_sink(influx, token=influx.api.create_token(write=both)) as sink:
         for name in both:
-            with pytest.raises(SinkUnavailable, match=f"may not read the bucket '{name}', which is there"):
+            with pytest.raises(SinkUnavailable, match=f"may write, but not read the bucket '{name}'"):
                 sink.query(f'from(bucket: "{name}") |> range(start: -1d)')
         with pytest.raises(SinkUnavailable, match="could not find bucket") as caught:
             sink.query('from(bucket: "nobody") |> range(start: -1d)')
-        assert "may not read" not in str(caught.value)
+        assert "not read" not in str(caught.value)
         assert sink.field_types(influx.bucket) == {}
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from collector import status as status_module
 from collector import status_view
 from collector.config import Config
+from collector.influx_answers import rejection
 from collector.journal import NAMES_STATE, RUN_STATE, Journal
 from collector.journal_reader import JournalReader
 from collector.names import Names
@@ -133,6 +134,27 @@ def test_what_was_not_understood_is_a_warning_with_its_reasons_and_no_problem(jo
         "2 not understood or refused by InfluxDB: no time stamp of a record where one should be",
         "1 not understood or refused by InfluxDB: InfluxDB refused it",
     ]
+
+
+def test_points_of_another_program_are_a_problem_with_the_remedy_however_few_they_are(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, *(frame(f"2026062112{minute:02}00", yc600()) for minute in range(20)))
+    for number, reason in enumerate("abcdefgh"):
+        journal.set_aside(2 * number + 1, reason)
+        journal.set_aside(2 * number + 2, reason)
+    message = (
+        'field type conflict: input field "power_w" on measurement "ecu" is type float, already exists as type string'
+    )
+    rejected = rejection(f"partial write: {message} dropped=1", "solar", "influxdb.bucket")
+    assert rejected is not None
+    journal.set_aside(20, rejected.reason)
+    found = look(journal, brief=True)
+    assert not found.healthy
+    (problem,) = found.problems
+    assert problem.startswith("1 refused by InfluxDB: InfluxDB holds points of another program in the bucket 'solar'")
+    assert problem.endswith("(influxdb.bucket), restart it, and run `collector replay --all`")
+    assert len(found.warnings) == 5
+    assert all(warning.startswith("2 not understood") for warning in found.warnings)
 
 
 INFLUXDB = {"url": "http://127.0.0.1:8086", "org": "home", "token": "token"}

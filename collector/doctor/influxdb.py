@@ -4,6 +4,7 @@ Nothing is written or created: whether lines would be taken is asked with none.
 """
 
 import math
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +16,12 @@ from collector import clock
 from collector.clock import NS
 from collector.config import InfluxDB
 from collector.doctor.facts import EcuFacts
-from collector.doctor.findings import Finding, Level, failure, ok, skipped, told_time, warning
+from collector.doctor.findings import Finding, Level, failure, listed, ok, skipped, told_time, warning
 from collector.doctor.look import Look
 from collector.errors import SinkRejected, SinkUnavailable
 from collector.influx import Access, InfluxSink
+from collector.influx_answers import told_retention
+from collector.points import SCHEMA
 
 CHECK = "influxdb"
 TIMEOUT_S = 4.0
@@ -31,6 +34,9 @@ LATE_NS = 15 * 60 * NS
 _MISSING_PAST_NS = 2 * DAY_S * NS
 _MOST_COMPARED = 20
 CLOCK_OFF_S = 60
+# The keys of the buckets, and what the collector makes them with.
+_BUCKETS = {"bucket": "shard groups of 12 weeks", "rollup_bucket": "shard groups of a year"}
+_TYPES: Mapping[type, str] = {float: "float", int: "integer", str: "string"}
 _RESTART = "A token or an address that was changed counts for the service when it is restarted"
 _GIVE_RIGHTS = (
     "give the service a token that reads and writes both buckets, then restart it; with Docker `docker compose up -d`"
@@ -57,17 +63,31 @@ async def check(look: Look) -> list[Finding]:
 def _check(look: Look, settings: InfluxDB) -> list[Finding]:
     findings: list[Finding] = []
     token = settings.token.get_secret_value()
-    sink = InfluxSink(settings.url, settings.org, token, settings.bucket, settings.rollup_bucket, TIMEOUT_S)
+    sink = InfluxSink(
+        settings.url,
+        settings.org,
+        token,
+        settings.bucket,
+        settings.rollup_bucket,
+        TIMEOUT_S,
+        # Each of its questions is a small one.
+        deadline_s=TIMEOUT_S,
+        ca_file=settings.ca_file,
+    )
     with closing(sink):
         try:
             greeting = sink.greet()
             findings.append(ok(CHECK, f"version {greeting.version} answers at {settings.url}"))
             findings += _clock(look, greeting.at)
-            for bucket in (settings.bucket, settings.rollup_bucket):
-                findings += _bucket(sink, settings, bucket)
+            for key in _BUCKETS:
+                findings += _bucket(look, sink, settings, key)
+            foreign = [finding for key in _BUCKETS for finding in _foreign(sink, settings, key)]
+            findings += foreign
             # Of a bucket or organisation that is not there, the right to read it may be granted all the same.
             is_there = sink.may_write(settings.bucket) is not Access.MISSING
-            if is_there and sink.may_read(settings.bucket) is Access.GRANTED:
+            # What is missing where another program keeps it out was told with its remedy.
+            is_ours = all(finding.level is not Level.FAILURE for finding in foreign)
+            if is_there and is_ours and sink.may_read(settings.bucket) is Access.GRANTED:
                 findings += _contents(look, sink, settings.bucket)
         except (SinkUnavailable, SinkRejected) as exc:
             findings.append(_unusable(exc, settings))
@@ -109,8 +129,9 @@ def _clock(look: Look, at: datetime | None) -> list[Finding]:
     ]
 
 
-def _bucket(sink: InfluxSink, settings: InfluxDB, bucket: str) -> list[Finding]:
+def _bucket(look: Look, sink: InfluxSink, settings: InfluxDB, key: str) -> list[Finding]:
     """The token's rights and the bucket's rules."""
+    bucket: str = getattr(settings, key)
     writing = sink.may_write(bucket)
     if writing is Access.MISSING:
         return [
@@ -142,10 +163,46 @@ def _bucket(sink: InfluxSink, settings: InfluxDB, bucket: str) -> list[Finding]:
             )
         )
         return findings
-    return findings + _rules(sink, bucket) + ([] if findings else [ok(CHECK, f"bucket '{bucket}': written and read")])
+    findings += [] if findings else [ok(CHECK, f"bucket '{bucket}': written and read")]
+    return [*_rules(look, sink, key, bucket), *findings]
 
 
-def _rules(sink: InfluxSink, bucket: str) -> list[Finding]:
+def _foreign(sink: InfluxSink, settings: InfluxDB, key: str) -> list[Finding]:
+    """Fields of the collector's measurements that have another type than its own somewhere in the bucket."""
+    bucket: str = getattr(settings, key)
+    try:
+        there = sink.field_types(bucket)
+    except SinkUnavailable as exc:
+        return [skipped(CHECK, f"the types of the fields in the bucket '{bucket}' are not told: {exc.reason}")]
+    foreign = [
+        f"{measurement}.{field} is {' and '.join(sorted(others))} (the collector's is {_TYPES[own]})"
+        for measurement, known in SCHEMA.items()
+        for field, own in known.fields.items()
+        if (others := there.get((measurement, field), set()) - {_TYPES[own]})
+    ]
+    if not foreign:
+        return []
+    return [
+        failure(
+            CHECK,
+            f"the bucket '{bucket}' holds points of another program: {listed(foreign)}",
+            "where they stand InfluxDB refuses the collector's points, whose records the journal keeps. Whose data that"
+            " is can't be told from here, and the journal does not have them",
+            f"leave that bucket as it is; {_anew(key)}",
+        )
+    ]
+
+
+def _anew(key: str) -> str:
+    """How the collector gets another bucket, without a loss to anybody."""
+    return (
+        f"give the collector a bucket of its own by another name in influxdb.{key} (and a token that may use it),"
+        " restart it, then `collector replay --all`, which writes there what the journal has; `python -m"
+        " collector.boards` makes the boards for that name"
+    )
+
+
+def _rules(look: Look, sink: InfluxSink, key: str, bucket: str) -> list[Finding]:
     rules = sink.rules(bucket)
     if rules is None:
         return []
@@ -154,10 +211,10 @@ def _rules(sink: InfluxSink, bucket: str) -> list[Finding]:
         findings.append(
             warning(
                 CHECK,
-                f"the bucket '{bucket}' drops points after {rules.retention_s / DAY_S:g} days",
-                "the boards forget; the journal still has the records",
-                f"`influx bucket update --id ID --retention 0` (ID from `influx bucket list --name {bucket}`), then"
-                " `collector replay --all`",
+                f"the bucket '{bucket}' drops points after {told_retention(rules.retention_s)}",
+                f"the boards forget what is older; {_kept(look)}",
+                "none is needed if that is meant; else `influx bucket update --id ID --retention 0` (ID from `influx"
+                f" bucket list --name {bucket}`), then `collector replay --all`",
             )
         )
     if 0 < rules.shard_group_s <= SMALL_SHARD_GROUP_S:
@@ -167,11 +224,19 @@ def _rules(sink: InfluxSink, bucket: str) -> list[Finding]:
                 f"the bucket '{bucket}' has shard groups of {rules.shard_group_s / DAY_S:g} days",
                 "ten years are some 520 shards, each with files and memory of its own: slow boards, and gigabytes when"
                 " much is written at once",
-                "a wider one counts for what is written from then on: stop the collector, delete the bucket, start it"
-                " (it makes the bucket anew, with 12 weeks), then `collector replay --all`",
+                f"{_anew(key)}. The collector makes it with {_BUCKETS[key]}. What only the old bucket has stays there:"
+                f" {_kept(look)}",
             )
         )
     return findings
+
+
+def _kept(look: Look) -> str:
+    """What the journal can bring back."""
+    days = look.config.journal.retain_days
+    return (
+        f"the journal has the records of the last {days} days" if days else "the journal has every record it ever got"
+    )
 
 
 def _contents(look: Look, sink: InfluxSink, bucket: str) -> list[Finding]:

@@ -5,6 +5,8 @@ from collector.clock import NS
 from collector.doctor.facts import DECODING_S, WEEK_NS
 from collector.doctor.findings import START, Finding, failure, ok, skipped, told_time, warning
 from collector.doctor.look import Look
+from collector.influx_answers import FOREIGN_POINTS, TOO_OLD
+from collector.journal_reader import SetAside
 from collector.names import Names
 from collector.status import rollups_waiting
 
@@ -63,14 +65,7 @@ def _service(look: Look) -> list[Finding]:
 
 def _not_understood(look: Look) -> list[Finding]:
     facts = look.facts
-    findings = [
-        _puzzle(
-            aside.record,
-            f"{aside.count} set aside, as number {aside.record}: {aside.reason}",
-            "their bytes are kept, but nothing of them is in InfluxDB",
-        )
-        for aside in facts.set_aside
-    ]
+    findings = [_set_aside(aside) for aside in facts.set_aside]
     findings += [
         _puzzle(
             puzzle.record,
@@ -88,6 +83,26 @@ def _not_understood(look: Look) -> list[Finding]:
         more = f"{looked_at} was looked at within {DECODING_S:g} s, the last heard first"
         findings.append(skipped(RECORDS, more, "collector doctor --thorough"))
     return findings
+
+
+def _set_aside(aside: SetAside) -> Finding:
+    found = f"{aside.count} set aside, as number {aside.record}: {aside.reason}"
+    if aside.reason.startswith(FOREIGN_POINTS):
+        return failure(
+            RECORDS,
+            found,
+            "their bytes are kept, but not all of their points are in InfluxDB. What is in that bucket is in part"
+            " somebody else's, and the journal does not have it",
+            "leave that bucket as it is, and do what the line says; what is looked at of InfluxDB below tells more",
+        )
+    if aside.reason.startswith(TOO_OLD):
+        return warning(
+            RECORDS,
+            found,
+            "the journal has them, and InfluxDB has nothing so old by its owner's wish",
+            "none is needed if that is meant; else see what is said of the bucket below",
+        )
+    return _puzzle(aside.record, found, "their bytes are kept, but nothing of them is in InfluxDB")
 
 
 def _puzzle(record: int, found: str, meaning: str) -> Finding:

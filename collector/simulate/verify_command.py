@@ -58,6 +58,7 @@ def _verify(arguments: argparse.Namespace) -> int:
                 settings.bucket,
                 settings.rollup_bucket,
                 timeout_s=_TIMEOUT_S,
+                ca_file=settings.ca_file,
             )
             with contextlib.closing(sink):
                 found["influxdb"] = verify.with_influx(ecus, reader, sink, config, settings.bucket)

@@ -15,7 +15,7 @@ from collector.names import Names
 from collector.points import LineWriter, decode
 from tests.conftest import Influx
 from tests.doctor.looking import levels, look, note, only, store
-from tests.fake_influx import Answer, FakeInflux
+from tests.fake_influx import Answer, FakeInflux, error, json_answer
 from tests.influxdb_server import InfluxServer
 from tests.samples import ECU, config, frame, ns, stored, yc600
 
@@ -112,6 +112,63 @@ async def test_a_bucket_that_drops_what_is_old_is_a_warning_and_the_remedy_takes
     assert "drops points after 365 days" in warning.found
     influx.api.call("PATCH", f"/api/v2/buckets/{bucket['id']}", {"retentionRules": [rule | {"everySeconds": 0}]})
     assert Level.WARNING not in levels(await found(configured(influx, path)))
+
+
+@pytest.mark.parametrize("key", ["bucket", "rollup_bucket"])
+async def test_points_of_another_program_are_told_and_nobody_is_advised_to_delete_them(
+    site: tuple[Influx, Path], key: str
+) -> None:
+    influx, path = site
+    bucket: str = getattr(influx, key)
+    measurement = "inverter" if key == "bucket" else "inverter_day"
+    # Far from the collector's own points, where both types can be written.
+    influx.api.write(
+        bucket, f'{measurement},inverter=abc energy_wh=12i 1\n{measurement} energy_wh="1 Wh" 900000000000000000'
+    )
+    influx.api.write(bucket, "weather temperature_c=12i 1")
+    findings = await found(configured(influx, path))
+    failure = only(findings, Level.FAILURE)
+    assert failure is findings[-1]
+    assert failure.found == (
+        f"the bucket '{bucket}' holds points of another program: {measurement}.energy_wh is integer and string (the"
+        " collector's is float)"
+    )
+    assert f"by another name in influxdb.{key}" in failure.remedy
+    assert "delete" not in failure.remedy
+
+
+async def test_types_that_influxdb_does_not_tell_are_not_looked_at() -> None:
+    with FakeInflux() as fake:
+        fake.answers["/api/v2/query"] = Answer(200, b"", {"Content-Type": "text/csv"})
+        fake.answers["/api/v2/buckets"] = json_answer(200, {"buckets": []})
+        fake.answers["/query"] = error(404, "not found")
+        findings = await found(fake_settings(fake))
+    assert levels(findings) == [Level.OK, Level.OK, Level.OK, Level.SKIPPED, Level.SKIPPED]
+    assert "types of the fields in the bucket 'solar' are not told" in findings[3].found
+
+
+@pytest.mark.parametrize(
+    ("retain_days", "kept"),
+    [(0, "the journal has every record it ever got"), (30, "the journal has the records of the last 30 days")],
+)
+async def test_who_is_to_change_a_bucket_is_told_what_the_journal_can_bring_back(
+    site: tuple[Influx, Path], retain_days: int, kept: str
+) -> None:
+    influx, path = site
+    for name in (influx.bucket, influx.rollup_bucket):
+        bucket = influx.api.bucket(name)
+        assert bucket is not None
+        rule = {"type": "expire", "everySeconds": 30 * 86_400, "shardGroupDurationSeconds": 7 * 86_400}
+        influx.api.call("PATCH", f"/api/v2/buckets/{bucket['id']}", {"retentionRules": [rule]})
+    settings = configured(influx, path)
+    settings = settings.model_copy(update={"journal": settings.journal.model_copy(update={"retain_days": retain_days})})
+    told = [
+        finding for finding in await found(settings) if finding.level is Level.WARNING and "the bucket" in finding.found
+    ]
+    assert len(told) == 4
+    assert all(kept in f"{finding.meaning} {finding.remedy}" for finding in told)
+    assert not any("delete" in finding.remedy for finding in told)
+    assert ["12 weeks" in finding.remedy for finding in told] == [False, True, False, False]
 
 
 async def test_a_bucket_that_was_lost_is_told_though_nothing_waits(site: tuple[Influx, Path]) -> None:

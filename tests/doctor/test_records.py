@@ -11,6 +11,7 @@ from collector import __version__
 from collector.clock import NS
 from collector.doctor import clocks, examine, facts, journal, records, settings
 from collector.doctor.findings import Finding, Level
+from collector.influx_answers import rejection
 from collector.journal import NAMES_STATE, RUN_STATE, Journal
 from collector.names import Names
 from collector.status import rollups_waiting
@@ -42,6 +43,31 @@ async def test_the_service_runs_or_not_and_since_when(tmp_path: Path) -> None:
     silent = await service(path, RUNNING | {"beat_at": NOW - 3600 * NS})
     assert (silent.level, "no sign of life since" in silent.found) == (Level.FAILURE, True)
     assert (await service(path, RUNNING | {"version": "0.0.9"})).remedy == "restart it"
+
+
+CONFLICT = (
+    'field type conflict: input field "power_w" on measurement "ecu" is type float, already exists as type string'
+)
+DROPPED = "dropped 1 points outside retention policy of duration 720h0m0s - oldest point ecu at 2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(("message", "level"), [(CONFLICT, Level.FAILURE), (DROPPED, Level.WARNING)])
+async def test_what_the_bucket_keeps_out_is_no_matter_of_a_new_model(
+    tmp_path: Path, message: str, level: Level
+) -> None:
+    path = tmp_path / "journal.db"
+    store(path, *(frame(f"2026062112{minute:02}00", yc600()) for minute in range(3)), received_at=[NOW] * 3)
+    note(path, RUN_STATE, RUNNING)
+    kept = Journal(path)
+    rejected = rejection(f"failure writing points to database: partial write: {message}", "solar", "influxdb.bucket")
+    assert rejected is not None
+    for record in (1, 2, 3):
+        kept.set_aside(record, rejected.reason)
+    kept.close()
+    finding = only(await found(path), level)
+    assert finding.found == f"3 set aside, as number 3: {rejected.reason}"
+    assert "decode" not in finding.remedy
+    assert "delete" not in finding.remedy
 
 
 UNKNOWN_BLOCK = frame("20260621123500", yc600()).replace(b"END408", b"END4x8", 1)
