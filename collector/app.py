@@ -283,6 +283,8 @@ class Service:
             problems.append(f"gateways get no answer: {intake.health.error}")
         if sink and sink.error:
             problems.append(f"InfluxDB unavailable: {sink.error}")
+        if sink and sink.foreign:
+            problems.append(sink.foreign)
         problems += self._supervisor.problems
         if self._delivery:
             # That the journal can't be read is told above.

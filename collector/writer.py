@@ -78,12 +78,13 @@ class Pending(JobsJournal, Protocol):
 @dataclass(slots=True)
 class SinkHealth:
     """`error` is why InfluxDB can't be used, `since` (ns) since when; `write_errors` counts failed attempts since the
-    start.
+    start. `foreign` tells of points of another program that keep ours out.
     """
 
     error: str | None = None
     since: int = 0
     write_errors: int = 0
+    foreign: str | None = None
 
 
 @dataclass(slots=True)
@@ -222,6 +223,8 @@ class Writer:
         to_blame = [identity for identity, newest in batch.newest.items() if newest < oldest]
         if not to_blame and len(batch.newest) == 1:
             to_blame = batch.ids
+            # What of it is not too old, or has no field that somebody else's has, was written all the same.
+            await self._pending.mark_delivered((), self._now_ns(), batch.novelties, batch.days)
         for identity in to_blame:
             await self._pending.set_aside(identity, exc.reason)
         if to_blame and exc.reason not in self._told:
@@ -229,6 +232,8 @@ class Writer:
             _log.warning("set aside records=%d reason=%s%s", len(to_blame), exc.reason, more)
             if exc.kind is not Rejection.LINES:
                 self._told.add(exc.reason)
+        if to_blame and exc.kind is Rejection.FOREIGN_POINTS:
+            self.health.foreign = exc.reason
 
     async def _prepare(self, records: list[Stored], decoder: RecordDecoder) -> _Batch:
         """Decode as many of the records as fill a batch; sets aside those that give nothing."""
