@@ -22,7 +22,7 @@ from collector import __version__
 from collector.admission import Admission
 from collector.backlog import Backlog
 from collector.boards.write import configured_names, write_roof
-from collector.clock import NS, Skew
+from collector.clock import Skew
 from collector.config import Config
 from collector.delivery import Delivery
 from collector.errors import JournalError, StartError
@@ -47,7 +47,6 @@ GRACE_S = 3.0
 HEARTBEAT_S = 10.0
 REPORT_S = 60.0
 PURGE_S = 3600.0
-DAY_NS = 24 * 3600 * NS
 
 
 class Service:
@@ -296,10 +295,9 @@ class Service:
         days = self._config.journal.retain_days
         while days:
             try:
-                before = time.time_ns() - days * DAY_NS
                 after: int | None = 0
                 while after is not None:
-                    after = await self._backlog.purge(before, after)
+                    after = await self._backlog.purge(days, time.time_ns(), after)
             except JournalError as exc:
                 _log.debug("nothing purged reason=%s", exc)
             await trio.sleep(PURGE_S)

@@ -107,11 +107,11 @@ class Backlog:
         """Keep something for `status`."""
         await self._write(self._journal.put_state, key, value)
 
-    async def purge(self, before: int, after: int) -> int | None:
-        """Delete some delivered records received before `before` (ns) with numbers above `after`; returns where to go
-        on, None at the end.
+    async def purge(self, days: int, now: int, after: int) -> int | None:
+        """Delete some delivered records older than `days` at `now` (ns) with numbers above `after`; returns where to
+        go on, None at the end.
         """
-        return await self._write(self._journal.purge, before, after)
+        return await self._write(self._journal.purge, days, now, after)
 
     async def close(self) -> None:
         """Close both connections."""

@@ -5,6 +5,7 @@ configuration: the site's, or the gateway's own where it knows whole hours only.
 24 or 25 hours long.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -88,6 +89,25 @@ def from_ns(at: int) -> datetime:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def digits(at: int) -> str:
+    """An instant (ns) as a gateway in UTC would show it."""
+    return f"{_EPOCH + timedelta(seconds=at // NS):%Y%m%d%H%M%S}"
+
+
+def latest_believable(at: int) -> str:
+    """The time stamp that no gateway's clock can show yet at an instant (ns), whatever its zone; to the minute."""
+    return _latest_believable(at // _MINUTE_NS)
+
+
+# Every record that comes asks for it.
+@functools.lru_cache(maxsize=2)
+def _latest_believable(minute: int) -> str:
+    return digits(minute * _MINUTE_NS + BELIEVABLE_LEAD_S * NS)
+
+
+_MINUTE_NS: Final = 60 * NS
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ failure the file is closed and opened anew at the next call, so that a mended di
 """
 
 import contextlib
-import functools
 import hashlib
 import json
 import logging
@@ -25,13 +24,13 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from collector.clock import BELIEVABLE_LEAD_S
+from collector.clock import BELIEVABLE_LEAD_S, NS, digits, latest_believable
 from collector.errors import JournalError
-from collector.journal_schema import bring_up_to_date, first_since, typed
+from collector.journal_purge import purge
+from collector.journal_schema import bring_up_to_date, typed
 from collector.protocol.messages import QUESTIONS, Kind, Message
 from collector.protocol.upload import carries_late_data
 
@@ -86,15 +85,6 @@ class Stored:
     command: str
     raw: bytes
     newest: bool
-
-
-_MINUTE_NS = 60 * 10**9
-
-
-@functools.lru_cache(maxsize=2)
-def _latest_believable(minute: int) -> str:
-    """The time stamp that no gateway can have yet, in whole minutes since 1970."""
-    return f"{datetime.fromtimestamp(minute * 60 + BELIEVABLE_LEAD_S, UTC):%Y%m%d%H%M%S}"
 
 
 STORED_COLUMNS = "id, received_at, kind, ecu, time, command, raw, packed, newest"
@@ -235,7 +225,7 @@ class Journal:
             db.execute(
                 "insert into ecu (ecu, first_seen_at, last_seen_at, peer, newest_time) values (?1, ?2, ?2, ?3, ?4)"
                 " on conflict (ecu) do update"
-                " set last_seen_at = ?2, peer = ?3, newest_time = max(newest_time, ?4)",
+                " set last_seen_at = ?2, peer = ?3, newest_time = iif(?4 = '', newest_time, ?4)",
                 (message.ecu, received_at, arrival.peer, message.time if newest else ""),
             )
 
@@ -246,7 +236,11 @@ class Journal:
             row = db.execute("select newest_time from ecu where ecu = ?", (ecu,)).fetchone()
             mark = row[0] if row else ""
         # A clock that is ahead once must not keep its later, right times from counting as new.
-        if not mark < own_time < _latest_believable(arrival.received_at // _MINUTE_NS):
+        latest = latest_believable(arrival.received_at)
+        if mark >= latest:
+            # This machine's was ahead as well, or is behind now: the first record that is live begins anew.
+            mark = digits(arrival.received_at - int(BELIEVABLE_LEAD_S) * NS)
+        if not mark < own_time < latest:
             return False
         marks[ecu] = own_time
         return True
@@ -294,30 +288,13 @@ class Journal:
         with self.derived() as db:
             db.execute("update record set set_aside = ? where id = ?", (reason, identity))
 
-    def purge(self, before: int, after: int = 0, most: int = 500) -> int | None:
-        """Look at the next `most` records behind number `after`, and delete those that were received before `before`
-        (ns) and are delivered, but none of a gateway with a replay under way, which may need them. Returns the number
-        to go on from, None when no older ones are left.
+    def purge(self, days: int, now: int, after: int = 0, most: int = 500) -> int | None:
+        """Look at the next `most` records behind number `after`, and delete those that are delivered and older than
+        `days` at the instant `now` (ns), as `journal_purge` judges it. Returns the number to go on from, None when no
+        older ones are left.
         """
-        # Nothing was received before 1970; days enough to reach there would not fit into SQLite's numbers either.
-        if before <= 0:
-            return None
         with self.derived() as db:
-            seen = db.execute(
-                "select id, ecu, time, received_at < ? and delivered_at is not null and ecu not in"
-                " (select ecu from job where ended_at is null and kind = 'replay') from record"
-                " where id > ? and id < ? order by id limit ?",
-                (before, after, first_since(db, before), most),
-            ).fetchall()
-            gone = [(identity, ecu, own) for identity, ecu, own, may_go in seen if may_go]
-            db.executemany("delete from record where id = ?", [(identity,) for identity, _, _ in gone])
-            # The key of a fill-up message is a thousand years ahead and says nothing about what is still here.
-            latest = _latest_believable(before // _MINUTE_NS)
-            db.executemany(
-                "update ecu set purged_time = max(purged_time, ?) where ecu = ?",
-                [(own, ecu) for _, ecu, own in gone if own < latest],
-            )
-            return seen[-1][0] if len(seen) == most else None
+            return purge(db, days, now, after, most)
 
     def put_state(self, key: str, value: Mapping[str, object]) -> None:
         """Keep what `status` is to read later, as JSON."""

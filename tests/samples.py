@@ -4,13 +4,16 @@ Frames are composed by `collector.protocol.upload.encode`, which has its tests i
 belong to no real installation.
 """
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from collector.clock import parse, to_ns
+from collector.clock import BELIEVABLE_LEAD_S, NS, digits, parse, to_ns
 from collector.config import Config
-from collector.journal import Arrival, Stored
+from collector.journal import Arrival, Journal, Stored
+from collector.journal_purge import DAY_NS
 from collector.protocol.blocks import Channel, Inverter, Output, Phase
 from collector.protocol.fields import with_length
 from collector.protocol.messages import read
@@ -195,6 +198,20 @@ def stored(raw: bytes, received_at: int, *, identity: int = 1, newest: bool = Fa
     """A frame as it comes back from the journal."""
     message = read(raw)
     return Stored(identity, received_at, message.kind, message.ecu, message.time, message.command, raw, newest)
+
+
+def a_day_after(journal: Journal, at: int) -> int:
+    """Let this machine's clock and a gateway show that a day has gone by since an instant (ns); returns the present."""
+    now = at + DAY_NS
+    with contextlib.closing(sqlite3.connect(journal.path)) as db, db:
+        # A gateway's time stamp is certain to have come only that much later.
+        db.execute("update ecu set newest_time = ?", (digits(now + int(BELIEVABLE_LEAD_S + 1) * NS),))
+    return now
+
+
+def purge_before(journal: Journal, before: int) -> None:
+    """Purge what is older than an instant (ns)."""
+    journal.purge(1, a_day_after(journal, before))
 
 
 def day_times(day: date, *, first: str = "060000", last: str = "200000", minutes: int = 5) -> Iterator[str]:

@@ -22,10 +22,12 @@ from trio.testing import wait_all_tasks_blocked
 from collector import app, writer
 from collector.app import GRACE_S, Service
 from collector.backlog import Backlog
+from collector.clock import digits
 from collector.config import Config, load
 from collector.errors import JournalError, StartError
 from collector.influx import InfluxSink
 from collector.journal import RUN_STATE, Arrival, Journal
+from collector.journal_purge import DAY_NS
 from collector.journal_reader import JournalReader
 from collector.protocol.messages import read
 from tests.fake_influx import Answer, FakeInflux
@@ -344,11 +346,11 @@ async def test_old_delivered_records_are_purged_when_the_owner_wants_it(
     tmp_path: Path, influx: FakeInflux, days: int, left: int
 ) -> None:
     config = configured(tmp_path, f"retain_days = {days}\n" + with_influxdb(influx))
-    day = 24 * 3600 * 1_000_000_000
     journal = Journal(config.journal.path)
     for age in (40, 35, 1):
-        raw = record(YC600, time=f"202601{age:02d}120000").encode()
-        journal.append([Arrival(time.time_ns() - age * day, 8995, "192.0.2.7", read(raw))])
+        received_at = time.time_ns() - age * DAY_NS
+        raw = record(YC600, time=digits(received_at)).encode()
+        journal.append([Arrival(received_at, 8995, "192.0.2.7", read(raw))])
     journal.mark_delivered([1, 3], time.time_ns())
     journal.set_aside(2, "a reason")
     journal.close()

@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.names": set(),
     "collector.days": set(),
     "collector.journal_schema": {"sqlite3"},
+    "collector.journal_purge": {"sqlite3"},
     "collector.journal": {"sqlite3"},
     "collector.journal_reader": {"sqlite3"},
     "collector.journal_jobs": {"sqlite3"},
@@ -220,7 +221,7 @@ def test_the_protocol_knows_nothing_but_the_standard_library_and_the_errors(modu
         ("influxdb_client", {"collector.influx"}),
         (
             "sqlite3",
-            {f"collector.journal{part}" for part in ("", "_reader", "_schema", "_copy", "_jobs")},
+            {f"collector.journal{part}" for part in ("", "_copy", "_jobs", "_purge", "_reader", "_schema")},
         ),
     ],
 )

@@ -27,7 +27,20 @@ from collector.protocol.upload import LateGroup
 from collector.record_decoder import RecordDecoder
 from collector.writer import Writer
 from tests.memory_influx import MemoryInflux, Series
-from tests.samples import ECU, UID, arrival, config, control, day_times, fill_up, frame, ns, versions, yc600
+from tests.samples import (
+    ECU,
+    UID,
+    arrival,
+    config,
+    control,
+    day_times,
+    fill_up,
+    frame,
+    ns,
+    purge_before,
+    versions,
+    yc600,
+)
 
 OTHER = "216000999999"
 DAY = date(2026, 6, 21)
@@ -296,7 +309,7 @@ def test_what_was_purged_from_the_journal_stays_in_influxdb(site: Site) -> None:
     site.work()
     before = len(site.influx.points)
     with closing(Journal(site.path)) as journal:
-        journal.purge(RECEIVED + 10**12)
+        purge_before(journal, RECEIVED + 10**12)
     site.names = panels("new", "new too")
     site.replay()
     # The day that is gone keeps its name, the two that are there have the new one alone.

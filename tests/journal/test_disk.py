@@ -40,7 +40,7 @@ def test_records_are_committed_with_full_sync_and_what_can_be_derived_again_with
     journal.set_aside(2, "a reason")
     journal.put_state("run", {})
     journal.refuse(RECEIVED, 8995, "192.0.2.9", "junk", b"junk")
-    journal.purge(RECEIVED)
+    journal.purge(1, RECEIVED)
     journal.append([numbered(3)])
     journal.close()
     assert spy.synchronous_at_commits() == ["full", "full", "normal", "full", *["normal"] * 4, "full"]

@@ -28,6 +28,7 @@ from collector.journal_reader import JournalReader
 from tests.journal.helpers import OTHER_ECU, RECEIVED, arrival, kept_ids, rows
 from tests.journal.helpers import numbered as numbered_record
 from tests.protocol.helpers import ECU, POLL, TIME, YC600, control, record
+from tests.samples import purge_before
 
 DAY = date(2026, 6, 21)
 
@@ -263,10 +264,10 @@ def test_nothing_is_purged_of_a_gateway_with_a_replay_under_way(
     journal.append([numbered_record(1), arrival(record(ecu=OTHER_ECU, time=TIME))])
     journal.mark_delivered([1, 2], RECEIVED)
     replay, _ = work.ask([Request("replay", ECU), Request("rollup", OTHER_ECU)], RECEIVED)
-    journal.purge(2 * RECEIVED)
+    purge_before(journal, 2 * RECEIVED)
     assert rows(path, "select id from record") == [(1,)], "roll-ups need no records"
     work.mark(replay, [], RECEIVED)
-    journal.purge(2 * RECEIVED)
+    purge_before(journal, 2 * RECEIVED)
     assert kept_ids(reader) == []
 
 

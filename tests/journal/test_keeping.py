@@ -17,7 +17,7 @@ from collector.journal import REFUSED_BYTES, REFUSED_KEPT, Arrival, Journal
 from collector.journal_jobs import Jobs, stale_days
 from collector.journal_reader import JournalReader, Refusal, SetAside
 from collector.protocol.messages import Kind
-from tests.journal.helpers import OTHER_ECU, RECEIVED, SECOND, Spy, arrival, kept_ids, numbered, rows
+from tests.journal.helpers import OTHER_ECU, RECEIVED, SECOND, Spy, arrival, numbered, rows
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, YC600, control, record
 
 # What is kept
@@ -181,60 +181,6 @@ def test_a_mark_that_was_renewed_is_not_taken_back_with_the_one_before(journal: 
     assert list(marks(reader)) == [day]
 
 
-def test_purging_takes_old_delivered_records_and_never_one_that_waits_or_was_set_aside(
-    journal: Journal, reader: JournalReader
-) -> None:
-    journal.append([numbered(number) for number in range(1, 7)])
-    journal.mark_delivered([1, 2, 5], RECEIVED)
-    journal.set_aside(3, "a reason")
-    journal.purge(RECEIVED + 5)
-    assert kept_ids(reader) == [3, 4, 5, 6], "the fifth is too young, the third and fourth are not delivered"
-    (gateway,) = reader.gateways()
-    assert gateway.purged_time == "20260621000002"
-
-
-def test_purging_goes_in_small_steps_and_past_what_has_to_stay(journal: Journal, reader: JournalReader) -> None:
-    journal.append([numbered(number) for number in range(1, 11)])
-    journal.mark_delivered([2, 8, 9], RECEIVED)
-    assert journal.purge(2 * RECEIVED, 0, most=4) == 4
-    assert kept_ids(reader) == [1, 3, 4, 5, 6, 7, 8, 9, 10]
-    assert journal.purge(2 * RECEIVED, 4, most=4) == 8
-    assert journal.purge(2 * RECEIVED, 8, most=4) is None
-    assert kept_ids(reader) == [1, 3, 4, 5, 6, 7, 10]
-
-
-def test_a_clock_that_was_set_back_or_ahead_costs_no_young_record(journal: Journal, reader: JournalReader) -> None:
-    ages = [90, 80, -300, 70, 60, 20, 75, 10, 0]
-    journal.append([arrival(numbered(age).message.raw, RECEIVED - age * SECOND) for age in ages])
-    journal.mark_delivered(range(1, 10), RECEIVED)
-    journal.purge(RECEIVED - 30 * SECOND)
-    young = {1 + place for place, age in enumerate(ages) if age <= 30}
-    assert young <= set(kept_ids(reader))
-    journal.purge(RECEIVED + SECOND)
-    assert kept_ids(reader) == [3], "what seemed to come from the future goes when its time is over, all else has gone"
-
-
-def test_purging_reads_little_more_of_a_long_journal_than_of_a_short_one(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spy = Spy(monkeypatch)
-    efforts = []
-    for length in (100, 2000):
-        journal = Journal(path.with_name(f"{length}.db"))
-        journal.append([numbered(number) for number in range(length)])
-        spy.steps = 0
-        journal.purge(RECEIVED)
-        efforts.append(spy.steps)
-        journal.close()
-    assert efforts[1] < 2 * efforts[0]
-
-
-@pytest.mark.parametrize("before", [0, -1, -(10**30)])
-def test_nothing_is_so_old_that_it_came_before_1970(journal: Journal, reader: JournalReader, before: int) -> None:
-    journal.append([numbered(1)])
-    journal.mark_delivered([1], RECEIVED)
-    assert journal.purge(before) is None
-    assert kept_ids(reader) == [1]
 
 
 def test_records_are_counted_without_reading_one(path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,14 +194,6 @@ def test_records_are_counted_without_reading_one(path: Path, journal: Journal, m
         "SEARCH record USING COVERING INDEX record_key",
         "SEARCH record USING COVERING INDEX record_command",
     }
-
-
-def test_the_number_of_a_purged_record_is_never_used_again(journal: Journal, reader: JournalReader) -> None:
-    journal.append([numbered(1)])
-    journal.mark_delivered([1], RECEIVED)
-    journal.purge(2 * RECEIVED)
-    journal.append([numbered(2)])
-    assert [kept.id for kept in reader.pending(10)] == [2]
 
 
 # Newest and late
@@ -287,6 +225,20 @@ def test_a_clock_that_was_ahead_once_does_not_make_all_later_records_old(journal
     journal.append([arrival(record(time="20660101000000")), numbered(1)])
     journal.append([arrival(record(time="20260701000000")), numbered(2)])
     assert newest_flags(path) == [0, 1, 0, 1]
+
+
+def test_both_clocks_that_were_ahead_once_do_not_make_all_later_records_old(journal: Journal, path: Path) -> None:
+    ahead = RECEIVED + 2 * 365 * 24 * 3600 * SECOND
+    journal.append([numbered(1), arrival(record(time="20280620120000"), ahead), numbered(2)])
+    assert newest_flags(path) == [1, 1, 1]
+    assert rows(path, "select newest_time from ecu") == [("20260621000002",)]
+    journal.append([arrival(record(time="20280620130000"), ahead)])
+    journal.close()
+    journal.append([arrival(record(time="20260601120000")), numbered(2, YC600), numbered(3)])
+    assert newest_flags(path) == [1, 1, 1, 1, 0, 1, 1], "what is not live says nothing about the present"
+    # A machine that starts in 1970 believes no gateway, and unsets nothing by that.
+    journal.append([arrival(record(time="20260621000004"), 300 * SECOND), numbered(3, YC600)])
+    assert newest_flags(path)[-2:] == [0, 0]
 
 
 def test_a_batch_that_failed_leaves_no_mark_of_what_was_newest(journal: Journal, path: Path) -> None:

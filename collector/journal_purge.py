@@ -1,0 +1,78 @@
+"""Which records are old enough to leave the journal.
+
+Promises: a clock that is wrong for a while deletes nothing that is young. This machine's may jump ahead, or start in
+1970 where nothing keeps it; a gateway's may be off by years. So the present is no later than what a gateway has shown,
+and a record goes when it is old by its receipt and by its own time. Refuses, in doubt, to delete: while no gateway has
+sent a record with a time of its own, everything stays, as does what a replay under way may need.
+"""
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import Final
+
+from collector.clock import BELIEVABLE_LEAD_S, FIRST_ZONE_H, HOUR_S, NS, digits, parse, to_ns
+from collector.journal_schema import first_since
+
+DAY_NS: Final = 24 * HOUR_S * NS
+
+# The first of these gateways were sold later: a receipt before it is that of a clock which was not set.
+_CLOCK_SET_NS: Final = to_ns(datetime(2010, 1, 1, tzinfo=UTC))
+
+# A time of the gateway's own that was set by hand counts, else the one it sent. A fill-up message's is a thousand years
+# ahead (docs/protocol.md, 6.2).
+_OLD_ENOUGH = """
+    delivered_at is not null and held is null
+    and ecu not in (select ecu from job where ended_at is null and kind = 'replay')
+    and received_at < :before and case
+        when dated is not null then dated < :before
+        when time = '' then received_at >= :clock_set
+        else iif(time >= '3', (substr(time, 1, 1) - 1) || substr(time, 2), time) < :own_before
+    end
+"""
+
+
+def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) -> int | None:
+    """Delete, of the `most` records behind number `after`, those that are delivered and older than `days` at the
+    instant `now` (ns), inside the caller's transaction. Returns the number to go on from, None when no older ones are
+    left.
+    """
+    before = _present(db, now) - days * DAY_NS
+    # Days enough to reach before 1970 would not fit into SQLite's numbers.
+    if before <= 0:
+        return None
+    # No clock is further behind UTC than the westernmost zone's.
+    own_before = digits(before + FIRST_ZONE_H * HOUR_S * NS)
+    seen = db.execute(
+        f"select id, ecu, time, {_OLD_ENOUGH} from record where id > :after and id < :end order by id limit :most",  # noqa: S608 (a constant)
+        {
+            "before": before,
+            "own_before": own_before,
+            "clock_set": _CLOCK_SET_NS,
+            "after": after,
+            "end": first_since(db, before),
+            "most": most,
+        },
+    ).fetchall()
+    gone = [(identity, ecu, own) for identity, ecu, own, may_go in seen if may_go]
+    db.executemany("delete from record where id = ?", [(identity,) for identity, _, _ in gone])
+    # The key of a fill-up message says nothing about what is still here, nor does a time that was set right by hand.
+    db.executemany(
+        "update ecu set purged_time = max(purged_time, ?) where ecu = ?",
+        [(own, ecu) for _, ecu, own in gone if own < own_before],
+    )
+    return seen[-1][0] if len(seen) == most else None
+
+
+def _present(db: sqlite3.Connection, now: int) -> int:
+    """The instant (ns) that this machine's clock and the gateways' newest records agree has come; 0 without one."""
+    newest = db.execute("select newest_time from ecu order by newest_time desc")
+    return min(now, next((shown for (time,) in newest if (shown := _shown(time))), 0))
+
+
+def _shown(newest_time: str) -> int:
+    """The instant that has certainly come when a gateway's newest record has this time stamp."""
+    try:
+        # None counts as newest that is further ahead than this.
+        return max(0, to_ns(parse(newest_time).replace(tzinfo=UTC)) - BELIEVABLE_LEAD_S * NS)
+    except ValueError:
+        return 0
