@@ -10,7 +10,8 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import Final
 
-from collector.clock import BELIEVABLE_LEAD_S, FIRST_ZONE_H, HOUR_S, NS, digits, parse, to_ns
+from collector import zones
+from collector.clock import BELIEVABLE_LEAD_S, HOUR_S, NS, digits, parse, to_ns
 from collector.journal_schema import first_since
 
 DAY_NS: Final = 24 * HOUR_S * NS
@@ -41,7 +42,7 @@ def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) ->
     if before <= 0:
         return None
     # No clock is further behind UTC than the westernmost zone's.
-    own_before = digits(before + FIRST_ZONE_H * HOUR_S * NS)
+    own_before = digits(before + zones.FIRST_H * HOUR_S * NS)
     seen = db.execute(
         f"select id, ecu, time, {_OLD_ENOUGH} from record where id > :after and id < :end order by id limit :most",  # noqa: S608 (a constant)
         {

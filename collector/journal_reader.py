@@ -254,6 +254,20 @@ class JournalReader:
             Kind.RECORD,
         )
 
+    def live_times(self, ecu: str, first: str, last: str) -> list[tuple[int, str]]:
+        """When upload records came (ns), and their time stamps with `first` <= T < `last`, of those that were newer
+        than all before them, in order of arrival.
+        """
+        return self._typed(
+            (int, str),
+            "select received_at, time from record where ecu = ? and time >= ? and time < ? and newest and kind = ?"
+            " order by id",
+            ecu,
+            first,
+            last,
+            Kind.RECORD,
+        )
+
     def novelties(self) -> dict[tuple[str, str, str], int]:
         """The record in which each (ecu, kind, name) was first seen."""
         return {(row[0], row[1], row[2]): row[3] for row in self.rows("select ecu, kind, name, record from novelty")}

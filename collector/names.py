@@ -64,6 +64,7 @@ class Names:
 
     def __init__(self, configured: config.Config) -> None:
         self._zone = ZoneInfo(configured.site.timezone)
+        self._has_zone = "timezone" in configured.site.model_fields_set
         self._configured = {ecu.id: ecu for ecu in configured.ecu}
         self._inverters = {inverter.id: inverter.name for inverter in configured.inverter if inverter.name}
         self._panels = {
@@ -77,6 +78,11 @@ class Names:
         if known is None:
             known = self._known[ecu] = self._build(ecu)
         return known
+
+    def knows_zone(self, ecu: str) -> bool:
+        """Whether somebody said in which zone a gateway's clock is; UTC stands in for it otherwise."""
+        configured = self._configured.get(ecu)
+        return self._has_zone or (configured is not None and configured.timezone is not None)
 
     def _build(self, ecu: str) -> EcuNames:
         configured = self._configured.get(ecu)

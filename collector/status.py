@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from collector import clock
+from collector import clock, zones
 from collector.config import Config
 from collector.errors import JournalError
 from collector.influx_answers import FOREIGN_POINTS
@@ -30,6 +30,9 @@ LEAST_FREE_BYTES = 100 * 1024 * 1024
 _RECENT_NS = 24 * 3600 * clock.NS
 # A record is in InfluxDB within seconds; one that is not after so long needs somebody to look.
 LONG_WAIT_NS = 600 * clock.NS
+# Of half a year ago alone, spring and autumn would tell nothing about each other.
+_SEASONS_D = (91, 182, 273)
+_SEASON_NS = 3 * _RECENT_NS
 _REASONS_SHOWN = 5
 # A problem is one however many other reasons there are.
 _REASONS_READ = 100
@@ -218,14 +221,14 @@ def _run_state(run: dict[str, object], now: int) -> str:
         return "never started"
     if "stopped_at" in run:
         return f"stopped {_rfc3339(_ns(run['stopped_at']))}"
-    if now - _ns(run.get("beat_at")) > SILENT_RUN_NS:
+    if abs(now - _ns(run.get("beat_at"))) > SILENT_RUN_NS:
         return f"no sign of life since {_rfc3339(_ns(run.get('beat_at')))}"
     return f"running since {_rfc3339(_ns(run.get('started_at')))}"
 
 
 def _run_problems(run: dict[str, object], now: int, status: Status) -> list[str]:
     problems = []
-    if run and "stopped_at" not in run and now - _ns(run.get("beat_at")) > SILENT_RUN_NS:
+    if run and "stopped_at" not in run and abs(now - _ns(run.get("beat_at"))) > SILENT_RUN_NS:
         problems.append(f"the collector does not run, or can't write its journal (is the disk full?): {status.state}")
     if run.get("journal_error"):
         since = _rfc3339(_ns(run.get("journal_error_since")))
@@ -318,13 +321,31 @@ def skew(reader: JournalReader, gateway: Gateway, names: Names, now: int) -> tup
     seen: list[tuple[int, float]] = []
     instant = datetime.fromtimestamp(now / clock.NS, UTC)
     for record in reader.live_records(gateway.ecu, now - _RECENT_NS):
+        # What is of the future came while this machine's clock was ahead.
+        if record.received_at > now:
+            continue
         try:
             instant = clock.to_utc(record.time, zone, record.received_at)
         except ValueError:
             continue
         seen.append((record.received_at, (record.received_at - clock.to_ns(instant)) / clock.NS))
-    judged = clock.judge(seen, clock.offset_of(instant, zone))
+    judged = clock.judge(
+        seen,
+        clock.offset_of(instant, zone),
+        is_zone_known=names.knows_zone(gateway.ecu),
+        earlier=lambda: _seasons_before(reader, gateway.ecu, now),
+    )
     return min((skew_s for _, skew_s in seen), default=None), judged
+
+
+def _seasons_before(reader: JournalReader, ecu: str, now: int) -> list[zones.Shown]:
+    """What a gateway's clock showed at other seasons of the last year."""
+    found = []
+    for days in _SEASONS_D:
+        middle = now - days * _RECENT_NS
+        first, last = clock.digits(middle - _SEASON_NS), clock.digits(middle + _SEASON_NS)
+        found.append(clock.shown(reader.live_times(ecu, first, last)))
+    return [shown for shown in found if shown is not None]
 
 
 def _local(time: str, names: Names, ecu: str) -> str | None:

@@ -63,26 +63,38 @@ class ClockWatch:
 
     def observe(self, arrival: Arrival) -> None:
         """Take note of a stored message; anything but a record newer than all before it says nothing."""
-        message = arrival.message
+        message, received_at = arrival.message, arrival.received_at
+        self._forget_the_future(message.ecu, received_at)
         if message.kind is not Kind.RECORD or message.time <= self._newest.get(message.ecu, ""):
             return
         seen = self._seen.setdefault(message.ecu, deque())
-        if seen and arrival.received_at < seen[-1][0] + LEAST_INTERVAL_NS:
+        if seen and received_at < seen[-1][0] + LEAST_INTERVAL_NS:
             return
         zone = self._names.ecu(message.ecu).zone
         try:
-            instant = clock.to_utc(message.time, zone, arrival.received_at)
+            instant = clock.to_utc(message.time, zone, received_at)
         except ValueError:
             return
-        skew_s = (arrival.received_at - clock.to_ns(instant)) / clock.NS
+        skew_s = (received_at - clock.to_ns(instant)) / clock.NS
         if skew_s < -clock.BELIEVABLE_LEAD_S:
             return
         self._newest[message.ecu] = message.time
-        seen.append((arrival.received_at, skew_s))
-        while seen[0][0] < arrival.received_at - WINDOW_NS:
+        seen.append((received_at, skew_s))
+        while seen[0][0] < received_at - WINDOW_NS:
             seen.popleft()
-        found = clock.judge(seen, clock.offset_of(instant, zone))
-        if found is not None and arrival.received_at >= self._warned.get(message.ecu, 0) + SILENCE_NS:
-            self._warned[message.ecu] = arrival.received_at
+        offset, is_zone_known = clock.offset_of(instant, zone), self._names.knows_zone(message.ecu)
+        found = clock.judge(seen, offset, is_zone_known=is_zone_known)
+        if found is not None and received_at >= self._warned.get(message.ecu, 0) + SILENCE_NS:
+            self._warned[message.ecu] = received_at
             _log.warning("clock ecu=%s %s", message.ecu, found.text)
-            self._warn(message.ecu, arrival.received_at, found)
+            self._warn(message.ecu, received_at, found)
+
+    def _forget_the_future(self, ecu: str, received_at: int) -> None:
+        """What was seen while this machine's clock was ahead must not outlast that."""
+        seen = self._seen.get(ecu, deque())
+        while seen and seen[-1][0] > received_at:
+            seen.pop()
+        if self._warned.get(ecu, 0) > received_at:
+            del self._warned[ecu]
+        if self._newest.get(ecu, "") >= clock.latest_believable(received_at):
+            del self._newest[ecu]

@@ -1,11 +1,12 @@
 """Gateways' wall clocks: every form of a time stamp, both instants of the autumn hour, and clocks that are off."""
 
+import zoneinfo
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from collector import clock
+from collector import clock, zones
 from collector.clock import NS, Skew, judge, parse, to_utc
 from tests.samples import ns, utc
 
@@ -131,7 +132,8 @@ def test_a_clock_that_is_right_but_for_the_way_here_is_no_finding() -> None:
 def test_a_clock_that_is_off_by_a_zone_is_told_the_zone_that_fits(behind_h: float, offset_h: float, zone: str) -> None:
     behind_s = behind_h * 3600
     found = judge(seen(behind_s + 250, behind_s + 20, behind_s + 130), timedelta(hours=offset_h))
-    assert found == Skew(behind_s + 20, zone)
+    assert found is not None
+    assert (found.seconds, found.zone) == (behind_s + 20, zone)
     assert f'timezone = "{zone}"' in found.text
     # The zone that was told is one that exists, and puts the clock right.
     shown = timedelta(hours=offset_h - behind_h)
@@ -142,8 +144,8 @@ def test_a_clock_that_is_off_by_a_zone_is_told_the_zone_that_fits(behind_h: floa
     ("behind_h", "offset_h"),
     [
         pytest.param(0.3, 2, id="some minutes"),
-        pytest.param(-1.4, 2, id="an hour and some minutes"),
-        pytest.param(1, 5.5, id="a whole hour where zones are half an hour apart"),
+        pytest.param(-1.25, 2, id="an hour and some minutes"),
+        pytest.param(1, 8.75, id="a whole hour where no other zone is at three quarters"),
         pytest.param(3, -10, id="further west than any zone"),
         pytest.param(-2, 13, id="further east than any zone"),
         pytest.param(30, 2, id="more than a day"),
@@ -152,13 +154,128 @@ def test_a_clock_that_is_off_by_a_zone_is_told_the_zone_that_fits(behind_h: floa
 def test_a_clock_that_no_zone_explains_is_to_be_set(behind_h: float, offset_h: float) -> None:
     behind_s = behind_h * 3600
     found = judge(seen(behind_s, behind_s, behind_s), timedelta(hours=offset_h))
-    assert found == Skew(behind_s, None)
-    assert found.text.endswith("set the clock of the ECU")
+    assert found == Skew(behind_s)
+    assert found.text.endswith(
+        "behind: set the clock of the ECU" if behind_h > 0 else "ahead: set the clock of the ECU"
+    )
 
 
 def test_the_finding_says_which_way_and_how_far() -> None:
-    assert Skew(5400, None).text.startswith("its clock is 1 h 30 min behind")
-    assert Skew(-3600, "Etc/GMT-2").text.startswith("its clock is 1 h 0 min ahead")
+    assert Skew(5400).text.startswith("its clock is 1 h 30 min behind")
+    assert Skew(-3600, ("Etc/GMT-2",)).text.startswith("its clock is 1 h 0 min ahead")
+
+
+def shows(zone: str, day: str) -> list[tuple[int, float]]:
+    """Live records of a gateway whose clock is in a zone, read as UTC."""
+    begin = utc(f"{day}T12:00:00Z")
+    ahead_s = clock.offset_of(begin, ZoneInfo(zone)).total_seconds()
+    return [(clock.to_ns(begin) + 300 * position * NS, 30 * position + 5 - ahead_s) for position in range(4)]
+
+
+def season(zone: str, day: str) -> zones.Shown:
+    """The same a season ago."""
+    own = [(at, f"{datetime.fromtimestamp(at / NS - skew_s, UTC):%Y%m%d%H%M%S}") for at, skew_s in shows(zone, day)]
+    found = clock.shown(own)
+    assert found is not None
+    return found
+
+
+def known(zone: str, day: str, *seasons: str, is_zone_known: bool = True) -> Skew:
+    found = judge(
+        shows(zone, day),
+        timedelta(0),
+        is_zone_known=is_zone_known,
+        earlier=lambda: [season(zone, earlier) for earlier in seasons],
+    )
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("day", ["2026-01-10", "2026-06-21"])
+@pytest.mark.parametrize(
+    "zone",
+    [
+        *("Australia/Adelaide", "Asia/Kathmandu", "Asia/Kolkata", "America/St_Johns", "Pacific/Chatham", "Asia/Yangon"),
+        *("Europe/Amsterdam", "America/New_York", "Australia/Eucla", "Australia/Lord_Howe", "Pacific/Marquesas"),
+    ],
+)
+def test_where_no_zone_is_configured_the_sites_is_to_be_set_whatever_its_minutes(zone: str, day: str) -> None:
+    found = known(zone, day, is_zone_known=False)
+    assert zone in found.zones
+    assert found.zone == found.zones[0]
+    assert f'no time zone is configured, set site.timezone; "{found.zone}"' in found.text
+    assert "set the clock" not in found.text
+
+
+def test_where_no_zone_is_configured_and_none_fits_that_comes_before_the_clock() -> None:
+    found = judge(seen(1000, 1000, 1000), timedelta(0), is_zone_known=False)
+    assert found == Skew(1000, (), is_zone_known=False)
+    assert found.text.endswith("no time zone is configured, set site.timezone, and then the clock of the ECU")
+
+
+def test_a_clock_of_which_one_season_is_known_may_or_may_not_know_summer_time() -> None:
+    assert known("Etc/GMT-2", "2026-06-21").text.endswith(
+        'timezone = "Etc/GMT-2" (or "Europe/Amsterdam" if it knows summer time) under its [[ecu]] would fit'
+    )
+    assert known("Europe/Amsterdam", "2026-06-21").zones == known("Etc/GMT-2", "2026-06-21").zones
+
+
+@pytest.mark.parametrize("seasons", [("2025-12-21",), ("2026-03-20", "2025-12-21"), ("2025-12-21", "2025-09-20")])
+def test_another_season_tells_whether_a_clock_knows_summer_time(seasons: tuple[str, ...]) -> None:
+    assert known("Europe/Amsterdam", "2026-06-21", *seasons).zones == ("Europe/Amsterdam",)
+    assert known("Etc/GMT-2", "2026-06-21", *seasons).zones == ("Etc/GMT-2",)
+    assert known("Etc/GMT-2", "2026-06-21", *seasons, is_zone_known=False).zones == ("Africa/Johannesburg", "Etc/GMT-2")
+    assert known("Australia/Adelaide", "2026-06-21", *seasons).zones == ("Australia/Adelaide",)
+    assert known("Australia/Darwin", "2026-06-21", *seasons).zones == ("Australia/Darwin",)
+
+
+def test_a_season_that_no_zone_fits_as_well_says_nothing() -> None:
+    found = judge(
+        shows("Asia/Kolkata", "2026-06-21"), timedelta(0), earlier=lambda: [(utc("2025-12-21T12:00:00Z"), 99)]
+    )
+    assert found is not None
+    assert found.zones == ("Asia/Kolkata",)
+
+
+def test_other_seasons_are_only_asked_for_when_a_clock_is_wrong() -> None:
+    assert judge(seen(20, 280, 45), timedelta(0), earlier=lambda: pytest.fail("asked")) is None
+
+
+def test_what_a_clock_shows_is_known_from_enough_records_of_which_some_may_be_late() -> None:
+    begin = ns("2026-06-21T10:00:00Z")
+    records = [
+        (begin, "20260621100000"),
+        (begin + 300 * NS, "20260621120459"),
+        (begin + 600 * NS, "2026062112xx00"),
+        (begin + 900 * NS, "20260621121000"),
+    ]
+    assert clock.shown(records) == (utc("2026-06-21T10:05:00Z"), 7199)
+    assert clock.shown(records[1:]) is None
+    assert clock.shown([(begin + position, f"2026062112000{position}") for position in range(9)]) is None
+
+
+@pytest.mark.parametrize("month", [1, 4, 7, 10])
+def test_whatever_zone_of_the_world_a_clock_is_in_some_zone_is_named(month: int) -> None:
+    instant = datetime(2026, month, 21, 12, tzinfo=UTC)
+    for name in sorted(zoneinfo.available_timezones()):
+        seconds = clock.offset_of(instant, ZoneInfo(name)).total_seconds()
+        found = judge(
+            [(clock.to_ns(instant) + 300 * position * NS, 30 * 3600 - seconds) for position in range(4)],
+            timedelta(hours=30),
+        )
+        assert found is not None, name
+        assert found.zones, name
+        assert len(found.zones) <= zones.MOST_NAMED + 1
+
+
+@pytest.mark.parametrize("month", [1, 4, 7, 10])
+def test_two_seasons_find_a_zone_of_the_same_rules(month: int) -> None:
+    instant = datetime(2026, month, 21, 12, tzinfo=UTC)
+    # Nobody else goes from UTC to two hours ahead.
+    for name in sorted(zoneinfo.available_timezones() - {"Antarctica/Troll"}):
+        moments = [instant, instant - timedelta(days=182)]
+        seen = [(moment, clock.offset_of(moment, ZoneInfo(name)).total_seconds()) for moment in moments]
+        assert zones.named(seen, 60) or zones.fixed(seen, 60), name
 
 
 def test_a_backlog_in_one_burst_is_no_finding() -> None:

@@ -464,7 +464,7 @@ def test_questions_give_nothing_and_are_no_fault() -> None:
 
 
 def test_a_warning_about_a_clock_is_an_event() -> None:
-    point = clock_event(ECU, 5, Skew(3600, "Etc/GMT-1"))
+    point = clock_event(ECU, 5, Skew(3600, ("Etc/GMT-1", "Europe/London")))
     assert (point.tags, point.time) == ((ECU, "collector", "clock_skew"), 5)
     assert (point.fields["skew_s"], point.fields["zone"]) == (3600, "Etc/GMT-1")
 

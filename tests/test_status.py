@@ -82,6 +82,11 @@ def test_a_missing_sign_of_life_is_a_problem(journal: Journal) -> None:
     found = look(journal, now=NOW + 56 * SECOND)
     assert not found.healthy
     assert "no sign of life since 2026-06-21T10:41:55Z" in found.problems[0]
+
+
+def test_a_sign_of_life_of_a_clock_that_was_ahead_is_none(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING | {"beat_at": NOW + 61 * SECOND})
+    assert "no sign of life" in look(journal).problems[0]
     assert look(journal, now=NOW + 54 * SECOND).healthy
 
 
@@ -279,9 +284,33 @@ def test_a_clock_that_is_off_is_a_warning(journal: Journal) -> None:
         journal.append([arrival(record, ns(f"2026-06-21T10:{minute}:30Z"))])
     found = look(journal)
     assert found.warnings == [
-        f'ECU {ECU}: its clock is 1 h 0 min behind: timezone = "Etc/GMT-1" under its [[ecu]] would fit'
+        f'ECU {ECU}: its clock is 1 h 0 min behind: timezone = "Etc/GMT-1" (or "Europe/London" or "Africa/Casablanca"'
+        " if it knows summer time) under its [[ecu]] would fit"
     ]
     assert found.ecus[0].clock_skew_s == 3630
+
+
+@pytest.mark.parametrize(
+    ("hour", "zone"), [("09", '"Europe/London" under'), ("10", '"Etc/GMT-1" (or "Africa/Casablanca" if it')]
+)
+def test_what_a_clock_showed_in_winter_tells_which_zone_it_is_in(journal: Journal, hour: str, zone: str) -> None:
+    for minute in (20, 25, 30, 35):
+        for day, at, shown in (
+            ("20251220", f"2025-12-20T09:{minute}:10Z", hour),
+            ("20260621", f"2026-06-21T10:{minute}:30Z", "11"),
+        ):
+            journal.append([arrival(frame(f"{day}{shown}{minute}00", yc600()), ns(at))])
+    (warning,) = [warning for warning in look(journal).warnings if "clock" in warning]
+    assert f"1 h 0 min behind: timezone = {zone} " in warning
+
+
+def test_records_that_came_while_this_machines_clock_was_ahead_hide_no_wrong_clock(journal: Journal) -> None:
+    journal.append([arrival(frame("20260621111500", yc600()), ns("2028-06-21T10:15:30Z"))])
+    for minute in (20, 25, 30, 35):
+        journal.append([arrival(frame(f"2026062111{minute}00", yc600()), ns(f"2026-06-21T10:{minute}:30Z"))])
+    found = look(journal)
+    assert found.ecus[0].clock_skew_s == 3630
+    assert any("its clock is 1 h 0 min behind" in warning for warning in found.warnings)
 
 
 def test_a_record_without_a_date_has_no_time_to_show_and_disturbs_nothing(journal: Journal) -> None:

@@ -84,10 +84,20 @@ def test_a_clock_in_winter_time_is_told_the_zone_that_fits(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         live(watch, clock(11))
-    assert warned == [(ECU, BEGIN + 10 * MINUTE, Skew(3600, "Etc/GMT-1"))]
-    assert caplog.messages == [
-        f'clock ecu={ECU} its clock is 1 h 0 min behind: timezone = "Etc/GMT-1" under its [[ecu]] would fit'
-    ]
+    skew = Skew(3600, ("Etc/GMT-1", "Europe/London", "Africa/Casablanca"))
+    assert warned == [(ECU, BEGIN + 10 * MINUTE, skew)]
+    assert caplog.messages == [f"clock ecu={ECU} {skew.text}"]
+    assert 'its clock is 1 h 0 min behind: timezone = "Etc/GMT-1" (or' in skew.text
+
+
+def test_a_clock_of_a_site_without_a_zone_is_no_matter_of_the_clock(warned: Warned) -> None:
+    unknown = Names(config(site={"name": "Home"}, ecu=({"id": OTHER, "timezone": "UTC"},)))
+    watch = ClockWatch(unknown, warned)
+    live(watch, ["20260621211000", "20260621211500", "20260621212000"])
+    live(watch, ["20260621211000", "20260621211500", "20260621212000"], ecu=OTHER)
+    (_, _, skew), (_, _, of_its_own) = warned
+    assert skew == Skew(-10.5 * 3600, ("Australia/Lord_Howe",), is_zone_known=False)
+    assert of_its_own == Skew(-10.5 * 3600, ("Australia/Lord_Howe",))
 
 
 def test_one_warning_a_day_is_enough(watch: ClockWatch, warned: Warned) -> None:
@@ -129,3 +139,21 @@ def test_only_the_last_hour_counts(watch: ClockWatch, warned: Warned) -> None:
     # The clock was set back by an hour; for as long as it was right in the same hour that may still be a backlog.
     live(watch, later, begin=BEGIN + 75 * MINUTE)
     assert [at for _, at, _ in warned] == [BEGIN + 85 * MINUTE]
+
+
+def test_a_clock_of_this_machine_that_was_ahead_once_does_not_blind_the_watch(
+    watch: ClockWatch, warned: Warned
+) -> None:
+    year = 365 * 24 * 60 * MINUTE
+    live(watch, clock(10), begin=BEGIN + 2 * year)
+    assert len(warned) == 1
+    live(watch, clock(11, count=4))
+    assert [at for _, at, _ in warned[1:]] == [BEGIN + 10 * MINUTE]
+    assert warned[1][2].seconds == 3600
+
+
+def test_nor_does_a_gateways_that_was_ahead_with_it(watch: ClockWatch, warned: Warned) -> None:
+    year = 365 * 24 * 60 * MINUTE
+    live(watch, clock(12, day="20280620"), begin=BEGIN + 2 * year)
+    live(watch, clock(11))
+    assert [at for _, at, _ in warned][-1] == BEGIN + 10 * MINUTE

@@ -7,7 +7,7 @@ import ctypes
 import sys
 from collections.abc import Callable
 
-from collector.clock import NS, TOLERATED_S
+from collector.clock import NS, TOLERATED_S, Skew
 from collector.doctor.facts import MOST_ECUS, EcuFacts
 from collector.doctor.findings import Finding, failure, listed, ok, skipped, told_time, warning
 from collector.doctor.look import Look
@@ -138,18 +138,23 @@ def _without_records(name: str, heard: str, ecu: EcuFacts) -> Finding:
 
 def _wrong_clock(name: str, ecu: EcuFacts) -> Finding:
     assert ecu.skew is not None  # noqa: S101
-    zone = ecu.skew.zone
     side = "behind" if ecu.skew.seconds > 0 else "ahead of"
     minutes = round(abs(ecu.skew.seconds) / 60)
     found = f"{name}: its clock is {minutes // 60} h {minutes % 60} min {side} ours, read as {listed([ecu.names.zone])}"
     meaning = "every record of it is put at the wrong time, and some in the wrong day"
-    if zone is None:
-        remedy = (
-            "set the ECU's clock: it needs NTP (UDP 123), docs/dns.md, section 9. No whole number of hours explains it"
+    return failure(GATEWAYS, found, meaning, _set_right(ecu.skew, ecu.gateway.ecu))
+
+
+def _set_right(skew: Skew, ecu: str) -> str:
+    if not skew.zones:
+        ntp = "set the ECU's clock: it needs NTP (UDP 123), docs/dns.md, section 9. No time zone explains it"
+        return ntp if skew.is_zone_known else f"no time zone is configured, set site.timezone; then {ntp}"
+    if not skew.is_zone_known:
+        return (
+            f"no time zone is configured, set site.timezone ({skew.choice} would fit) and restart the collector, then"
+            " `collector replay --all`"
         )
-        return failure(GATEWAYS, found, meaning, remedy)
-    remedy = (
-        f'set timezone = "{zone}" under an [[ecu]] with id = "{ecu.gateway.ecu}", restart the collector, then'
-        f" `collector replay --ecu {ecu.gateway.ecu}`"
+    return (
+        f'set timezone = {skew.choice} under an [[ecu]] with id = "{ecu}", restart the collector, then'
+        f" `collector replay --ecu {ecu}`"
     )
-    return failure(GATEWAYS, found, meaning, remedy)

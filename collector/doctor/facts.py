@@ -79,7 +79,7 @@ class Facts:
     def is_running(self, now: int) -> bool:
         """Whether the service wrote its sign of life lately."""
         beat_at = self.run.get("beat_at")
-        return "stopped_at" not in self.run and isinstance(beat_at, int) and now - beat_at <= SILENT_RUN_NS
+        return "stopped_at" not in self.run and isinstance(beat_at, int) and abs(now - beat_at) <= SILENT_RUN_NS
 
 
 def service_state(config: Config) -> Mapping[str, object]:

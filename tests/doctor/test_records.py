@@ -42,6 +42,8 @@ async def test_the_service_runs_or_not_and_since_when(tmp_path: Path) -> None:
     assert (stopped.level, "stopped 2026-06-21T10:41:59Z" in stopped.found) == (Level.FAILURE, True)
     silent = await service(path, RUNNING | {"beat_at": NOW - 3600 * NS})
     assert (silent.level, "no sign of life since" in silent.found) == (Level.FAILURE, True)
+    ahead = await service(path, RUNNING | {"beat_at": NOW + 3600 * NS})
+    assert (ahead.level, "no sign of life since" in ahead.found) == (Level.FAILURE, True)
     assert (await service(path, RUNNING | {"version": "0.0.9"})).remedy == "restart it"
 
 
@@ -232,11 +234,25 @@ async def test_a_clock_that_is_an_hour_off_is_a_failure_and_the_zone_that_is_nam
     assert (finding.level, "its clock is right" in finding.found) == (Level.OK, True)
 
 
+async def test_where_no_zone_is_configured_that_is_the_matter_and_not_the_clock(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    frames = [frame(f"2026062115{minute + 30 - 20}00", yc600()) for minute in (20, 25, 30, 35)]
+    store(path, *frames, received_at=[ns(f"2026-06-21T10:{minute - 20:02}:30Z") for minute in (20, 25, 30, 35)])
+    failure = only(clocks.gateways(look(now=NOW, configured=config(path, site={"name": "Home"}))), Level.FAILURE)
+    assert failure.remedy.startswith('no time zone is configured, set site.timezone ("Asia/Kolkata" would fit)')
+    assert "replay --all" in failure.remedy
+
+
 async def test_a_clock_that_no_zone_explains_is_for_ntp_to_set(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     frames = [frame(f"202606211{1 + minute // 60}{minute % 60:02}00", yc600()) for minute in (50, 55, 60, 65)]
     store(path, *frames, received_at=[ns(f"2026-06-21T10:{minute}:30Z") for minute in (20, 25, 30, 35)])
-    assert "NTP" in only(clocks.gateways(look(path, now=NOW)), Level.FAILURE).remedy
+    assert only(clocks.gateways(look(path, now=NOW)), Level.FAILURE).remedy.startswith(
+        "set the ECU's clock: it needs NTP"
+    )
+    unknown = look(now=NOW, configured=config(path, site={"name": "Home"}))
+    remedy = only(clocks.gateways(unknown), Level.FAILURE).remedy
+    assert remedy.startswith("no time zone is configured, set site.timezone; then set the ECU's clock: it needs NTP")
 
 
 def test_a_gateway_that_fell_silent_and_none_at_all_are_warnings(tmp_path: Path) -> None:
