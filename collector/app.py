@@ -37,6 +37,7 @@ from collector.report import Figures, Place, disk_free_bytes, report_point
 from collector.server import Server
 from collector.status import NAMES_CHANGED, unfinished
 from collector.supervision import Supervisor
+from collector.values import is_every_ipv6
 from collector.watch import ClockWatch, FirstRecords
 from collector.writer import Writer
 
@@ -329,7 +330,7 @@ async def _open_listeners(hosts: Sequence[str], ports: Sequence[tuple[int, str]]
     """Open every port on every host, or none; raises StartError for one that can't be had."""
     opened: list[trio.SocketListener] = []
     for port, role in ports:
-        for host in hosts:
+        for host in _with_ipv4(hosts):
             try:
                 listeners = await trio.open_tcp_listeners(port, host=host, backlog=1024)
             # UnicodeError: a name that no host can have, as one with two dots in a row.
@@ -342,6 +343,12 @@ async def _open_listeners(hosts: Sequence[str], ports: Sequence[tuple[int, str]]
                 address = listener.socket.getsockname()
                 _log.info("listening host=%s port=%d role=%s", address[0], address[1], role)
     return opened
+
+
+def _with_ipv4(hosts: Sequence[str]) -> list[str]:
+    """Who asks for all addresses of IPv6 means this machine, to which gateways come by IPv4."""
+    missing = "0.0.0.0" not in hosts and any(is_every_ipv6(host) for host in hosts)  # noqa: S104
+    return [*hosts, *(["0.0.0.0"] if missing else [])]  # noqa: S104
 
 
 def _listen_fault(host: str, port: int, exc: OSError | UnicodeError) -> str:

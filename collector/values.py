@@ -107,6 +107,15 @@ def _host(value: str) -> str:
     return value
 
 
+def is_every_ipv6(host: str) -> bool:
+    """Whether a host stands for all addresses of IPv6, however it is written."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.version == 6 and address.is_unspecified
+
+
 def _path(value: Path) -> Path:
     if value == Path() or "\0" in str(value):
         raise _expected("a path")

@@ -100,6 +100,33 @@ async def test_it_listens_on_every_host_of_the_list(tmp_path: Path) -> None:
             assert await ask(port, RECORD, ("127.0.0.1", "127.0.0.2")[number % 2]) == ACKNOWLEDGED
 
 
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("host", ['"::"', '"0::0"', '["::", "0.0.0.0"]', '["0.0.0.0", "::"]'])
+async def test_all_addresses_of_ipv6_are_those_of_ipv4_as_well(
+    tmp_path: Path, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    settings = f'[journal]\npath = "{tmp_path}/journal.db"\n[metrics]\nport = 0\n'
+    file = write_config(tmp_path, settings)
+    file.write_text(file.read_text().replace('"127.0.0.1"', host))
+    async with running(load(file, {})) as ports:
+        assert len(ports) == 6
+        hosts = ("127.0.0.1", "::1") if host.startswith('["0') else ("::1", "127.0.0.1")
+        for number, port in enumerate(ports):
+            assert await ask(port, RECORD, hosts[number % 2]) == ACKNOWLEDGED
+    told = [message for message in caplog.messages if message.startswith("listening")]
+    for shown in ("::", "0.0.0.0"):  # noqa: S104
+        assert len([line for line in told if f"host={shown} port=" in line]) == 3
+
+
 async def test_the_journal_alone_is_enough(tmp_path: Path) -> None:
     config = configured(tmp_path)
     async with running(config) as ports:

@@ -17,6 +17,7 @@ import trio
 from collector.doctor.findings import START, Finding, failure, listed, ok, skipped, warning
 from collector.doctor.look import Look
 from collector.protocol.messages import PROBE_ECU
+from collector.values import is_every_ipv6
 
 CHECK = "ports"
 # FTP of older gateways, and three of newer ones: whoever answers there can bring them firmware.
@@ -27,7 +28,7 @@ ANSWER_S = 4.0
 POLL = f"APS1300051A101AAA0{PROBE_ECU}A10100000000000000END\n".encode()
 ANSWER = f"APS13AAA52A100AAA0{PROBE_ECU}A101000000000000000END".encode()
 _RECEIVE_BYTES = 4096
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
+_EVERY_IPV4 = "0.0.0.0"  # noqa: S104 - recognised, not bound
 
 
 class Reply(Enum):
@@ -190,10 +191,11 @@ def _hosts(look: Look, findings: list[Finding]) -> list[str]:
     """Where the collector should answer, as others reach it."""
     if look.given:
         return list(look.given)
-    named = [host for host in look.config.listen.host if host not in _EVERY_ADDRESS]
-    if len(named) < len(look.config.listen.host):
-        # One that listens on all of IPv4 may have no IPv6.
-        wanted = [address for address in look.addresses if ":" not in address or "::" in look.config.listen.host]
+    hosts = look.config.listen.host
+    named = [host for host in hosts if host != _EVERY_IPV4 and not is_every_ipv6(host)]
+    if len(named) < len(hosts):
+        # One that listens on all of IPv4 may have no IPv6; who listens on all of IPv6 does so on all of IPv4.
+        wanted = [address for address in look.addresses if ":" not in address or any(map(is_every_ipv6, hosts))]
         if wanted:
             return [*named, *wanted]
         findings.append(
