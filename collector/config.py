@@ -28,7 +28,7 @@ import tomli
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from collector import authority
+from collector import authority, characters
 from collector.errors import ConfigError
 from collector.values import (
     Bucket,
@@ -221,7 +221,9 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as exc:
         raise ConfigError([f"{path}: is not UTF-8 text (at byte {exc.start})"]) from None
     except tomli.TOMLDecodeError as exc:
-        raise ConfigError([f"{path}, line {exc.lineno}, column {exc.colno}: {exc.msg}"]) from None
+        there = exc.doc[exc.pos : exc.pos + 1]
+        what = "" if there.isascii() else f"; {characters.named(there)} stands there"
+        raise ConfigError([f"{path}, line {exc.lineno}, column {exc.colno}: {exc.msg}{what}"]) from None
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -287,17 +289,23 @@ def _resolve_token(document: dict[str, Any], given: Mapping[_Location, str]) -> 
         yield f"{where}: expected the name of a file, in quotes"
         return
     try:
-        section["token"] = token(SecretStr(Path(name).read_text(encoding="utf-8").strip())).get_secret_value()
+        secret = characters.read_secret(Path(name))
     except OSError as exc:
-        yield f"{where}: the file cannot be read: {exc.strerror}"
-    except (ValueError, PydanticCustomError):
-        yield f"{where}: the file holds no token, which is one word of printable ASCII characters"
+        yield f"{where}: the file cannot be read: {exc.strerror}{characters.told(name)}"
+        return
+    except ValueError:
+        secret = ""
+    try:
+        section["token"] = token(SecretStr(secret)).get_secret_value()
+    except PydanticCustomError:
+        hidden = characters.told(secret)
+        yield f"{where}: the file holds no token, which is one word of printable ASCII characters{hidden}"
 
 
 def _authority_faults(document: Mapping[str, Any], given: Mapping[_Location, str]) -> Iterator[str]:
     name = _table(document.get("influxdb")).get("ca_file")
     # What is no path at all is told of with the other values.
-    if isinstance(name, str) and name and "\0" not in name and (fault := authority.fault(Path(name))):
+    if isinstance(name, str) and name and not characters.told(name) and (fault := authority.fault(Path(name))):
         yield f"{given.get(('influxdb', 'ca_file'), 'influxdb.ca_file')}: {fault}"
 
 
@@ -346,7 +354,8 @@ def _fault(error: ErrorDetails, given: Mapping[_Location, str]) -> str:
         return f"{where}: missing" + (f" (or set {variable})" if variable else "")
     section, key = location[0], location[-1]
     secret = section in ("influxdb", "grafana") and (key in ("influxdb", "token") or "@" in str(value))
-    return f"{where}: expected {_wanted(error)}" + ("" if secret else f", got {_shown(value)}")
+    hidden = characters.told(value) if isinstance(value, str) else ""
+    return f"{where}: expected {_wanted(error)}" + ("" if secret else f", got {_shown(value)}") + hidden
 
 
 def _dotted(location: _Location) -> str:

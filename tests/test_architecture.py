@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.protocol.framing": set(),
     "collector.protocol.connection": set(),
     "collector.authority": set(),
+    "collector.characters": set(),
     "collector.values": {"pydantic", "pydantic_core"},
     "collector.config": {"pydantic", "pydantic_core", "tomli"},
     "collector.zones": set(),

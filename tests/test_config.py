@@ -279,7 +279,10 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
             " '\\' or '$', got 'so${x}'",
         ),
         ("[journal]\npath = ''", "journal.path: expected a path, got ''"),
-        ('[grafana]\nboards = "a\\u0000"', "grafana.boards: expected a path, got 'a\\x00'"),
+        (
+            '[grafana]\nboards = "a\\u0000"',
+            "grafana.boards: expected a path, got 'a\\x00' (character 2 is U+0000 CONTROL CHARACTER: take it out)",
+        ),
         (INFLUXDB + "toke_file = 'x'", "influxdb.toke_file: unknown key (did you mean 'token_file'?)"),
     ],
 )
@@ -492,7 +495,7 @@ def test_a_url_with_a_password_is_refused_and_not_shown(write: Write) -> None:
     assert "without user, password" in fault
 
 
-@pytest.mark.parametrize("content", ["", " \n", f"{SECRET}\n{SECRET}", f"{SECRET} x", f"{SECRET}é", f"{SECRET}\x00"])
+@pytest.mark.parametrize("content", ["", " \n", f"{SECRET}\n{SECRET}", f"{SECRET} x", f"{SECRET}é"])
 def test_a_token_file_must_hold_one_word(write: Write, tmp_path: Path, content: str) -> None:
     token_file = tmp_path / "token"
     token_file.write_text(content, encoding="utf-8")
@@ -500,6 +503,107 @@ def test_a_token_file_must_hold_one_word(write: Write, tmp_path: Path, content: 
     assert faults(path) == [
         "influxdb.token_file: the file holds no token, which is one word of printable ASCII characters"
     ]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "name"), [("\x00", "U+0000 CONTROL CHARACTER"), ("\u200b", "U+200B ZERO WIDTH SPACE")]
+)
+def test_a_character_of_a_token_that_nobody_sees_is_told_without_the_token(
+    write: Write, tmp_path: Path, hidden: str, name: str
+) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text(f"{SECRET}{hidden}\n", encoding="utf-8")
+    (fault,) = faults(write(f"[influxdb]\nurl = 'http://a'\norg = 'b'\ntoken_file = '{token_file}'"))
+    assert fault.endswith(f"printable ASCII characters (character 28 is {name}: take it out)")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\xef\xbb\xbfabcdef123==\r\n", id="with a byte order mark, as Notepad saves it"),
+        pytest.param("\ufeffabcdef123==\r\n".encode("utf-16-le"), id="UTF-16, as PowerShell writes it"),
+        pytest.param("\ufeffabcdef123==\r\n".encode("utf-16-be"), id="UTF-16 the other way round"),
+        pytest.param(b"\xc2\xa0abcdef123==\xc2\xa0\n", id="between no-break spaces"),
+    ],
+)
+def test_a_token_file_may_be_saved_by_any_editor(write: Write, tmp_path: Path, data: bytes) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_bytes(data)
+    influxdb = load(write(f"[influxdb]\nurl = 'http://a'\norg = 'b'\ntoken_file = '{token_file}'"), {}).influxdb
+    assert influxdb is not None
+    assert influxdb.token.get_secret_value() == "abcdef123=="
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfea", b"\xff", b"\xfe\xff\xd8\x00"])
+def test_a_token_file_that_is_no_text_holds_none(write: Write, tmp_path: Path, data: bytes) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_bytes(data)
+    (fault,) = faults(write(f"[influxdb]\nurl = 'http://a'\norg = 'b'\ntoken_file = '{token_file}'"))
+    assert fault.startswith("influxdb.token_file: the file holds no token")
+
+
+NO_BREAK = "U+00A0 NO-BREAK SPACE: write a plain space)"
+ZERO_WIDTH = "U+200B ZERO WIDTH SPACE: take it out)"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "hint"),
+    [
+        ("[site]\nname = 'Toit n°\u00a01'", "site.name", f"(character 8 is {NO_BREAK}"),
+        ("[site]\nname = 'Toit\t1'", "site.name", "(character 5 is U+0009 TAB: take it out)"),
+        (
+            "[site]\nname = 'Toit\u28001'",
+            "site.name",
+            "(character 5 is U+2800 BRAILLE PATTERN BLANK: write a plain space)",
+        ),
+        ("[site]\nname = 'Dak\u200b'", "site.name", f"(character 4 is {ZERO_WIDTH}"),
+        ("[site]\ntimezone = 'Europe/Amsterdam\u00a0'", "site.timezone", f"(character 17 is {NO_BREAK}"),
+        ("[collector]\ninstance = 'a\u00a0b'", "collector.instance", f"(character 2 is {NO_BREAK}"),
+        ("[listen]\nhost = '192.168.1.10\u200b'", "listen.host[0]", f"(character 13 is {ZERO_WIDTH}"),
+        ("[journal]\npath = 'data/\u200bjournal.db'", "journal.path", f"(character 6 is {ZERO_WIDTH}"),
+        ("[grafana]\nboards = 'my\u00a0boards'", "grafana.boards", f"(character 3 is {NO_BREAK}"),
+        ("[grafana]\nurl = 'http://grafana:3000\u200b'", "grafana.url", f"(character 20 is {ZERO_WIDTH}"),
+        ("[[ecu]]\nid = '216000000101\u00a0'", "ecu[0].id", f"(character 13 is {NO_BREAK}"),
+        (INFLUXDB + "bucket = 'so\u200blar'", "influxdb.bucket", f"(character 3 is {ZERO_WIDTH}"),
+        (INFLUXDB.replace("home", "ho\u00a0me"), "influxdb.org", f"(character 3 is {NO_BREAK}"),
+        (INFLUXDB.replace(SECRET, f"{SECRET}\u200b"), "influxdb.token", f"(character 28 is {ZERO_WIDTH}"),
+        (
+            "[[inverter]]\nid = '408000000001'\n[[inverter.panels]]\nchannel = 1\nname = 'Toit n°\u00a01'",
+            "inverter[0].panels[0].name",
+            f"(character 8 is {NO_BREAK}",
+        ),
+    ],
+)
+def test_a_character_that_nobody_sees_is_told_by_its_name(write: Write, text: str, key: str, hint: str) -> None:
+    (fault,) = faults(write(text.replace("'", '"')))
+    assert fault.startswith(f"{key}: expected ")
+    assert fault.endswith(hint)
+
+
+def test_so_is_one_in_the_name_of_a_tokens_file(write: Write) -> None:
+    (fault,) = faults(write("[influxdb]\nurl = 'http://a'\norg = 'b'\ntoken_file = '/run/token\u200b'"))
+    assert fault == (
+        f"influxdb.token_file: the file cannot be read: No such file or directory (character 11 is {ZERO_WIDTH}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[site]\n\u00a0name = 'x'", "line 2, column 1: Invalid statement; U+00A0 NO-BREAK SPACE stands there"),
+        ("[site]\nname = \u201cx\u201d", "column 8: Invalid value; U+201C LEFT DOUBLE QUOTATION MARK stands there"),
+        ("[site]\nname = x", "line 2, column 8: Invalid value"),
+        ("[site]\nname = ", "line 2, column 8: Invalid value"),
+    ],
+)
+def test_a_character_between_values_that_looks_like_another_is_told(write: Write, text: str, fault: str) -> None:
+    (told,) = faults(write(text))
+    assert told.endswith(fault)
+
+
+@pytest.mark.parametrize("name", ["Dach Süd", "Toit n° 1", "屋根", "Ζεύς ☀️", "é", " Roof "])
+def test_a_name_may_have_any_character_that_takes_ink(write: Write, name: str) -> None:
+    assert load(write(f'[site]\nname = "{name}"'), {}).site.name == name
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import urllib3
 from collector.boards import roof
 from collector.boards.roof_picture import cells
 from collector.boards.write import BOARDS
+from collector.characters import read_secret
 from collector.config import Grafana
 from collector.doctor.findings import Finding, failure, listed, ok, skipped, warning
 from collector.doctor.look import Look
@@ -91,7 +92,7 @@ def _credentials(settings: Grafana) -> dict[str, str]:
 
 
 def _secret(path: Path) -> str:
-    secret = path.read_text(encoding="utf-8").strip()
+    secret = read_secret(path)
     if not secret or not secret.isprintable() or not secret.isascii():
         raise ValueError
     return secret

@@ -53,7 +53,7 @@ async def test_without_a_password_its_health_is_all_and_that_is_said(tmp_path: P
 
 
 async def test_a_token_goes_out_as_one(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("glsa_token", encoding="utf-8")
+    (tmp_path / "token").write_text("\ufeffglsa_token\n", encoding="utf-16-le")
     with FakeInflux() as fake:
         fake.answers = well()
         settings = configured(fake.url, tmp_path, token_file=str(tmp_path / "token"))
