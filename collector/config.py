@@ -11,8 +11,8 @@ The environment has the last word on the database, so that one file serves a bar
 - `INFLUXDB_URL`, `INFLUXDB_ORG`, `INFLUXDB_CA_FILE` and `INFLUXDB_TOKEN` or `INFLUXDB_TOKEN_FILE` replace the file's
   values. They count when the file has an `[influxdb]` section or `INFLUXDB_URL` is set, which stands for the section.
 - `TZ` is the site's zone when the file names none and `TZ` names an IANA zone.
-- `COLLECTOR_BOARDS` and `GRAFANA_URL` replace `grafana.boards` and `grafana.url`, since where a folder or another
-  service is depends on the container and not on the roof.
+- `COLLECTOR_BOARDS`, `COLLECTOR_DASHBOARDS` and `GRAFANA_URL` replace `grafana.boards`, `.dashboards` and `.url`, since
+  where a folder or another service is depends on the container and not on the roof.
 - A variable that is set to nothing counts as not set.
 
 tomli on every Python: its errors know their line, which tomllib's do not before 3.14.
@@ -110,11 +110,12 @@ class InfluxDB(_Section):
 class Grafana(_Section):
     """The folder for the board that is made from `row` and `column`, which Grafana reads; without it none is made.
 
-    The rest is for a look at whether Grafana works: its address, and a token or a user with a password, each in a file
-    that is read when it is needed.
+    The rest is for a look at whether Grafana works: the folder of its other boards, its address, and a token or a user
+    with a password, each in a file that is read when it is needed.
     """
 
     boards: FilePath | None = None
+    dashboards: FilePath | None = None
     url: Url | None = None
     token_file: FilePath | None = None
     user: Name = "admin"
@@ -243,6 +244,9 @@ _VARIABLES = {
 }
 
 
+_OF_GRAFANA = {"boards": "COLLECTOR_BOARDS", "dashboards": "COLLECTOR_DASHBOARDS", "url": "GRAFANA_URL"}
+
+
 def _merge_environment(document: dict[str, Any], environ: Mapping[str, str]) -> dict[_Location, str]:
     """Puts the environment's values into the document; says which key got its value from which variable."""
     site = document.setdefault("site", {})
@@ -252,12 +256,10 @@ def _merge_environment(document: dict[str, Any], environ: Mapping[str, str]) -> 
 
     given: dict[_Location, str] = {}
     grafana = document.setdefault("grafana", {})
-    if isinstance(grafana, dict) and (boards := environ.get("COLLECTOR_BOARDS")):
-        grafana["boards"] = boards
-        given["grafana", "boards"] = "COLLECTOR_BOARDS"
-    if isinstance(grafana, dict) and (url := environ.get("GRAFANA_URL")):
-        grafana["url"] = url
-        given["grafana", "url"] = "GRAFANA_URL"
+    for key, variable in _OF_GRAFANA.items():
+        if isinstance(grafana, dict) and (value := environ.get(variable)):
+            grafana[key] = value
+            given["grafana", key] = variable
 
     values = {key: environ[variable] for key, variable in _VARIABLES.items() if environ.get(variable)}
     if "url" in values:

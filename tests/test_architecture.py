@@ -107,6 +107,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.doctor.journal": {"trio"},
     "collector.doctor.clocks": set(),
     "collector.doctor.influxdb": {"trio"},
+    "collector.doctor.boards": set(),
     "collector.doctor.grafana": {"trio", "urllib3"},
     "collector.doctor.examine": {"trio"},
     "collector.terminal": {"rich"},

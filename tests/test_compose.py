@@ -289,6 +289,11 @@ def test_grafana_finds_its_boards_where_they_are_mounted() -> None:
     assert (ROOT / source / file).exists()
 
 
+def test_the_collector_sees_the_boards_that_grafana_reads() -> None:
+    folder = SERVICES["collector"]["environment"]["COLLECTOR_DASHBOARDS"]
+    assert mounts("collector")[folder] == mounts("grafana")[providers()["solar"]] == ("./grafana/dashboards", True)
+
+
 @pytest.mark.parametrize("prefix", ["", "demo-"])
 def test_grafana_reads_the_roof_where_the_collector_writes_it(prefix: str) -> None:
     written = SERVICES[f"{prefix}collector"]["environment"]["COLLECTOR_BOARDS"]

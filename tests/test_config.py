@@ -396,6 +396,7 @@ def test_the_folder_of_the_boards_comes_from_the_environment_before_the_file(wri
     assert load(path, {"COLLECTOR_BOARDS": ""}).grafana.boards == Path("boards")
     assert load(path, {"COLLECTOR_BOARDS": "/srv/boards"}).grafana.boards == Path("/srv/boards")
     assert load(write(""), {"COLLECTOR_BOARDS": "/srv/boards"}).grafana.boards == Path("/srv/boards")
+    assert load(write(""), {"COLLECTOR_DASHBOARDS": "/srv/all"}).grafana.dashboards == Path("/srv/all")
     assert load(write(""), {"GRAFANA_URL": "http://grafana:3000/"}).grafana.url == "http://grafana:3000"
 
 

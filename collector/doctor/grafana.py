@@ -18,6 +18,7 @@ from collector.boards.roof_picture import cells
 from collector.boards.write import BOARDS
 from collector.characters import read_secret
 from collector.config import Grafana
+from collector.doctor import boards
 from collector.doctor.findings import Finding, failure, listed, ok, skipped, warning
 from collector.doctor.look import Look
 
@@ -38,7 +39,8 @@ async def check(look: Look) -> list[Finding]:
     """Health first; the rest with what the configuration allows."""
     settings = look.config.grafana
     if settings.url is None:
-        return [skipped(CHECK, "not looked at: no address is configured", "set grafana.url, or $GRAFANA_URL")]
+        unseen = skipped(CHECK, "not looked at: no address is configured", "set grafana.url, or $GRAFANA_URL")
+        return [unseen, *_in_folder(look)]
     return await trio.to_thread.run_sync(partial(_check, look, settings, settings.url), abandon_on_cancel=True)
 
 
@@ -70,6 +72,7 @@ def _check(look: Look, settings: Grafana, url: str) -> list[Finding]:
                         "set grafana.token_file, or grafana.password_file for the user admin",
                     )
                 )
+                findings += _in_folder(look)
         except _Unreachable as exc:
             findings.append(
                 failure(
@@ -80,6 +83,12 @@ def _check(look: Look, settings: Grafana, url: str) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _in_folder(look: Look) -> list[Finding]:
+    """Whose version the boards are that Grafana reads, where Grafana itself can't be asked."""
+    folder = look.config.grafana.dashboards
+    return [] if folder is None else [boards.in_folder(look.config, folder, CHECK)]
 
 
 def _credentials(settings: Grafana) -> dict[str, str]:
@@ -141,6 +150,11 @@ class _Api:
     def get(self, path: str) -> tuple[int, Any]:
         return _get(self._http, f"{self._url}{path}", self._headers)
 
+    def board(self, uid: str) -> object:
+        """A board as Grafana keeps it; None where there is none to be had."""
+        status, found = self.get(f"/api/dashboards/uid/{uid}")
+        return found.get("dashboard") if status == _OK and isinstance(found, dict) else None
+
 
 def _inside(look: Look, api: _Api) -> list[Finding]:
     status, found = api.get("/api/search?type=dash-db&limit=5000")
@@ -153,11 +167,11 @@ def _inside(look: Look, api: _Api) -> list[Finding]:
                 "check grafana.user and the file; a password that was changed in Grafana's pages is not in the file",
             )
         ]
-    boards = found if status == _OK and isinstance(found, list) else []
-    return [*_boards(look, boards), *_data_source(api), *_zone(look, api)]
+    listing = found if status == _OK and isinstance(found, list) else []
+    return [*_boards(look, api, listing), *_data_source(api), *_zone(look, api)]
 
 
-def _boards(look: Look, found: list[Any]) -> list[Finding]:
+def _boards(look: Look, api: _Api, found: list[Any]) -> list[Finding]:
     present = {board.get("uid") for board in found if isinstance(board, dict)}
     wanted = {str(board["uid"]): str(board["title"]) for board in (build() for build in BOARDS)}
     if look.config.grafana.boards is not None:
@@ -165,7 +179,7 @@ def _boards(look: Look, found: list[Any]) -> list[Finding]:
         wanted[str(own["uid"])] = str(own["title"])
     missing = [title for uid, title in wanted.items() if uid not in present]
     if not missing:
-        return [ok(CHECK, f"all {len(wanted)} boards are there")]
+        return [ok(CHECK, f"all {len(wanted)} boards are there"), boards.compare(look.config, api.board, CHECK)]
     return [
         failure(
             CHECK,

@@ -1,10 +1,14 @@
 """Grafana's answers, one fault at a time, by a small server in its place."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from collector.boards.write import BOARDS
+from collector import __version__
+from collector.boards import now
+from collector.boards.parts import Json
+from collector.boards.write import BOARDS, write_boards
 from collector.config import Config
 from collector.doctor import grafana
 from collector.doctor.findings import Finding, Level
@@ -17,9 +21,18 @@ SOURCE, SETTINGS = f"/api/datasources/uid/{grafana.DATA_SOURCE}/health", "/api/f
 PASSWORD = "the-password-of-grafana"
 
 
+def in_grafana(built: Json) -> Answer:
+    """What Grafana says of a board: with more about it, and about its panels, than was in the file."""
+    panels = [{**panel, "libraryPanel": None, "id": number} for number, panel in enumerate(built["panels"])]
+    kept = {**built, "id": 7, "version": 12, "panels": panels, "preload": False}
+    return json_answer(200, {"meta": {"provisioned": True, "slug": "solar"}, "dashboard": kept})
+
+
 def well() -> dict[str, Answer]:
     boards = [{"uid": built["uid"], "title": built["title"]} for built in (build() for build in BOARDS)]
+    kept = {f"/api/dashboards/uid/{built['uid']}": in_grafana(built) for built in (build() for build in BOARDS)}
     return {
+        **kept,
         HEALTH: json_answer(200, {"database": "ok", "version": "12.3.0"}),
         SEARCH: json_answer(200, boards),
         SOURCE: json_answer(200, {"status": "OK", "message": "2 buckets found"}),
@@ -43,7 +56,7 @@ async def found(folder: Path, answers: dict[str, Answer], **more: object) -> lis
 
 
 async def test_all_is_well(tmp_path: Path) -> None:
-    assert levels(await found(tmp_path, {})) == [Level.OK] * 4
+    assert levels(await found(tmp_path, {})) == [Level.OK] * 5
 
 
 async def test_without_a_password_its_health_is_all_and_that_is_said(tmp_path: Path) -> None:
@@ -57,7 +70,7 @@ async def test_a_token_goes_out_as_one(tmp_path: Path) -> None:
     with FakeInflux() as fake:
         fake.answers = well()
         settings = configured(fake.url, tmp_path, token_file=str(tmp_path / "token"))
-        assert levels(await grafana.check(look(configured=settings))) == [Level.OK] * 4
+        assert levels(await grafana.check(look(configured=settings))) == [Level.OK] * 5
         assert {request.token for request in fake.requests if request.path != HEALTH} == {"Bearer glsa_token"}
 
 
@@ -96,7 +109,7 @@ async def test_another_time_zone_than_the_sites_is_a_warning(tmp_path: Path) -> 
         other = {SETTINGS: json_answer(200, {"dateFormats": {"defaultTimezone": zone}})}
         assert zone in only(await found(tmp_path, other), Level.WARNING).found
     same = {SETTINGS: json_answer(200, {"dateFormats": {"defaultTimezone": "Europe/Berlin"}})}
-    assert levels(await found(tmp_path, same)) == [Level.OK] * 4
+    assert levels(await found(tmp_path, same)) == [Level.OK] * 5
 
 
 async def test_a_file_that_can_not_be_read_is_a_failure_and_the_rest_is_looked_at(tmp_path: Path) -> None:
@@ -109,3 +122,29 @@ async def test_answers_that_make_no_sense_are_no_crash(tmp_path: Path) -> None:
     for odd in (json_answer(200, []), json_answer(200, {"dateFormats": 3}), page(500), json_answer(200, None)):
         for path in (HEALTH, SEARCH, SOURCE, SETTINGS):
             await found(tmp_path, {path: odd})
+
+
+async def test_a_board_of_another_version_is_a_warning(tmp_path: Path) -> None:
+    built = now.build()
+    older = json.loads(json.dumps(built).replace("power_w", "watts"))
+    board = f"/api/dashboards/uid/{built['uid']}"
+    finding = only(await found(tmp_path, {board: in_grafana(older)}), Level.WARNING)
+    assert finding.found.startswith(
+        f"1 of {len(BOARDS)} boards are not those of this collector, version {__version__}: "
+    )
+    assert str(built["title"]) in finding.found
+    assert "docker compose up -d --build" in finding.remedy
+
+
+async def test_boards_that_this_user_may_not_read_are_not_judged(tmp_path: Path) -> None:
+    board = f"/api/dashboards/uid/{now.build()['uid']}"
+    findings = await found(tmp_path, {board: json_answer(403, {"message": "Access denied"})})
+    assert levels(findings) == [Level.OK, Level.OK, Level.SKIPPED, Level.OK, Level.OK]
+
+
+async def test_without_a_password_the_boards_files_tell_their_version(tmp_path: Path) -> None:
+    write_boards(tmp_path, {})
+    findings = await found(tmp_path, {}, password_file=None, dashboards=str(tmp_path))
+    assert levels(findings) == [Level.OK, Level.SKIPPED, Level.OK]
+    without_grafana = look(configured=config(grafana={"dashboards": str(tmp_path)}))
+    assert levels(await grafana.check(without_grafana)) == [Level.SKIPPED, Level.OK]
