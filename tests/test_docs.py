@@ -12,7 +12,20 @@ import pytest
 
 from collector import cli
 from collector.clock import NS
-from collector.config import Collector, Config, Ecu, InfluxDB, Inverter, Journal, Listen, Panel, Site, load
+from collector.config import (
+    Collector,
+    Config,
+    Ecu,
+    Grafana,
+    InfluxDB,
+    Inverter,
+    Journal,
+    Listen,
+    Metrics,
+    Panel,
+    Site,
+    load,
+)
 from collector.names import Names
 from collector.points import SCHEMA, LineWriter, Point
 from tests.conftest import Influx
@@ -26,7 +39,7 @@ def _blocks(language: str) -> list[str]:
 
 
 def _keys() -> Iterator[str]:
-    sections = (Site, Listen, Collector, Journal, InfluxDB, Ecu, Inverter)
+    sections = (Site, Listen, Collector, Journal, InfluxDB, Grafana, Metrics, Ecu, Inverter)
     for section in sections:
         for name in section.model_fields:
             yield f"{section.__name__.lower()}.{name}"
@@ -59,6 +72,34 @@ def test_the_readme_names_every_configuration_key(key: str) -> None:
     section, _, name = key.partition(".")
     table = [line for line in README.splitlines() if line.startswith("| `")]
     assert any(f"`{key}`" in row or (f"`[[{section}]]`" in row and f"`{name}`" in row) for row in table)
+
+
+def _section(heading: str) -> str:
+    return README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_the_readme_tells_of_every_kind_of_gateway_that_the_protocol_knows() -> None:
+    protocol = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    known = re.findall(r"^\| ([0-9, ]+) \| [^|]*(?:ECU|optimizers)[^|]* \| \{", protocol, re.MULTILINE)
+    rows = re.findall(r"^\| [^|]+ \| ([0-9, ]+) \|", _section("Which ECUs"), re.MULTILINE)
+    assert set(re.findall(r"[0-9]+", " ".join(rows))) == set(re.findall(r"[0-9]+", " ".join(known)))
+
+
+def test_the_readme_asks_the_owners_of_gateways_that_another_project_calls_incompatible_for_a_report() -> None:
+    (asked,) = re.findall(r"\*\*Do you have (.+?)\? Please report how it goes\*\*", _section("Which ECUs"))
+    assert re.findall(r"\(([0-9]+)\)", asked) == ["215", "2162", "2160"]
+
+
+def test_32_bit_arm_is_ruled_out_where_one_starts_and_for_the_reason_that_is_told() -> None:
+    assert "**32-bit ARM**" in _section("Start")
+    packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    (psutil,) = [package for package in packages if package["name"] == "psutil"]
+    assert not [wheel["url"] for wheel in psutil["wheels"] if "armv7l" in wheel["url"] or "none-any" in wheel["url"]]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/backup.md"])
+def test_an_upgrade_with_docker_makes_the_image_anew(page: str) -> None:
+    assert "docker compose up -d --build" in (ROOT / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("measurement", SCHEMA)
