@@ -392,6 +392,33 @@ async def test_old_delivered_records_are_purged_when_the_owner_wants_it(
     assert kept() == left + 1
 
 
+async def test_a_clock_that_is_two_years_ahead_for_a_while_purges_nothing(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path, "retain_days = 365\n" + with_influxdb(influx))
+    journal = Journal(config.journal.path)
+    now, real = time.time_ns(), time.time_ns
+    for age in range(300):
+        raw = record(YC600, time=digits(now - age * DAY_NS)).encode()
+        journal.append([Arrival(now - age * DAY_NS, 8995, "192.0.2.7", read(raw))])
+    journal.mark_delivered(range(1, 301), now)
+    journal.close()
+    purged = trio.Event()
+    purge = Backlog.purge
+
+    async def told(backlog: Backlog, *arguments: int) -> int | None:
+        after = await purge(backlog, *arguments)
+        purged.set()
+        return after
+
+    monkeypatch.setattr(Backlog, "purge", told)
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 2 * 365 * DAY_NS)
+    async with running(config):
+        await purged.wait()
+    with JournalReader(config.journal.path) as reader:
+        assert reader.count(ECU) == 300
+
+
 async def test_a_journal_that_fails_is_told_by_the_sign_of_life_once_it_can_be_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
