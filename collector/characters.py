@@ -24,17 +24,23 @@ def named(character: str) -> str:
     return f"U+{ord(character):04X} {name}"
 
 
-def told(text: str) -> str:
-    """Which odd character a text has, and what to do about it, in brackets; empty where there is none.
+def told(value: object) -> str:
+    """Which odd character a text has, and what to do about it, in brackets; empty where there is none, or no text.
 
     A line's end is not told: who is asked for one line knows.
     """
-    for place, character in enumerate(text, 1):
+    for place, character in enumerate(value if isinstance(value, str) else "", 1):
         if is_odd(character) and character not in "\r\n":
             is_space = character in _BLANK or unicodedata.category(character) in _SPACE_KINDS
             remedy = "write a plain space" if is_space else "take it out"
             return f" (character {place} is {named(character)}: {remedy})"
     return ""
+
+
+def foreign(text: str, place: int) -> str:
+    """What stands at a place where all that is meant is in ASCII; empty where that is so."""
+    there = text[place : place + 1]
+    return "" if there.isascii() else f"; {named(there)} stands there"
 
 
 def read_secret(path: Path) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from collector import authority, characters
@@ -46,7 +46,7 @@ from collector.values import (
     Url,
     Zone,
     is_zone,
-    token,
+    token_in,
     zone_of,
 )
 
@@ -222,9 +222,8 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as exc:
         raise ConfigError([f"{path}: is not UTF-8 text (at byte {exc.start})"]) from None
     except tomli.TOMLDecodeError as exc:
-        there = exc.doc[exc.pos : exc.pos + 1]
-        what = "" if there.isascii() else f"; {characters.named(there)} stands there"
-        raise ConfigError([f"{path}, line {exc.lineno}, column {exc.colno}: {exc.msg}{what}"]) from None
+        there = characters.foreign(exc.doc, exc.pos)
+        raise ConfigError([f"{path}, line {exc.lineno}, column {exc.colno}: {exc.msg}{there}"]) from None
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -242,8 +241,6 @@ _VARIABLES = {
     "token_file": "INFLUXDB_TOKEN_FILE",
     "ca_file": "INFLUXDB_CA_FILE",
 }
-
-
 _OF_GRAFANA = {"boards": "COLLECTOR_BOARDS", "dashboards": "COLLECTOR_DASHBOARDS", "url": "GRAFANA_URL"}
 
 
@@ -291,17 +288,11 @@ def _resolve_token(document: dict[str, Any], given: Mapping[_Location, str]) -> 
         yield f"{where}: expected the name of a file, in quotes"
         return
     try:
-        secret = characters.read_secret(Path(name))
+        section["token"] = token_in(Path(name))
     except OSError as exc:
         yield f"{where}: the file cannot be read: {exc.strerror}{characters.told(name)}"
-        return
-    except ValueError:
-        secret = ""
-    try:
-        section["token"] = token(SecretStr(secret)).get_secret_value()
-    except PydanticCustomError:
-        hidden = characters.told(secret)
-        yield f"{where}: the file holds no token, which is one word of printable ASCII characters{hidden}"
+    except PydanticCustomError as exc:
+        yield f"{where}: {exc.message()}"
 
 
 def _authority_faults(document: Mapping[str, Any], given: Mapping[_Location, str]) -> Iterator[str]:
@@ -356,8 +347,7 @@ def _fault(error: ErrorDetails, given: Mapping[_Location, str]) -> str:
         return f"{where}: missing" + (f" (or set {variable})" if variable else "")
     section, key = location[0], location[-1]
     secret = section in ("influxdb", "grafana") and (key in ("influxdb", "token") or "@" in str(value))
-    hidden = characters.told(value) if isinstance(value, str) else ""
-    return f"{where}: expected {_wanted(error)}" + ("" if secret else f", got {_shown(value)}") + hidden
+    return f"{where}: expected {_wanted(error)}{'' if secret else f', got {_shown(value)}'}{characters.told(value)}"
 
 
 def _dotted(location: _Location) -> str:

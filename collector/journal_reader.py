@@ -258,7 +258,7 @@ class JournalReader:
         """When upload records came (ns), and their time stamps with `first` <= T < `last`, of those that were newer
         than all before them, in order of arrival.
         """
-        return self._typed(
+        return self.typed(
             (int, str),
             "select received_at, time from record where ecu = ? and time >= ? and time < ? and newest and kind = ?"
             " order by id",

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from collector.characters import is_odd
+from collector.characters import is_odd, read_secret, told
 
 _MOST_DAYS = 36_500
 _FIXED_OFFSET = re.compile(r"(?:Etc/)?(?:UTC|GMT)? ?([+-])0?([1-9][0-9]?)(?::?00)?", re.ASCII | re.IGNORECASE)
@@ -146,6 +146,19 @@ def token(value: SecretStr) -> SecretStr:
     if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
         raise _expected("a token: one word of printable ASCII characters")
     return value
+
+
+def token_in(path: Path) -> str:
+    """The token in a file. Raises OSError, and PydanticCustomError for a file that holds none."""
+    try:
+        text = read_secret(path)
+    except UnicodeError:
+        text = ""
+    try:
+        return token(SecretStr(text)).get_secret_value()
+    except PydanticCustomError:
+        what = f"the file holds no token, which is one word of printable ASCII characters{told(text)}"
+        raise PydanticCustomError("expected", "{what}", {"what": what}) from None
 
 
 def _one_or_more(value: object) -> object:

@@ -26,7 +26,7 @@ from collector.recompute import Recompute
 from collector.rollup import RollupBusy, RollupUnsettled, plan
 from tests.conftest import Influx
 from tests.rolling import RECEIVED, Yard, span
-from tests.samples import ECU, UID, day_times, fill_up, frame, ns, purge_before, qs1, yc600, yc1000
+from tests.samples import ECU, UID, day_times, fill_up, frame, ns, qs1, yc600, yc1000
 
 DAY = date(2026, 6, 21)
 MIDNIGHT = ns("2026-06-20T22:00:00Z")
@@ -457,7 +457,7 @@ def test_what_was_in_influxdb_before_the_journal_knew_of_roll_ups_gets_them(yard
     with yard.journal() as journal, JournalReader(yard.path) as reader:
         # As a journal of the first version is, whose records were even purged.
         journal.clear_days([mark.id for mark in reader.stale_days()])
-        purge_before(journal, RECEIVED * 2)
+        journal.purge(RECEIVED * 2)
         work = Recompute(journal, reader, yard.rollups(), yard.names)
         work.settle([ECU])
         work.finish([(mark.ecu, date.fromisoformat(mark.day)) for mark in reader.stale_days()])

@@ -181,8 +181,6 @@ def test_a_mark_that_was_renewed_is_not_taken_back_with_the_one_before(journal: 
     assert list(marks(reader)) == [day]
 
 
-
-
 def test_records_are_counted_without_reading_one(path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     status = control("A123", f"0001{TIME}END{'4080000000010700000'}END", sequence="AAA1", version="15").decode()
     journal.append([arrival(raw) for raw in (record(YC600), record(YC600, YC600), POLL, NIGHT_QUERY, status)])
