@@ -44,7 +44,8 @@ def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) ->
     # No clock is further behind UTC than the westernmost zone's.
     own_before = digits(before + zones.FIRST_H * HOUR_S * NS)
     seen = db.execute(
-        f"select id, ecu, time, {_OLD_ENOUGH} from record where id > :after and id < :end order by id limit :most",  # noqa: S608 (a constant)
+        f"select id, ecu, time, received_at, {_OLD_ENOUGH} from record"  # noqa: S608 (a constant)
+        " where id > :after and id < :end order by id limit :most",
         {
             "before": before,
             "own_before": own_before,
@@ -54,12 +55,16 @@ def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) ->
             "most": most,
         },
     ).fetchall()
-    gone = [(identity, ecu, own) for identity, ecu, own, may_go in seen if may_go]
-    db.executemany("delete from record where id = ?", [(identity,) for identity, _, _ in gone])
+    gone = [(identity, ecu, own, received_at) for identity, ecu, own, received_at, may_go in seen if may_go]
+    db.executemany("delete from record where id = ?", [(identity,) for identity, *_ in gone])
     # The key of a fill-up message says nothing about what is still here, nor does a time that was set right by hand.
+    # What such a record gave InfluxDB, as a report without a time did, happened no later than its receipt in any zone.
     db.executemany(
         "update ecu set purged_time = max(purged_time, ?) where ecu = ?",
-        [(own, ecu) for _, ecu, own in gone if own < own_before],
+        [
+            (own if "" < own < own_before else digits(received_at + zones.LAST_H * HOUR_S * NS), ecu)
+            for _, ecu, own, received_at in gone
+        ],
     )
     return seen[-1][0] if len(seen) == most else None
 

@@ -20,6 +20,7 @@ from collector.config import Config
 from collector.errors import SinkRejected, SinkUnavailable
 from collector.journal import NAMES_STATE, Journal
 from collector.journal_jobs import Job, Jobs, Request, in_span, jobs, open_jobs
+from collector.journal_purge import DAY_NS
 from collector.journal_reader import JournalReader
 from collector.names import Names
 from collector.points import decode
@@ -49,6 +50,9 @@ RECEIVED = ns("2026-06-23T10:00:00Z")
 # 15 rounds from 06:00 to 20:00.
 ROUNDS = 15
 LATE = LateGroup("20260621060700", (yc600(watts=(5, 6), wh=(0.5, 0.6), ac_power_w=10.34),))
+
+
+LATE_AT = ns("2026-06-21T04:07:00Z")
 
 
 class Killed(BaseException):
@@ -317,6 +321,19 @@ def test_what_was_purged_from_the_journal_stays_in_influxdb(site: Site) -> None:
     by_day = {(at // (86_400 * NS), dict(series).get("panel")) for series, at in site.influx.points} - {None}
     assert len({day for day, panel in by_day if panel == "old"}) == 1
     assert len({day for day, panel in by_day if panel == "new"}) == 2
+
+
+def test_what_only_a_purged_fill_up_message_had_told_stays_in_influxdb(site: Site) -> None:
+    # The day's own records came later and are still here.
+    site.store(fill_up("30260621180000", LATE), received_at=RECEIVED - DAY_NS)
+    site.store_day(DAY, received_at=RECEIVED + 30 * DAY_NS)
+    site.work()
+    before = dict(site.influx.points)
+    with closing(Journal(site.path)) as journal:
+        purge_before(journal, RECEIVED)
+    site.names = panels("new", "new too")
+    site.replay()
+    assert {series_at for series_at in before if LATE_AT in series_at} <= site.influx.points.keys()
 
 
 def test_a_record_that_had_been_set_aside_and_is_understood_now_is_delivered(site: Site) -> None:
