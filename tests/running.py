@@ -28,8 +28,8 @@ class Collector:
 
     `settings` is TOML beside [listen], `listen` are more lines of that table; `ports` are the two data ports and the
     control port asked for, of which `self.ports` has the real numbers; `most_files` is the limit of open files it
-    starts with. `wrapper` is a command that runs this one, as the same process. `folder` must exist. Raises AssertionError, with what was logged, for a collector that ends instead of
-    listening.
+    starts with. `wrapper` is a command that runs this one, as the same process. `folder` must exist. Raises
+    AssertionError, with what was logged, for a collector that ends instead of listening.
     """
 
     def __init__(

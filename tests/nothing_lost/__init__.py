@@ -1,3 +1,6 @@
-"""A machine that does everything to one installation that owners and power cuts do, in any order, and knows what must be
-left of it: `machine` has the rules, `site` the real processes, `wire` the gateways, `expected` what InfluxDB has to hold.
+"""A machine that does to one installation everything that owners and power cuts do, in any order, and knows what
+must be left of it.
+
+`steps` has what is done, `machine` what must hold, `expected` what InfluxDB has to contain, `site` the real processes,
+`gateways` and `wire` what they are sent. `trial` runs it, and looks for the shortest run that fails as well.
 """

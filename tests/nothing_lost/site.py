@@ -14,9 +14,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,10 +99,13 @@ class Running:
     """A command on its way; `end` waits for it."""
 
     def __init__(self, process: "subprocess.Popen[str]", fault: Fault, arguments: Sequence[str]) -> None:
+        self.arguments = tuple(arguments)
         self._process = process
         self._fault = fault
-        self._arguments = arguments
         self._began = time.monotonic()
+
+    def __str__(self) -> str:
+        return f"`{' '.join(self.arguments)}`{' ' if self._fault != NO_FAULT else ''}{self._fault}"
 
     def end(self) -> Ended:
         """Wait for its end, which its fault may bring. Raises Lost for a command that hangs or ends in a traceback."""
@@ -117,12 +121,12 @@ class Running:
         except subprocess.TimeoutExpired:
             self._process.kill()
             out, err = self._process.communicate()
-            raise Lost(f"`{' '.join(self._arguments)}` hangs: {out}{err}") from None
+            raise Lost(f"{self} hangs: {out}{err}") from None
         code = self._process.returncode
         cut = cut or code == -signal.SIGKILL
         # An interpreter that is interrupted before it has begun to run the program says so in its own way.
         if "Traceback" in err and not cut:
-            raise Lost(f"`{' '.join(self._arguments)}` ends in a traceback: {err}")
+            raise Lost(f"{self} ends in a traceback: {err}")
         return Ended(code, out, err, cut)
 
 
@@ -171,12 +175,10 @@ class Site:
         environ = self._environ()
         while True:
             try:
-                self.service = Collector(
-                    self.folder, self._toml(settings), environ=environ, wrapper=fault.wrapper
-                )
+                self.service = Collector(self.folder, self._toml(settings), environ=environ, wrapper=fault.wrapper)
             except AssertionError as exc:
                 if "already" in str(exc) and time.monotonic() < deadline:
-                    time.sleep(0.2)
+                    threading.Event().wait(0.2)
                     continue
                 if fault.call and "Traceback" not in str(exc):
                     return False
@@ -266,10 +268,16 @@ class Site:
                 found.jobs = db.execute("select count(*) from job where ended_at is null").fetchone()[0]
         return found
 
-    def is_sound(self) -> bool:
-        """What SQLite says of the file; nobody may be writing."""
+    def check_file(self) -> None:
+        """What SQLite says of the file while nobody writes. Raises Lost."""
         with contextlib.closing(sqlite3.connect(self.journal)) as db:
-            return bool(db.execute("pragma integrity_check").fetchall() == [("ok",)])
+            found = db.execute("pragma integrity_check").fetchall()
+        if found != [("ok",)]:
+            raise Lost(f"the journal's file is damaged: {found[:5]}")
+
+    def new_backup(self) -> Path:
+        """A name that nothing has yet."""
+        return self.folder / f"backup-{secrets.token_hex(4)}.tar.gz"
 
     def move_journal_away(self) -> None:
         """With its log and everything beside it."""
@@ -300,8 +308,7 @@ class Site:
             self.influx.api.drop_bucket(bucket)
 
 
-@contextlib.contextmanager
-def shifted_clock(folder: Path) -> Iterator[Path]:
+def shifted_clock(folder: Path) -> Path:
     """The library that shifts the clock of a process. Raises Unavailable where it can't be made, or strace is missing
     or may not trace.
     """
@@ -319,6 +326,4 @@ def shifted_clock(folder: Path) -> Iterator[Path]:
     with (folder / "tried").open("w") as file:
         if subprocess.run(tried, stdout=file, timeout=60, check=False).returncode != -signal.SIGKILL:
             raise Unavailable("strace may not trace here")
-    yield library
-
-
+    return library

@@ -107,8 +107,8 @@ Round = tuple[str, tuple[Reading, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. `own` is its round, `late` are those of other times; `event` is a report's (time, inverter), `version`
-    the firmware that it tells. `answer` is all that a gateway accepts; b"" where silence is right.
+    """One message. `own` is its round, `late` are those of other times; `event` is the (time, inverter) of a report,
+    `version` the firmware that one tells. `answer` is all that a gateway accepts; b"" where silence is right.
     """
 
     ecu: str
@@ -126,9 +126,7 @@ class Frame:
         return self.event is None and not self.version
 
 
-def upload(
-    ecu: str, time: str, readings: Sequence[Reading], lifetime_tenths: int, late: Sequence[Round] = ()
-) -> Frame:
+def upload(ecu: str, time: str, readings: Sequence[Reading], lifetime_tenths: int, late: Sequence[Round] = ()) -> Frame:
     """A round, perhaps with late ones behind it."""
     power_w = sum(reading.dc_w for reading in readings)
     mwh = sum(sum(reading.mwh) for reading in readings)
