@@ -1,5 +1,5 @@
-"""What InfluxDB has to hold of the frames that were acknowledged: computed from what they were built from, without the
-program's decoder, its SCHEMA or its roll-ups.
+"""What InfluxDB has to hold of the frames that were acknowledged: computed from what they were built from, without
+anything of the program.
 
 Fields that the program adds beside those named here are not looked at, nor is `clock_skew_s`, which depends on the
 instant of receipt. Energies are compared to a ten-thousandth of a watt-hour.
@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from collector.points import Point
 from tests.nothing_lost.wire import Frame, Reading
-from tests.rolling import added_up
 
 _OF_INVERTER = ("ecu", "inverter", "inverter_name", "model")
 TAGS = {
@@ -135,15 +133,71 @@ def raw_points(frames: Iterable[Frame], settings: Settings) -> Points:
 
 
 def daily_points(raw: Points, settings: Settings) -> Points:
-    """The roll-ups of these points."""
-    points = [Point(name, tags, fields, at * 10**9) for (name, tags, at), fields in raw.items()]
+    """The roll-ups of these points, which have each gateway, inverter and panel under one name."""
+    days: dict[tuple[str, int], Points] = defaultdict(dict)
+    for (name, tags, at), fields in raw.items():
+        begin = _midnight(at, settings.zone(tags[0]))
+        days[tags[0], begin][name, tags, at] = fields
     found: Points = {}
-    for (name, tags, at), fields in added_up(points, settings.zone).items():
-        own = tags
-        if name == "ecu_day":
-            # `added_up` does not know the name of a gateway that has nothing but late groups on a day.
-            own = (tags[0], settings.gateways.get(tags[0], tags[0]))
-        found[name, own, at // 10**9] = dict(fields)
+    for (ecu, begin), points in days.items():
+        own = _inverters(points, begin)
+        sums = [fields["energy_wh"] for (name, _, _), fields in own.items() if name == "inverter_day"]
+        gateway = {"energy_wh": sum(sums), "inverters": float(len(sums))} | _rounds(points, begin)
+        found |= own | {("ecu_day", (ecu, settings.gateways.get(ecu, ecu)), begin): gateway}
+    return found
+
+
+def _midnight(at: int, zone: str) -> int:
+    """The instant at which the local day of an instant begins."""
+    day = datetime.fromtimestamp(at, ZoneInfo(zone)).date()
+    return round(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
+
+
+def _series(points: Points, wanted: str) -> dict[tuple[str, ...], list[dict[str, float]]]:
+    """The fields of each series of a measurement, in the order of their times."""
+    found: dict[tuple[str, ...], list[dict[str, float]]] = defaultdict(list)
+    for (name, tags, _), fields in sorted(points.items(), key=lambda item: item[0][2]):
+        if name == wanted:
+            found[tags].append(fields)
+    return found
+
+
+def _rounds(points: Points, begin: int) -> dict[str, float]:
+    """What only the rounds of a gateway tell of its day."""
+    at = sorted(at for name, _, at in points if name == "ecu")
+    values = [fields for fields_of in _series(points, "ecu").values() for fields in fields_of]
+    if not values:
+        return {}
+    return {
+        "peak_power_w": max(fields["power_w"] for fields in values),
+        "records": len(values),
+        "first_s": at[0] - begin,
+        "last_s": at[-1] - begin,
+        "lifetime_kwh": values[-1]["lifetime_kwh"],
+    }
+
+
+def _inverters(points: Points, begin: int) -> Points:
+    """The day of each inverter and channel of a gateway."""
+    rounds = len({at for name, _, at in points if name == "ecu"})
+    phases = _series(points, "phase")
+    found: Points = {}
+    for tags, values in _series(points, "inverter").items():
+        of_phases = [fields for series, some in phases.items() if series[: len(tags)] == tags for fields in some]
+        volts = [fields["grid_voltage_v"] for fields in of_phases or values]
+        found["inverter_day", tags, begin] = {
+            "energy_wh": sum(fields["energy_wh"] for fields in values),
+            "peak_power_w": max(fields["dc_power_w"] for fields in values),
+            "records": len(values),
+            "temperature_max_c": max(fields["temperature_c"] for fields in values),
+            "grid_voltage_max_v": max(volts),
+            "grid_voltage_min_v": min(volts),
+        } | ({"rounds": rounds} if rounds else {})
+    for tags, values in _series(points, "channel").items():
+        found["channel_day", tags, begin] = {
+            "energy_wh": sum(fields["energy_wh"] for fields in values),
+            "peak_power_w": max(fields["power_w"] for fields in values),
+        } | {name: values[-1][name] for name in ("peak_w",) if name in values[-1]}
     return found
 
 

@@ -4,9 +4,9 @@
 not there) may be in the journal or not; like a gateway, the machine sends it again, before all others, until it is
 answered. So at rest nothing is in doubt.
 
-- After a step `status --json` tells how many records and days wait, and of an unfinished job. While it says that there
-  is no job, no more records lack points in InfluxDB than wait by its word; and when it says that nothing waits, both
-  buckets are exactly what they should be.
+- After a step `status --json` tells how many records and days wait, and of an unfinished job. No more records lack
+  points in InfluxDB than wait by its word; and when it says that nothing waits, both buckets are exactly what they
+  should be.
 - At rest (`settle`) the journal holds every frame byte for byte, but for what it was allowed to purge, and both buckets
   equal what `expected` computes from the frames. What was purged is still in both.
 
@@ -232,21 +232,22 @@ class Machine:
         after = self.site.kept()
         if not before.jobs and not after.jobs and not after.waiting <= status["pending"] <= before.waiting:
             raise Lost(f"{before.waiting} records wait, then {after.waiting}; status says {status['pending']}")
-        if before.jobs and after.jobs and not _tells_of_a_job(status):
+        if before.jobs and after.jobs and not status["jobs"]:
             raise Lost(f"status tells of no unfinished job: {json.dumps(status)}")
         if self._is_between and not before.jobs and "replay" not in json.dumps(status["problems"] + status["warnings"]):
             raise Lost(f"status does not ask for a replay after names or zones changed: {json.dumps(status)}")
-        if before.jobs or self._is_between or self.is_influx_away:
+        # Behind a job that goes on, InfluxDB is further than what was said of it.
+        if self._is_between or self.is_influx_away or (before.jobs and self.site.is_running()):
             return
         expected = raw_points(self.frames, self.settings)
         found = self.site.raw()
         lacking = self._lacking(expected, found)
         if len(lacking) > status["pending"]:
             raise Lost(
-                f"{len(lacking)} records lack points in InfluxDB, and status says that {status['pending']} wait and"
-                f" tells of no job: {lacking[:5]}"
+                f"{len(lacking)} records lack points in InfluxDB, and status says that {status['pending']} wait:"
+                f" {lacking[:5]}"
             )
-        if not status["pending"] and not status["rollups_pending"]:
+        if not (status["pending"] or status["rollups_pending"] or before.jobs):
             self._compare(found, "status says that nothing waits")
             self.counts.compared += 1
 
@@ -360,8 +361,3 @@ def run(machine: Machine, steps: Sequence[Callable[[Machine], object]], rest_eve
     finally:
         machine.influx_back()
         machine.site.close()
-
-
-def _tells_of_a_job(status: dict[str, Any]) -> bool:
-    said = json.dumps([value for name, value in status.items() if name not in ("ecus", "refused_peers")])
-    return "replay" in said or "roll" in said
