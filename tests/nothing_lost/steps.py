@@ -159,11 +159,26 @@ def _start(machine: Machine, _rng: Random) -> str:
 
 
 def _kill_at_a_call(machine: Machine, rng: Random) -> str:
-    """Start a service that will be killed at its n-th call, whenever that is."""
+    """Start a service that will be killed at its n-th call, whenever that is; often while it has much to do."""
     machine.end_service(signal.SIGKILL)
     fault = _at_a_call(rng, _CALLS)
     machine.start(fault)
-    return str(fault)
+    if rng.random() < 0.4:
+        return str(fault)
+    return f"{fault}, {machine.finish(machine.command(*_REPLAY_ALL))}"
+
+
+def _kill_during_a_command(machine: Machine, rng: Random) -> str:
+    """The command then has nobody who does its work, until the service is back or it does it itself."""
+    command = machine.command(*rng.choice([_REPLAY_ALL, ("rollup",)]))
+    threading.Event().wait(0.3 + rng.random() * 1.5)
+    number = _ending(rng)
+    machine.end_service(number)
+    is_back = rng.random() < 0.7
+    if is_back:
+        threading.Event().wait(rng.random() * 0.5)
+        machine.start()
+    return f"{signal.Signals(number).name}{', started again' if is_back else ''}, {machine.finish(command)}"
 
 
 def _rename(machine: Machine, rng: Random) -> str:
@@ -296,7 +311,7 @@ def _at_a_call(rng: Random, calls: tuple[str, ...]) -> Fault:
 
 
 STEPS: dict[Step, int] = {
-    _upload: 30,
+    _upload: 26,
     _backlog: 4,
     _late: 6,
     _fill_up: 4,
@@ -310,13 +325,14 @@ STEPS: dict[Step, int] = {
     _restart: 6,
     _start: 2,
     _kill_at_a_call: 6,
+    _kill_during_a_command: 4,
     _rename: 3,
     _change_zone: 2,
     _days_pass: 1,
     _retain: 2,
     _clock_astray: 1,
     _influx_away: 2,
-    _pause: 3,
+    _pause: 2,
 }
 
 # A look takes longer than an upload, and most steps are uploads.
