@@ -335,8 +335,9 @@ STEPS: dict[Step, int] = {
     _pause: 2,
 }
 
-# A look takes longer than an upload, and most steps are uploads.
-_LOOKS = 0.2
+# A look takes much longer than sending, and half of all steps are that.
+_LOOKS = 0.15
+_SENDING = (_upload, _backlog, _late, _fill_up, _repeat, _same_time, _report)
 
 
 def numbered(seed: int, number: int, tell: Callable[[str], object]) -> Callable[[Machine], None]:
@@ -345,7 +346,7 @@ def numbered(seed: int, number: int, tell: Callable[[str], object]) -> Callable[
     def step(machine: Machine) -> None:
         rng = Random(f"{seed} step {number}")  # noqa: S311
         chosen = rng.choices(list(STEPS), list(STEPS.values()))[0]
-        looks = chosen is not _upload or rng.random() < _LOOKS
+        looks = chosen not in _SENDING or rng.random() < _LOOKS
         name = chosen.__name__.strip("_").replace("_", " ")
         began = time.monotonic()
         said = "cut short"
