@@ -295,19 +295,18 @@ def _ending(rng: Random) -> signal.Signals:
 
 
 def _fault(rng: Random, calls: tuple[str, ...] = _CALLS) -> Fault:
-    """Half of them are none."""
-    match rng.randrange(6):
+    match rng.randrange(7):
         case 0:
             return Fault(signal.SIGINT, 0.3 + rng.random() * 1.2)
         case 1:
             return Fault(signal.SIGKILL, 0.3 + rng.random() * 1.2)
-        case 2:
+        case 2 | 3:
             return _at_a_call(rng, calls)
     return NO_FAULT
 
 
 def _at_a_call(rng: Random, calls: tuple[str, ...]) -> Fault:
-    return Fault(call=rng.choice(calls), nth=round(2 ** (rng.random() * 6)))
+    return Fault(call=rng.choice(calls), nth=round(2 ** (rng.random() * 7)))
 
 
 STEPS: dict[Step, int] = {
