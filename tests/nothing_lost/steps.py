@@ -306,7 +306,8 @@ def _fault(rng: Random, calls: tuple[str, ...] = _CALLS) -> Fault:
 
 
 def _at_a_call(rng: Random, calls: tuple[str, ...]) -> Fault:
-    return Fault(call=rng.choice(calls), nth=round(2 ** (rng.random() * 7)))
+    # Some dozen of a kind belong to the start, some hundreds to a replay.
+    return Fault(call=rng.choice(calls), nth=rng.randrange(1, rng.choice([30, 300])))
 
 
 STEPS: dict[Step, int] = {
