@@ -2,7 +2,7 @@
 
 The wall clock of every process is shifted by a shim that is compiled at run time, so that days pass in no time. `Fault`
 says how a process is ended early: after some time by a signal, or by strace at its n-th system call of a kind, which is
-before that call is made. Both need nothing of the program.
+before that call is made; and how it is slowed, so that things meet that rarely do. It needs nothing of the program.
 """
 
 import contextlib
@@ -44,26 +44,31 @@ class Lost(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`signal` is sent after `after_s`, unless `call` names a system call at whose n-th time the process is killed."""
+    """`signal` is sent after `after_s`. `call` names a system call, which takes `delay_ms` longer each time, or at whose
+    n-th time the process is killed.
+    """
 
     signal: int = 0
     after_s: float = 0.0
     call: str = ""
     nth: int = 0
+    delay_ms: int = 0
 
     @property
     def wrapper(self) -> tuple[str, ...]:
         """What runs a command so."""
         if not self.call:
             return ()
-        inject = f"inject={self.call}:signal=KILL:when={self.nth}"
+        what = f"delay_enter={self.delay_ms * 1000}" if self.delay_ms else f"signal=KILL:when={self.nth}"
         # The tracer is the grandchild, so that the process is ours to wait for and to signal.
-        return ("strace", "-D", "-f", "-q", "-o", os.devnull, "-e", f"trace={self.call}", "-e", inject)
+        trace = ("-e", f"trace={self.call}", "-e", f"inject={self.call}:{what}")
+        return ("strace", "-D", "-f", "-q", "-o", os.devnull, *trace)
 
     def __str__(self) -> str:
-        if self.call:
-            return f"killed at {self.call} number {self.nth}"
-        return f"{signal.Signals(self.signal).name} after {self.after_s:.2f} s" if self.signal else ""
+        slow = f"with {self.call} taking {self.delay_ms} ms longer" if self.delay_ms else ""
+        killed = f"killed at {self.call} number {self.nth}" if self.nth else ""
+        ended = f"{signal.Signals(self.signal).name} after {self.after_s:.2f} s" if self.signal else ""
+        return " ".join(part for part in (slow, killed, ended) if part)
 
 
 NO_FAULT = Fault()
@@ -180,7 +185,7 @@ class Site:
                 if "already" in str(exc) and time.monotonic() < deadline:
                     threading.Event().wait(0.2)
                     continue
-                if fault.call and "Traceback" not in str(exc):
+                if fault.nth and "Traceback" not in str(exc):
                     return False
                 raise Lost(f"the service does not start: {exc}") from None
             return True

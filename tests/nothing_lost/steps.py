@@ -32,6 +32,9 @@ _CALLS_OF_FILES = ("fdatasync", "pwrite64", "fsync", "rename", "link", "unlink")
 
 _REPLAY_ALL = ("replay", "--all")
 
+# A far database: a replay of a few records takes seconds.
+_SLOW = Fault(call="sendto", delay_ms=15)
+
 Step = Callable[[Machine, Random], str]
 
 
@@ -170,15 +173,20 @@ def _kill_at_a_call(machine: Machine, rng: Random) -> str:
 
 def _kill_during_a_command(machine: Machine, rng: Random) -> str:
     """The command then has nobody who does its work, until the service is back or it does it itself."""
-    command = machine.command(*rng.choice([_REPLAY_ALL, ("rollup",)]))
-    threading.Event().wait(0.3 + rng.random() * 1.5)
     number = _ending(rng)
+    is_slow = rng.random() < 0.5
+    if is_slow:
+        machine.end_service(number)
+        machine.start(_SLOW)
+    command = machine.command(*rng.choice([_REPLAY_ALL, _REPLAY_ALL, ("rollup",)]))
+    threading.Event().wait(0.3 + rng.random() * (5 if is_slow else 1.5))
     machine.end_service(number)
     is_back = rng.random() < 0.7
     if is_back:
         threading.Event().wait(rng.random() * 0.5)
         machine.start()
-    return f"{signal.Signals(number).name}{', started again' if is_back else ''}, {machine.finish(command)}"
+    did = f"{'slow, ' if is_slow else ''}{signal.Signals(number).name}{', started again' if is_back else ''}"
+    return f"{did}, {machine.finish(command)}"
 
 
 def _rename(machine: Machine, rng: Random) -> str:
@@ -244,10 +252,10 @@ def _retain(machine: Machine, rng: Random) -> str:
     _allow_purge(machine)
     machine.end_service(_ending(rng))
     machine.site.configure(machine.settings)
-    fault = _fault(rng)
+    fault = _SLOW if rng.random() < 0.5 else _fault(rng)
     if is_first := rng.random() < 0.7:
         begun = machine.command(*_REPLAY_ALL, fault=fault)
-        threading.Event().wait(rng.random() * 1.5)
+        threading.Event().wait(rng.random() * 3)
         machine.start()
     else:
         machine.start()
