@@ -44,7 +44,7 @@ class Lost(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`signal` is sent after `after_s`. `call` names a system call, which takes `delay_ms` longer each time, or at whose
+    """`signal` is sent after `after_s`. `call` names a system call that takes `delay_ms` longer each time, or at whose
     n-th time the process is killed.
     """
 
