@@ -14,8 +14,8 @@ from tests.influxdb_server import InfluxServer
 from tests.nothing_lost.site import Unavailable
 from tests.nothing_lost.trial import Trial
 
-MINUTES = 0.3
-STEPS_A_RUN = 10
+MINUTES = 0.4
+STEPS_A_RUN = 12
 
 
 def test_after_any_steps_in_any_order_journal_points_and_rollups_are_what_was_acknowledged(

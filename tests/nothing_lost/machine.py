@@ -343,11 +343,13 @@ class Machine:
             threading.Event().wait(1)
 
 
-def run(machine: Machine, steps: Sequence[Callable[[Machine], object]], rest_every: int) -> None:
-    """Do the steps, with a rest now and then and at the end, and end the service. Raises Lost."""
+def run(machine: Machine, steps: Sequence[Callable[[Machine], object]], rest_every: int, deadline: float) -> None:
+    """Do the steps that are begun before `deadline` (monotonic), with a rest now and then and at the end. Raises Lost."""
     try:
         machine.start()
         for number, step in enumerate(steps, 1):
+            if time.monotonic() > deadline:
+                break
             step(machine)
             machine.counts.steps += 1
             if number % rest_every == 0:

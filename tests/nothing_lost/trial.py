@@ -5,6 +5,7 @@ the timing of processes is never the same twice, a run that failed may hold the 
 one is what was seen last.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class Trial:
         self._tell = tell
         self._runs = 0
 
-    def once(self, seed: int, numbers: Sequence[int]) -> Failure | None:
-        """One run with some steps of its seed."""
+    def once(self, seed: int, numbers: Sequence[int], deadline: float = math.inf) -> Failure | None:
+        """One run with some steps of its seed, of which none is begun behind `deadline` (monotonic)."""
         self._runs += 1
         folder = self._folder / f"run-{self._runs}"
         folder.mkdir()
@@ -62,7 +63,7 @@ class Trial:
 
         self._tell(f"seed {seed}, {len(numbers)} steps")
         try:
-            run(machine, [steps.numbered(seed, number, tell) for number in numbers], REST_EVERY)
+            run(machine, [steps.numbered(seed, number, tell) for number in numbers], REST_EVERY, deadline)
         except Lost as lost:
             return Failure(seed, tuple(numbers), tuple(did), str(lost))
         finally:
@@ -74,7 +75,7 @@ class Trial:
         deadline = time.monotonic() + 60 * minutes
         while self.counts.steps < most_steps and time.monotonic() < deadline:
             numbers = range(min(steps_a_run, most_steps - self.counts.steps))
-            if failure := self.once(seed, numbers):
+            if failure := self.once(seed, numbers, deadline):
                 return failure
             seed += 1
         return None
