@@ -344,7 +344,7 @@ class Machine:
 
 
 def run(machine: Machine, steps: Sequence[Callable[[Machine], object]], rest_every: int, deadline: float) -> None:
-    """Do the steps that are begun before `deadline` (monotonic), with a rest now and then and at the end. Raises Lost."""
+    """Do the steps that can be begun before `deadline` (monotonic), with a rest now and then and at the end."""
     try:
         machine.start()
         for number, step in enumerate(steps, 1):
