@@ -247,8 +247,10 @@ def _retain(machine: Machine, rng: Random) -> str:
     if not machine.site.retain_days:
         # What is purged keeps the names that it was written under last.
         machine.settle()
-        machine.site.retain_days = _RETAIN_DAYS
+    # Nothing is purged yet when these days have passed and something has come, but at the next start.
+    machine.site.retain_days = 0
     passed = _days_pass(machine, rng) if rng.random() < 0.8 else "0"
+    machine.site.retain_days = _RETAIN_DAYS
     _allow_purge(machine)
     machine.end_service(_ending(rng))
     machine.site.configure(machine.settings)
