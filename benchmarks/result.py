@@ -16,12 +16,17 @@ class Skip(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`folder` is on the disk to be measured and belongs to this run alone; `existing` data are only looked at."""
+    """`folder` is on the disk to be measured and belongs to this run alone; `existing` data are only looked at.
+    `steps`, `minutes` and `seed` (None is any) are those of `nothing-lost`.
+    """
 
     folder: Path
     quick: bool
     years: float
     existing: bool = False
+    steps: int = 2000
+    minutes: float = 30.0
+    seed: int | None = None
 
 
 def at_least(value: float, target: float) -> Row:

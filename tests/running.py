@@ -28,8 +28,8 @@ class Collector:
 
     `settings` is TOML beside [listen], `listen` are more lines of that table; `ports` are the two data ports and the
     control port asked for, of which `self.ports` has the real numbers; `most_files` is the limit of open files it
-    starts with. `folder` must exist. Raises AssertionError, with what was logged, for a collector that ends instead of
-    listening.
+    starts with. `wrapper` is a command that runs this one, as the same process. `folder` must exist. Raises
+    AssertionError, with what was logged, for a collector that ends instead of listening.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Collector:
         environ: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         most_files: int | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.ports: list[int] = []
@@ -52,7 +53,7 @@ class Collector:
         self._ended = False
         limited = () if most_files is None else ("sh", "-c", f'ulimit -n {most_files}; exec "$0" "$@"')
         self.process = subprocess.Popen(
-            [*limited, sys.executable, "-m", "collector", "run", "--config", str(self.config), *arguments],
+            [*limited, *wrapper, sys.executable, "-m", "collector", "run", "--config", str(self.config), *arguments],
             cwd=folder,
             env=self._environ,
             stdin=subprocess.DEVNULL,

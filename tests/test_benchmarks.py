@@ -85,6 +85,12 @@ def test_every_query_of_every_board_is_timed(tmp_path: Path) -> None:
     assert all(row["median_ms"] > 0 for row in rows)
 
 
+def test_steps_in_any_order_lose_nothing_and_are_counted(tmp_path: Path) -> None:
+    (row,) = _rows(tmp_path, "nothing-lost")
+    assert (row["steps"], row["met"]) == (6, True)
+    assert row["compared"] >= 1
+
+
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert _run(tmp_path, "decoding").returncode == 0
     assert list(tmp_path.iterdir()) == []
