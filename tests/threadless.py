@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class Threadless:
-    """What `backlog.Backlog` offers. `faults` is how many of the next calls fail."""
+    """What `backlog.Backlog` offers. `faults` is how many calls fail after the next `works_for`."""
 
     def __init__(self, path: Path) -> None:
         self.journal = Journal(path)
@@ -25,6 +25,7 @@ class Threadless:
         self.jobs = Jobs(self.journal)
         self.reader = JournalReader(path)
         self.faults = 0
+        self.works_for = 0
 
     def close(self) -> None:
         self.reader.close()
@@ -85,6 +86,8 @@ class Threadless:
 
     async def _step(self) -> None:
         await trio.lowlevel.checkpoint()
-        if self.faults:
+        if self.works_for:
+            self.works_for -= 1
+        elif self.faults:
             self.faults -= 1
             raise JournalError("no")
