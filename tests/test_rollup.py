@@ -199,8 +199,8 @@ def test_any_order_and_batching_of_arrival_gives_what_the_days_add_up_to(
         place.roll_up()
         assert place.stale() == []
         step_by_step = place.daily(ecus)
-        for ecu in ecus:
-            place.replace(ecu=ecu)
+        for gateway in ecus:
+            place.replace(ecu=gateway)
         assert step_by_step == place.daily(ecus)
         assert step_by_step == place.expected(frames)
 
