@@ -93,6 +93,10 @@ class Backlog:
         """Mark days that are to be computed for a job."""
         await self.change_jobs(Jobs.mark, job, days, at)
 
+    async def give_up(self, job: int, reason: str, at: int) -> None:
+        """End a job that can't be done."""
+        await self.change_jobs(Jobs.give_up, job, reason, at)
+
     async def clear_days(
         self, marks: Collection[int], computed: Collection[int], kept: Collection[int], at: int
     ) -> None:

@@ -50,8 +50,11 @@ def _complete(ecus: _Series, inverters: _Series, names: Names) -> None:
     """Add what follows from the rounds for the inverters, and from the inverters for their gateway."""
     rounds: dict[tuple[str, int], int] = defaultdict(int)
     named: dict[tuple[str, int], list[Tags]] = defaultdict(list)
+    for series in [series for series, fields in ecus.items() if "records" not in fields]:
+        # Every round of a gateway says how many inverters reported; another program's points may not.
+        del ecus[series]
     for (tags, at), fields in sorted(ecus.items(), key=lambda item: item[1].get("last_s", 0)):
-        rounds[tags[0], at] += fields.get("records", 0)
+        rounds[tags[0], at] += fields["records"]
         named[tags[0], at].append(tags)
     energies_wh: dict[tuple[str, int], float] = defaultdict(float)
     reporting: dict[tuple[str, int], set[str]] = defaultdict(set)

@@ -189,7 +189,7 @@ class InfluxSink:
     def query(self, flux: str) -> list[dict[str, object]]:
         """The rows of all result tables, in the order sent; times are aware datetimes in UTC, cut to microseconds.
 
-        SinkRejected means that InfluxDB does not accept the query.
+        SinkRejected means that InfluxDB does not accept the query, or can't compute with the points it is about.
         """
         with self._translated(), closing(self._asked(flux)) as response:
             if not response.headers.get("Content-Type", "").startswith("text/csv"):
@@ -382,7 +382,10 @@ class InfluxSink:
             raise SinkUnavailable(f"InfluxDB at {self._url}: {self._network_fault(exc)}") from None
         except FluxQueryException as exc:
             # The query was accepted and its answer begun, so this is no verdict on the query.
-            raise SinkUnavailable(f"InfluxDB broke off a query: {self._plain(exc.message)}") from None
+            said = self._plain(exc.message)
+            raise influx_answers.query_rejection(said) or SinkUnavailable(
+                f"InfluxDB broke off a query: {said}"
+            ) from None
         except UnicodeDecodeError:
             raise self._stranger("with something unreadable") from None
 
@@ -394,6 +397,8 @@ class InfluxSink:
             key = "influxdb.rollup_bucket" if written == self._rollup_bucket else "influxdb.bucket"
             by_kind = influx_answers.rejection(str(exc.message), written, key) if written else None
             return by_kind or SinkRejected(f"InfluxDB refused what was sent ({said})")
+        if own_words and (unfit := influx_answers.query_rejection(message)):
+            return unfit
         if exc.status == _MISSING and not own_words:
             return self._stranger(f"with HTTP {exc.status}")
         remedy = _REMEDIES.get(exc.status, "")

@@ -18,6 +18,8 @@ _CONFLICT = re.compile(
     r'field type conflict: input field "(.+)" on measurement "(.+)" is type (\w+), already exists as type (\w+)'
 )
 _OUTSIDE = re.compile(r"dropped \d+ points outside retention policy of duration ((?:\d+h)?(?:\d+m)?\d+s)")
+# Of a query in whose way points are, however often it is asked.
+_UNFIT = re.compile(r"unsupported (?:input type )?for .*\baggregate\b|schema collision")
 _PART = re.compile(r"(\d+)([hms])")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 _HOUR_S, _DAY_S = 3600, 24 * 3600
@@ -44,6 +46,13 @@ def rejection(message: str, bucket: str, key: str) -> SinkRejected | None:
         reason = f"{TOO_OLD} '{bucket}' ({told_retention(retention_s)}): InfluxDB drops it"
         return SinkRejected(reason, Rejection.RETENTION, retention_s)
     return None
+
+
+def query_rejection(message: str) -> SinkRejected | None:
+    """What InfluxDB's `message` about a query means; None for one that is not about the points that are there."""
+    if not _UNFIT.search(message):
+        return None
+    return SinkRejected(f"{FOREIGN_POINTS}, whose fields are of other types ({message})", Rejection.FOREIGN_POINTS)
 
 
 def told_retention(seconds: int) -> str:

@@ -114,16 +114,23 @@ async def _do(settings: InfluxDB, names: Names, watch: "_Watch") -> None:
     """Deliver and compute, as the service does, until the jobs are done."""
     backlog = Backlog(Journal(watch.journal), trio.CapacityLimiter(1))
     delivery = Delivery(settings, names, backlog)
+    failure: CollectorError | None = None
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(delivery.run, Supervisor())
-            while not watch.look(lambda: delivery.writer.health.error) or watch.waiting:  # noqa: ASYNC110
-                await trio.sleep(LOOK_S)
+            try:
+                while not watch.look(lambda: delivery.writer.health.error) or watch.waiting:  # noqa: ASYNC110
+                    await trio.sleep(LOOK_S)
+            except CollectorError as exc:
+                # A nursery would make a group of it.
+                failure = exc
             nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
             await backlog.close()
         delivery.close()
+    if failure is not None:
+        raise failure
 
 
 class _Watch:

@@ -9,6 +9,7 @@ is cut off, at whatever instant, is taken up by the next start.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -16,7 +17,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 import trio
 
 from collector import clock
-from collector.errors import Rejection, SinkRejected, SinkUnavailable
+from collector.errors import JournalError, Rejection, SinkRejected, SinkUnavailable
 from collector.journal import Stored
 from collector.journal_jobs import Job, Jobs, Phase, Progress, numbered, span_ids
 from collector.journal_reader import Gateway, JournalReader
@@ -172,7 +173,9 @@ class Replay:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send, sending)
                 if trio.current_time() < deadline and self._limit == BATCH_RECORDS:
-                    following = await self._prepare(job, received, decoder, after=sending.progress.cursor)
+                    # A nursery would make a group of it; the next step meets it again.
+                    with suppress(JournalError):
+                        following = await self._prepare(job, received, decoder, after=sending.progress.cursor)
             if isinstance(sending.outcome, SinkUnavailable):
                 raise sending.outcome
             if sending.outcome is not None and not self._narrow_down(sending):

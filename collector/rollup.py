@@ -14,7 +14,7 @@ A day is replaced by what was computed and never deleted first. One of which no 
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -151,7 +151,13 @@ class Rollups:
         # A year at a time, since a small machine may need longer for ten years at once than a query is given.
         for begin, end in _years(times, start, stop):
             for row in self._sink.query(self._days_query("days.flux", ecu, begin, end)):
+                if row.get("ecu") is None:
+                    # Written by another program.
+                    continue
                 name, at = str(row["ecu"]), clock.to_ns(time_of(row["_value"]))
+                if row["result"] in DAILY:
+                    # The midnight of another zone is that of the day which it is nearest to.
+                    at += _HALF_A_DAY_NS
                 zone = self._names.ecu(name).zone
                 days = {day_of(at, zone), day_of(at + 2 * _HALF_A_DAY_NS - 1, zone)}
                 found[name] |= {day for day in days if first <= day <= last}
@@ -169,13 +175,10 @@ class Rollups:
         """The roll-ups that belong to the group's days, also those at the midnights of another zone."""
         start, stop = (edge - timedelta(hours=12) for edge in (group.run.start, group.run.stop))
         rows = self._sink.query(self._query("there.flux", group.ecus, start, stop, columns=("_measurement", *_TAGS)))
-        found = set()
+        found: set[_Entry] = set()
         for row in rows:
-            tags = SCHEMA[str(row["_measurement"])].tags if row["_measurement"] in DAILY else ()
-            # What lacks a tag is not ours.
-            if tags and all(row.get(tag) is not None for tag in tags):
-                at = clock.to_ns(time_of(row["_value"]))
-                found.add((str(row["_measurement"]), tuple(str(row[tag]) for tag in tags), at))
+            if series := _series(row):
+                found.add((*series, clock.to_ns(time_of(row["_value"]))))
         return found
 
     @staticmethod
@@ -215,10 +218,8 @@ class Rollups:
         start = clock.from_ns(at)
         values: dict[tuple[str, Tags], dict[str, Any]] = defaultdict(dict)
         for row in self._sink.query(self._query("one.flux", (ecu,), start, start + timedelta(seconds=1))):
-            measurement = str(row["_measurement"])
-            if measurement in DAILY and row["_field"] in SCHEMA[measurement].fields:
-                tags = tuple(str(row.get(tag)) for tag in SCHEMA[measurement].tags)
-                values[measurement, tags][str(row["_field"])] = row["_value"]
+            if (series := _series(row)) and row["_field"] in SCHEMA[series[0]].fields:
+                values[series][str(row["_field"])] = row["_value"]
         self._write([Point(measurement, tags, fields, to) for (measurement, tags), fields in values.items()])
 
     def _write(self, points: Sequence[Point]) -> None:
@@ -260,6 +261,13 @@ class Rollups:
             offset=f"{clock.to_ns(run.start) // clock.NS % length_s}s",
             ecus=_any_of(group.ecus),
         )
+
+
+def _series(row: Mapping[str, object]) -> tuple[str, Tags] | None:
+    """Which roll-up a row is of; None for what lacks a tag, which is another program's."""
+    name = str(row["_measurement"])
+    tags = [row.get(tag) for tag in SCHEMA[name].tags] if name in DAILY else [None]
+    return None if None in tags else (name, tuple(map(str, tags)))
 
 
 def _around(first: date, last: date) -> tuple[datetime, datetime]:

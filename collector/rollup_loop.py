@@ -62,6 +62,9 @@ class Marks(Protocol):
     async def mark_for(self, job: int, days: Collection[EcuDay], at: int) -> None:
         """These days are to be computed for a job."""
 
+    async def give_up(self, job: int, reason: str, at: int) -> None:
+        """End a job whose days can't be found."""
+
     async def clear_days(
         self, marks: Collection[int], computed: Collection[int], kept: Collection[int], at: int
     ) -> None:
@@ -93,6 +96,11 @@ class _Refusal:
 @functools.lru_cache(maxsize=5000)
 def _end_of(day: str, zone: tzinfo) -> int:
     return clock.to_ns(midnight(date.fromisoformat(day) + timedelta(days=1), zone))
+
+
+def _told(exc: Exception) -> tuple[str, Exception | None]:
+    """Why something can't be computed, and what belongs into the log where that is a fault of our own."""
+    return (str(exc), None) if isinstance(exc, SinkRejected) else (f"the computation failed: {exc!r}", exc)
 
 
 class RollupLoop:
@@ -168,7 +176,15 @@ class RollupLoop:
         ecu = None if job.ecu == EVERY_ECU else job.ecu or UNKNOWN_ECU
         first = date.fromisoformat(job.first) if job.first else BEGINNING.date()
         last = date.fromisoformat(job.last) if job.last else END.date()
-        found = await self._computing.days(ecu, first, last)
+        try:
+            found = await self._computing.days(ecu, first, last)
+        except SinkUnavailable:
+            raise
+        except Exception as exc:  # noqa: BLE001 (whatever is wrong with a job may cost this job, and no more)
+            reason, trace = _told(exc)
+            _log.warning("roll-ups given up ecu=%s reason=%s", job.ecu, reason, exc_info=trace)
+            await self._marks.give_up(job.id, reason, self._now_ns())
+            return
         days = [(name, day.isoformat()) for name, days in found.items() for day in days]
         await self._marks.mark_for(job.id, days, self._now_ns())
 
@@ -210,7 +226,8 @@ class RollupLoop:
         for replaces in (True, False):
             days = [(mark.ecu, date.fromisoformat(mark.day)) for mark in marks if bool(mark.replaces) is replaces]
             found += plan(days, self._names, replaces=replaces)
-        return found
+        # A job of many years must not keep today waiting.
+        return sorted(found, key=lambda group: group.run.last, reverse=True)
 
     async def _compute(self, group: Group, marks: Mapping[EcuDay, int]) -> None:
         try:
@@ -234,14 +251,11 @@ class RollupLoop:
         if len(marks) > 1:
             return
         ((day, mark),) = marks.items()
-        is_known = isinstance(exc, SinkRejected)
-        reason = str(exc) if is_known else f"the computation failed: {exc!r}"
+        reason, trace = _told(exc)
         known = self._refused.get(day)
         self._refused[day] = _Refusal(trio.current_time() + REFUSED_S, reason)
         if known is None or known.reason != reason:
-            _log.warning(
-                "roll-up put off, tried again later ecu=%s day=%s reason=%s", *day, reason, exc_info=not is_known
-            )
+            _log.warning("roll-up put off, tried again later ecu=%s day=%s reason=%s", *day, reason, exc_info=trace)
         await self._marks.refuse_day(mark, reason, self._now_ns())
 
     async def _wait(self, seconds: float) -> None:

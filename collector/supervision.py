@@ -64,11 +64,11 @@ class Supervisor:
             yield raised
         except Exception as exc:  # noqa: BLE001 (this is what it is for)
             raised.append(exc)
-            reason = _reason(exc)
+            reason, now = _reason(exc), time.monotonic()
             known = self._failures.get(name)
-            if known is None or known.reason != reason:
+            if known is None or known.reason != reason or now - known.at >= SETTLED_S:
                 _log.error("%s failed, tried again reason=%s", name, reason, exc_info=exc)
-            self._failures[name] = _Failure(reason, time.monotonic())
+            self._failures[name] = _Failure(reason, now)
 
 
 def _reason(exc: Exception) -> str:

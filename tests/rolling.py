@@ -3,23 +3,24 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from collector.config import Config
+from collector.days import BEGINNING, END
 from collector.influx import InfluxSink
 from collector.journal import Journal
+from collector.journal_jobs import Jobs, stale_days
 from collector.journal_reader import JournalReader
 from collector.names import Names
-from collector.points import SCHEMA, Point, decode
-from collector.recompute import Recompute, Recomputed
-from collector.rollup import Buckets, Rollups, Sink, touched_days
-from collector.writer import RecordDecoder
+from collector.points import SCHEMA, LineWriter, Point, decode
+from collector.record_decoder import RecordDecoder
+from collector.rollup import Buckets, EcuDay, Outcome, Rollups, Sink, plan, touched_days
 from tests.conftest import Influx
-from tests.samples import arrival, config, ns
+from tests.samples import ECU, arrival, config, ns, stored
 
 # Long after every record, in the first of the two hours that no gateway of the tests repeats.
 RECEIVED = ns("2027-01-10T10:00:00Z")
@@ -38,7 +39,6 @@ class Yard:
     zone: str = "Europe/Amsterdam"
     ecus: tuple[dict[str, object], ...] = ()
     inverters: tuple[dict[str, object], ...] = ()
-    stored: list[bytes] = field(default_factory=list)
 
     @property
     def config(self) -> Config:
@@ -72,26 +72,50 @@ class Yard:
             self.sink.write("\n".join(lines).encode())
             journal.mark_delivered([record.id for record in records], RECEIVED, novelties, days)
 
-    def rollups(self, sink: Sink | None = None, patience_s: float = 10.0) -> Rollups:
-        """The computation over this journal."""
-        buckets = Buckets(self.influx.bucket, self.influx.rollup_bucket)
-        return Rollups(sink or self.sink, self.names, buckets, self.path, self.zones, patience_s=patience_s)
+    def write(self, *points: Point) -> None:
+        """Points that no record gives, and those of another program."""
+        line = LineWriter().line
+        self.sink.write("\n".join(map(line, points)).encode())
 
-    def zones(self) -> dict[str, str]:
-        with JournalReader(self.path) as reader:
-            return reader.rollup_zones()
+    def rollups(self, sink: Sink | None = None) -> Rollups:
+        """The computation over these buckets."""
+        return Rollups(sink or self.sink, self.names, Buckets(self.influx.bucket, self.influx.rollup_bucket))
 
-    def roll_up(self, sink: Sink | None = None) -> Recomputed:
-        """Compute what is marked, as the service does it."""
+    def roll_up(self, sink: Sink | None = None) -> Outcome:
+        """Compute what is marked, and take back the marks of each query that was carried out."""
         with self.journal() as journal, JournalReader(self.path) as reader:
-            work = Recompute(journal, reader, self.rollups(sink), self.names)
-            work.settle({mark.ecu for mark in reader.stale_days()})
-            work.finish([(mark.ecu, date.fromisoformat(mark.day)) for mark in reader.stale_days()])
-            return work.outcome
+            marks = {(mark.ecu, mark.day): mark for mark in stale_days(reader)}
+            found = Outcome(set(), set())
+            for replaces in (False, True):
+                days = [day for day, mark in marks.items() if bool(mark.replaces) is replaces]
+                for group in plan(((ecu, date.fromisoformat(day)) for ecu, day in days), self.names, replaces=replaces):
+                    outcome = self.rollups(sink).compute(group)
+                    Jobs(journal).clear_days([marks[day].id for day in group.days()], (), (), RECEIVED)
+                    found = Outcome(found.computed | outcome.computed, found.kept | outcome.kept)
+            return found
 
-    def stale(self) -> list[tuple[str, str]]:
+    def replace(self, *days: date, ecu: str = ECU, sink: Sink | None = None) -> Outcome:
+        """Compute days of a gateway as a job does, or all days that InfluxDB has of it."""
+        rollups = self.rollups(sink)
+        chosen = days or rollups.days(ecu, BEGINNING.date(), END.date()).get(ecu, set())
+        found = Outcome(set(), set())
+        for group in plan(((ecu, day) for day in chosen), self.names, replaces=True):
+            outcome = rollups.compute(group)
+            found = Outcome(found.computed | outcome.computed, found.kept | outcome.kept)
+        return found
+
+    def stale(self) -> list[EcuDay]:
         with JournalReader(self.path) as reader:
-            return [(mark.ecu, mark.day) for mark in reader.stale_days()]
+            return [(mark.ecu, mark.day) for mark in stale_days(reader)]
+
+    def delete(self, first: str, last: str, *, ecu: str = ECU) -> None:
+        """Take all points of a gateway between two instants (RFC 3339), both included, out of InfluxDB."""
+        self.sink.delete(datetime.fromisoformat(first), datetime.fromisoformat(last), f'ecu="{ecu}"')
+
+    def midnights(self, ecu: str = ECU) -> list[str]:
+        """The instants (RFC 3339) at which a gateway has roll-ups."""
+        found = sorted({at for _, tags, at in self.daily() if tags[0] == ecu})
+        return [f"{datetime.fromtimestamp(at // 10**9, UTC):%Y-%m-%dT%H:%M:%SZ}" for at in found]
 
     def daily(self, ecus: Iterable[str] = ()) -> Daily:
         """All roll-ups in InfluxDB, or those of some gateways."""
@@ -120,10 +144,8 @@ class Yard:
     def expected(self, frames: Iterable[bytes]) -> Daily:
         """The roll-ups of records, added up in Python from what they decode to."""
         points: list[Point] = []
-        with self.journal(), JournalReader(self.path) as reader:
-            for ecu in {message.ecu for message in (arrival(raw, RECEIVED).message for raw in frames)}:
-                for record in reader.for_replay(ecu, ("", ":"), (0, 0)):
-                    points += decode(record, self.names, None).points
+        for raw in frames:
+            points += decode(stored(raw, RECEIVED), self.names, None).points
         return added_up(points, lambda ecu: str(self.names.ecu(ecu).zone))
 
 

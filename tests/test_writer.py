@@ -8,6 +8,9 @@ import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pytest
 import trio
@@ -15,21 +18,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from collector import writer as writer_module
+from collector import record_decoder, replay
 from collector.clock import NS
-from collector.errors import JournalError, SinkRejected, SinkUnavailable
+from collector.errors import JournalError, Rejection, SinkRejected, SinkUnavailable
 from collector.journal import Stored
+from collector.journal_jobs import Job, Jobs, Request
+from collector.journal_reader import JournalReader
 from collector.names import Names
-from collector.points import Point, decode
+from collector.points import LineWriter, Point, decode
 from collector.protocol.upload import LateGroup
+from collector.replay import STEP_S
 from collector.writer import BATCH_LINES, BATCH_RECORDS, LINGER_S, LONGEST_DELAY_S, LOOK_S, OWN_LINES, Writer
-from tests.samples import ECU, UID, config, fill_up, frame, ns, stored, versions, yc600
+from tests.samples import ECU, UID, arrival, config, fill_up, frame, ns, stored, versions, yc600
+from tests.threadless import Threadless
 
 BEGIN = ns("2026-06-21T10:40:00Z")
 # A gateway, an inverter and its two channels; the first record has the event of the new inverter as well.
 LINES_EACH = 4
 
+TOO_OLD = "older than the retention of the bucket"
+
 Novelty = tuple[str, str, str]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -87,6 +99,22 @@ class FakeJournal:
         await self._step("novelties")
         return dict(self.first_seen)
 
+    async def open_jobs(self) -> list[Job]:
+        """None; what becomes of jobs is tried with a real journal."""
+        await self._step("open_jobs")
+        return []
+
+    async def read(self, query: Callable[[JournalReader], _T]) -> _T:
+        raise AssertionError(query)
+
+    async def change_jobs(
+        self,
+        change: Callable[Concatenate[Jobs, _P], None],
+        *args: _P.args,  # noqa: ARG002
+        **kwargs: _P.kwargs,  # noqa: ARG002
+    ) -> None:
+        raise AssertionError(change)
+
     def _note(self) -> None:
         if not self.waiting:
             self.empty.set()
@@ -100,7 +128,9 @@ class FakeJournal:
 
 @dataclass
 class FakeSink:
-    """Takes lines. `script` has the outcomes of the next writes; then lines with a word of `poison` are rejected."""
+    """Takes lines. `script` has the outcomes of the next writes; then lines with a word of `poison` are rejected, and
+    those before `oldest` (ns) dropped, as InfluxDB does it. `deletions` are told by the second.
+    """
 
     script: list[Exception | None] = field(default_factory=list)
     poison: set[str] = field(default_factory=set)
@@ -109,6 +139,8 @@ class FakeSink:
     lines: set[str] = field(default_factory=set)
     connects: int = 0
     unreachable: int = 0
+    oldest: int = 0
+    deletions: list[tuple[float, str]] = field(default_factory=list)
 
     async def connect(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -130,7 +162,14 @@ class FakeSink:
             # As InfluxDB does it: the good lines are in the database nevertheless.
             self.lines.update(line for line in batch if not any(word in line for word in self.poison))
             raise SinkRejected("a poisonous line")
-        self.lines.update(batch)
+        kept = [line for line in batch if int(line.rpartition(" ")[2]) >= self.oldest]
+        self.lines.update(kept)
+        if len(kept) < len(batch):
+            raise SinkRejected(TOO_OLD, Rejection.RETENTION, (BEGIN - self.oldest) // NS)
+
+    async def delete(self, start: datetime, stop: datetime, predicate: str) -> None:  # noqa: ARG002
+        await trio.lowlevel.checkpoint()
+        self.deletions.append((trio.current_time(), predicate))
 
 
 @dataclass
@@ -348,6 +387,39 @@ async def test_poisonous_records_are_set_aside_alone_and_the_rest_is_delivered(
     assert len(bench.sink.batches) < 25 * len(poisonous) + 5
 
 
+def one_of_january_in(every: int) -> Callable[[int], str]:
+    return lambda number: f"2026{'01' if number % every == 0 else '06'}21{number // 60 % 10:02d}{number % 60:02d}00"
+
+
+async def test_all_that_is_too_old_for_the_bucket_is_set_aside_at_once_and_told_once(
+    autojump_clock: MockClock, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.sink.oldest = BEGIN - 100 * 24 * 3600 * NS
+    bench.journal.add(400, at=one_of_january_in(2))
+    await bench.run_until_done()
+    assert bench.journal.aside == dict.fromkeys(range(2, 401, 2), TOO_OLD)
+    assert sorted(bench.journal.delivered) == list(range(1, 401, 2))
+    assert len(bench.sink.batches) <= 2
+    for _ in range(3):
+        bench.journal.add(2, at=one_of_january_in(1))
+        await bench.run_until_done()
+    assert len(bench.journal.aside) == 206
+    told = f"set aside records=200 reason={TOO_OLD}, more with this reason are counted by `collector status`"
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [told]
+
+
+@pytest.mark.parametrize(("kind", "count"), [(Rejection.LINES, 2), (Rejection.FOREIGN_POINTS, 1)])
+async def test_a_reason_that_many_records_share_is_told_once_and_any_other_each_time(
+    autojump_clock: MockClock, bench: Bench, caplog: pytest.LogCaptureFixture, kind: Rejection, count: int
+) -> None:
+    for _ in range(2):
+        bench.sink.script = [SinkRejected("odd", kind)]
+        bench.journal.add(1)
+        await bench.run_until_done()
+    assert bench.journal.aside == {1: "odd", 2: "odd"}
+    assert len([message for message in caplog.messages if "set aside" in message]) == count
+
+
 def record_time(journal: FakeJournal, identity: int) -> str:
     """What stands at the end of the record's lines and of no other's."""
     (*_, point) = decode(journal.waiting[identity], Names(config()), None).points
@@ -368,7 +440,9 @@ scripts = st.builds(
     Script,
     st.lists(st.sampled_from(["ok", "away", "wait", "reject"]), max_size=30),
     st.dictionaries(
-        st.sampled_from(["pending", "mark_delivered", "set_aside", "novelties"]), st.integers(0, 3), max_size=4
+        st.sampled_from(["pending", "mark_delivered", "set_aside", "novelties", "open_jobs"]),
+        st.integers(0, 3),
+        max_size=4,
     ),
     st.integers(1, 60),
     st.sets(st.integers(1, 60), max_size=4),
@@ -464,7 +538,7 @@ async def test_a_fault_in_the_decoder_costs_one_record(
             raise ZeroDivisionError
         return decode(record, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(writer_module, "decode", broken)
+    monkeypatch.setattr(record_decoder, "decode", broken)
     bench.journal.add(3)
     await bench.run_until_done()
     assert bench.journal.delivered == [1, 3]
@@ -512,6 +586,16 @@ async def test_a_journal_that_fails_is_waited_for(autojump_clock: MockClock, ben
     assert bench.journal.delivered == [1]
     assert list(bench.journal.aside) == [2]
     assert trio.current_time() - began == pytest.approx(3 * LOOK_S, abs=0.1)
+
+
+async def test_jobs_that_cannot_be_read_keep_no_record_waiting(autojump_clock: MockClock, bench: Bench) -> None:
+    bench.journal.faults = {"open_jobs": 2}
+    async with bench.running():
+        for number in range(1, 4):
+            bench.journal.add(1)
+            bench.writer.wake()
+            await trio.sleep(2 * LOOK_S)
+            assert bench.journal.delivered == list(range(1, number + 1))
 
 
 async def test_a_journal_that_fails_while_a_rejected_record_is_set_aside_is_waited_for(
@@ -587,6 +671,155 @@ async def test_cancelling_loses_nothing(autojump_clock: MockClock, bench: Bench)
     bench.journal.add(1)
     await bench.run_until_done()
     assert sorted(bench.journal.delivered) == list(range(1, 52))
+
+
+@dataclass
+class Timeline(FakeSink):
+    """Takes `seconds` for a write; `told` are the changes in their order: deletions, and batches with live records (by
+    their numbers) or without. `meanwhile` is called in the middle of each.
+    """
+
+    seconds: float = 0.0
+    told: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
+
+    async def write(self, lines: bytes) -> None:
+        self.meanwhile()
+        await trio.sleep(self.seconds)
+        await super().write(lines)
+        live = {int(line.rpartition(" ")[2]) - LIVE for line in self.batches[-1]}
+        self.told += [f"live {since // 60 // NS}" for since in sorted(live) if since >= 0] or ["again"]
+
+    async def delete(self, start: datetime, stop: datetime, predicate: str) -> None:
+        self.meanwhile()
+        await super().delete(start, stop, predicate)
+        self.told.append("delete")
+
+
+LIVE = ns("2026-06-22T10:00:00Z")
+
+
+class Replaying:
+    """A writer over a real journal, of which all was delivered and is to be written again."""
+
+    def __init__(self, path: Path, records: int, seconds: float) -> None:
+        self.journal = Threadless(path)
+        self.sink = Timeline()
+        self.writer = Writer(
+            self.journal, self.sink, Names(config()), now_ns=lambda: BEGIN + round(trio.current_time() * NS)
+        )
+        minutes = range(records)
+        times = [f"202606{number // 1440 + 1:02d}{number // 60 % 24:02d}{number % 60:02d}00" for number in minutes]
+        self.append(*times)
+        self.journal.journal.mark_delivered(range(1, records + 1), BEGIN)
+        (self.number,) = self.journal.jobs.ask([Request("replay", ECU)], BEGIN)
+        self.sink.seconds = seconds
+        self.live = 0
+        self.came: list[float] = []
+
+    def append(self, *times: str) -> None:
+        self.journal.journal.append([arrival(frame(time, yc600()), BEGIN) for time in times])
+
+    def a_live_record_comes(self) -> None:
+        self.append(f"20260622{12 + self.live // 60}{self.live % 60:02d}00")
+        self.live += 1
+        self.came.append(trio.current_time())
+
+    async def run(self) -> None:
+        """Until the replay has written all."""
+        with trio.fail_after(10_000):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.writer.run)
+                while self.journal.job(self.number).phase != "days" or self.journal.reader.pending_count():  # noqa: ASYNC110
+                    await trio.sleep(0.1)
+                nursery.cancel_scope.cancel()
+
+
+async def test_a_live_record_is_delivered_before_the_next_deletion_of_a_replay(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    replaying = Replaying(tmp_path / "journal.db", 10, 0.0)
+
+    def while_it_deletes() -> None:
+        if replaying.live == len(replaying.sink.deletions):
+            replaying.a_live_record_comes()
+
+    replaying.sink.meanwhile = while_it_deletes
+    await replaying.run()
+    deletions = len(replaying.sink.deletions)
+    assert deletions > 5
+    told = replaying.sink.told
+    assert told.count("delete") == deletions
+    for number in range(deletions - 1):
+        assert told[: told.index(f"live {number}")].count("delete") == number + 1
+    assert replaying.journal.job(replaying.number).records >= 10
+    replaying.journal.close()
+
+
+async def test_a_live_record_is_delivered_between_the_steps_of_a_replay(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "BATCH_RECORDS", 20)
+    records, write_s = 400, 0.7
+    replaying = Replaying(tmp_path / "journal.db", records, write_s)
+
+    def while_it_writes_again() -> None:
+        # They belong to the span as well and are written again in the end, so that they have to stop coming.
+        delivered = len(set(replaying.sink.told) - {"again", "delete"})
+        if "again" in replaying.sink.told and replaying.live == delivered < 4:
+            replaying.a_live_record_comes()
+
+    replaying.sink.meanwhile = while_it_writes_again
+    await replaying.run()
+    told = replaying.sink.told[replaying.sink.told.index("again") :]
+    runs = [(what, len(list(some))) for what, some in itertools.groupby(told)]
+    # A step begins another batch for STEP_S, beside the one that is under way.
+    most = STEP_S / write_s + 2
+    assert [what for what, _ in runs[:9]] == [
+        *(word for number in range(4) for word in ("again", f"live {number}")),
+        "again",
+    ]
+    assert max(count for what, count in runs[:8] if what == "again") <= most
+    assert sum(count for what, count in runs if what == "again") == records // 20
+    replaying.journal.close()
+
+
+@pytest.mark.parametrize("calls", range(1, 34, 2))
+async def test_a_journal_that_fails_in_the_middle_of_a_replay_is_waited_for(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    monkeypatch.setattr(replay, "BATCH_RECORDS", 20)
+    replaying = Replaying(tmp_path / "journal.db", 100, 0.2)
+    replaying.journal.works_for = calls
+    replaying.journal.faults = 2
+    await replaying.run()
+    assert replaying.journal.faults == 0
+    assert replaying.journal.job(replaying.number).records == 100
+    assert replaying.sink.told.count("again") >= 5
+    replaying.journal.close()
+
+
+async def test_a_stop_in_the_middle_of_a_replay_loses_nothing(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "BATCH_RECORDS", 20)
+    replaying = Replaying(tmp_path / "journal.db", 240, 0.7)
+    stops = 0
+    while replaying.journal.job(replaying.number).phase != "days":
+        stops += 1
+        with trio.move_on_after(1.3):
+            await replaying.run()
+    assert stops > 3
+    assert {line for line in replaying.sink.lines if line.startswith("channel,")} == {
+        line
+        for number in range(1, 241)
+        for record in (replaying.journal.reader.record(number),)
+        if record is not None
+        for line in map(LineWriter().line, decode(record, Names(config()), None).points)
+        if line.startswith("channel,")
+    }
+    assert replaying.journal.job(replaying.number).phase == "days"
+    replaying.journal.close()
 
 
 def test_the_default_jitter_is_part_of_the_delay() -> None:
