@@ -114,16 +114,23 @@ async def _do(settings: InfluxDB, names: Names, watch: "_Watch") -> None:
     """Deliver and compute, as the service does, until the jobs are done."""
     backlog = Backlog(Journal(watch.journal), trio.CapacityLimiter(1))
     delivery = Delivery(settings, names, backlog)
+    given_up: CollectorError | None = None
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(delivery.run, Supervisor())
-            while not watch.look(lambda: delivery.writer.health.error) or watch.waiting:  # noqa: ASYNC110
-                await trio.sleep(LOOK_S)
+            try:
+                while not watch.look(lambda: delivery.writer.health.error) or watch.waiting:  # noqa: ASYNC110
+                    await trio.sleep(LOOK_S)
+            except CollectorError as exc:
+                # Out of a nursery it would come wrapped in a group.
+                given_up = exc
             nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
             await backlog.close()
         delivery.close()
+    if given_up is not None:
+        raise given_up
 
 
 class _Watch:
