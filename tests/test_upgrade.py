@@ -58,6 +58,14 @@ def test_there_is_a_journal_of_every_version() -> None:
     assert sorted(FILES) == list(range(1, SCHEMA_VERSION + 1))
 
 
+def test_the_journal_of_this_version_looks_like_a_new_one(tmp_path: Path) -> None:
+    new = tmp_path / "new.db"
+    with contextlib.closing(Journal(new)) as journal:
+        journal.open()
+    query = "select type, name, sql from sqlite_master order by name"
+    assert rows(FILES[SCHEMA_VERSION], query) == rows(new, query)
+
+
 @every_version
 def test_a_journal_is_brought_up_to_date_and_keeps_every_record(version: int, path: Path) -> None:
     assert version_of(path) == version
