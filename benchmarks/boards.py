@@ -64,7 +64,7 @@ def measure(options: Options) -> list[Row]:
             influx, now = Influx(found.api, "solar", "solar_daily"), datetime.fromtimestamp(time.time(), UTC)
         else:
             influx, now = Influx(found.api, found.bucket, found.rollup_bucket), NOON
-            _fill(found, options, days)
+            _fill(found, days)
         screen = Screen(influx, now, str(ZONE))
         rows: list[Row] = []
         for uid, board in _boards().items():
@@ -148,7 +148,7 @@ class _Stopwatch:
             self._ask(query)
 
 
-def _fill(found: Database, options: Options, days: int) -> None:
+def _fill(found: Database, days: int) -> None:
     """Write so many days up to noon of the last one, as a collector would have, and roll them up."""
     names = Names(_config())
     api = found.api
@@ -158,10 +158,9 @@ def _fill(found: Database, options: Options, days: int) -> None:
         for batch in _batches(names, days):
             sink.write(batch)
         tell("roll-ups")
-        buckets, lock = Buckets(found.bucket, found.rollup_bucket), options.folder / "journal.db"
-        rollups = Rollups(sink, names, buckets, lock, lambda: {ECU: str(ZONE)}, patience_s=0)
-        for job in plan(((ECU, LAST_DAY - timedelta(days=age)) for age in range(days)), names):
-            rollups.compute(job)
+        rollups = Rollups(sink, names, Buckets(found.bucket, found.rollup_bucket))
+        for group in plan(((ECU, LAST_DAY - timedelta(days=age)) for age in range(days)), names):
+            rollups.compute(group)
 
 
 def _config() -> Config:

@@ -190,9 +190,9 @@ class Service:
             return
         now = self._names.fingerprint()
         before = (await self._backlog.state(NAMES_STATE)).get("fingerprint")
-        if before is None or before == self._names.fingerprint_of_before():
+        if before is None or self._names.has_written(before):
             await self._backlog.put_state(NAMES_STATE, {"fingerprint": now})
-        elif before != now:
+        else:
             _log.warning("%s", NAMES_CHANGED)
 
     def _write_roof(self) -> None:

@@ -2,8 +2,8 @@
 local day, those of a day in the order of their times, one gateway after the other.
 
 Where several records tell of the same series and time, their fields are put together, and of a field that is told twice
-the last counts, in the order of a replay: by time stamp, then by arrival. What the journal held when the export began
-is in it, and what comes meanwhile is not.
+the last counts, by order of arrival, as in a delivery and a replay. What the journal held when the export began is in
+it, and what comes meanwhile is not.
 
 Memory holds one day of one gateway, and a number for each record that tells of other times than its own: those are
 decoded once to learn which days they belong to, and again with each of these days.

@@ -163,7 +163,10 @@ def in_span(reader: JournalReader, job: Job) -> int:
     """How many records of the job's span wait for their points to be written again, but for a few without a time."""
     if job.phase not in (Phase.DELETE, Phase.WRITE):
         return 0
-    query = "select count(*) from record where ecu = ? and time >= ? and time < ? and time != '' and id > ?"
+    query = (
+        "select count(*) from record where ecu = ? and time >= ? and time < ? and time != '' and id > ?"
+        " and delivered_at is not null"
+    )
     return int(reader.typed((int,), query, job.ecu, *job.times, job.cursor)[0][0])
 
 

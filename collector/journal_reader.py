@@ -313,13 +313,13 @@ class JournalReader:
 
     def for_export(self, ecu: str, times: tuple[str, str], also: Sequence[int], until: int) -> Iterator[Stored]:
         """The upload records up to number `until` with `times[0]` <= T < `times[1]`, compared as digits, but of the
-        `scattered` ones those whose numbers are in `also`. By time stamp and then by order of arrival.
+        `scattered` ones those whose numbers are in `also`. In order of arrival.
         """
         yield from self._streamed(
             f"select {STORED_COLUMNS} from record"  # noqa: S608 (a constant)
             " where ecu = :ecu and time >= :first and time < :end and command = '' and not late and id <= :until"
             f" union all select {STORED_COLUMNS} from record where id in (select value from json_each(:also))"
-            " order by time, id",
+            " order by id",
             {"ecu": ecu, "first": times[0], "end": times[1], "also": json.dumps(list(also)), "until": until},
         )
 

@@ -95,6 +95,10 @@ class Names:
         zones = {ecu.id: ecu.timezone for ecu in self._configured.values() if ecu.timezone}
         return _digest([self._tags(), self._zone.key, sorted(zones.items())])
 
+    def has_written(self, fingerprint: object) -> bool:
+        """Whether that is the fingerprint of these names, also as a collector of before has computed it."""
+        return fingerprint in (self.fingerprint(), self.fingerprint_of_before())
+
     def fingerprint_of_before(self) -> str:
         """The fingerprint as collectors before 0.2 had it, without the zones."""
         return _digest(self._tags())

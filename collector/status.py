@@ -178,7 +178,7 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
         status.warnings.append(f"{rollups_waiting(status.rollups_pending)}: {run['rollup_error']}")
     names = Names(config)
     known = reader.state(NAMES_STATE).get("fingerprint")
-    if config.influxdb and known not in (None, names.fingerprint()):
+    if config.influxdb and known is not None and not names.has_written(known):
         status.warnings.append(NAMES_CHANGED)
     if not brief:
         status.refused_peers = [_peer(count, newest) for count, newest in reader.refused_by_peer(_PEERS_SHOWN)]

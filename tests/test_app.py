@@ -26,10 +26,13 @@ from collector.clock import digits
 from collector.config import Config, load
 from collector.errors import JournalError, StartError
 from collector.influx import InfluxSink
-from collector.journal import RUN_STATE, Arrival, Journal
+from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
+from collector.journal_jobs import EVERY_ECU, Jobs, Request
 from collector.journal_purge import DAY_NS
 from collector.journal_reader import JournalReader
+from collector.names import Names
 from collector.protocol.messages import read
+from collector.status import NAMES_CHANGED
 from tests.fake_influx import Answer, FakeInflux
 from tests.protocol.helpers import ECU, POLL, TIME, YC600, control, record
 from tests.running import write_config
@@ -270,7 +273,7 @@ async def test_an_end_waits_for_no_influxdb_that_hangs_when_it_is_greeted(tmp_pa
     assert trio.current_time() - began < GRACE_S
 
 
-async def test_an_end_waits_for_one_request_of_the_roll_ups_and_no_more(
+async def test_an_end_waits_for_no_request_of_the_roll_ups(
     tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -282,14 +285,18 @@ async def test_an_end_waits_for_one_request_of_the_roll_ups_and_no_more(
         return []
 
     monkeypatch.setattr(InfluxSink, "query", slow)
-    service = Service(configured(tmp_path, with_influxdb(influx)))
+    config = configured(tmp_path, with_influxdb(influx))
+    with contextlib.closing(Journal(config.journal.path)) as journal:
+        Jobs(journal).ask([Request("rollup", EVERY_ECU)], time.time_ns())
+    service = Service(config)
     with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(service.run)
             await until(lambda: len(asked) == 1)
+            began = trio.current_time()
             service.stop()
-            await wait_all_tasks_blocked(0.05)
-            answered.set()
+        assert trio.current_time() - began < GRACE_S
+    answered.set()
     assert len(asked) == 1
 
 
@@ -331,10 +338,32 @@ async def test_changed_names_are_warned_of_until_they_are_replayed(
     settings = with_influxdb(influx)
     async with running(configured(tmp_path, settings)):
         pass
-    assert "names of gateways" not in caplog.text
+    assert "names or time zones" not in caplog.text
     async with running(configured(tmp_path, f'{settings}[[ecu]]\nid = "{ECU}"\nname = "Roof"\n')):
         pass
-    assert "names of gateways, inverters or panels changed: run `collector replay --all`" in caplog.text
+    assert caplog.text.count(NAMES_CHANGED) == 1
+    async with running(configured(tmp_path, f'{settings}[[ecu]]\nid = "{ECU}"\ntimezone = "Europe/Amsterdam"\n')):
+        pass
+    assert caplog.text.count(NAMES_CHANGED) == 2
+    # What was configured before is what InfluxDB holds.
+    async with running(configured(tmp_path, settings)):
+        pass
+    assert caplog.text.count(NAMES_CHANGED) == 2
+
+
+async def test_the_names_that_a_collector_of_before_has_kept_are_no_changed_ones(
+    tmp_path: Path, influx: FakeInflux, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = f'{with_influxdb(influx)}[[ecu]]\nid = "{ECU}"\nname = "Roof"\n'
+    config = configured(tmp_path, settings)
+    names = Names(config)
+    with contextlib.closing(Journal(config.journal.path)) as journal:
+        journal.put_state(NAMES_STATE, {"fingerprint": names.fingerprint_of_before()})
+    async with running(config):
+        pass
+    assert NAMES_CHANGED not in caplog.text
+    with JournalReader(config.journal.path) as reader:
+        assert reader.state(NAMES_STATE) == {"fingerprint": names.fingerprint()}
 
 
 PLACED = '[[inverter]]\nid = "408000000001"\npanels = [{ channel = 1, name = "South 1", row = 1, column = 1 }]\n'
@@ -450,7 +479,11 @@ async def test_records_under_way_are_not_marked_in_a_journal_that_took_the_place
     with pytest.raises(JournalError, match="was replaced while records were under way"):
         await backlog.set_aside(under_way.id, "a reason")
     with pytest.raises(JournalError, match="was replaced while records were under way"):
-        await backlog.clear_days([1])
+        await backlog.clear_days([1], (), (), 1)
+    with pytest.raises(JournalError, match="was replaced while records were under way"):
+        await backlog.refuse_day(1, "a reason", 1)
+    with pytest.raises(JournalError, match="was replaced while records were under way"):
+        await backlog.change_jobs(Jobs.begin, 1, "names")
     (other,) = await backlog.pending(10)
     assert (other.id, other.time) == (under_way.id, "20260101120000")
     await backlog.mark_delivered([other.id], 1, [])

@@ -14,7 +14,7 @@ from typing import IO, Any
 import pytest
 import trio
 
-from collector import __version__, cli
+from collector import __version__, cli, jobs_command
 from collector.__main__ import entry
 from collector.cli import FINDING, FINE, USAGE
 from collector.journal import RUN_STATE, Journal
@@ -222,13 +222,20 @@ def test_a_replay_without_an_influxdb_has_nowhere_to_go(run: Run) -> None:
     assert err == "collector: no [influxdb] is configured, so there is nothing to replay into\n"
 
 
-def test_a_replay_into_an_influxdb_that_is_away_says_what_to_look_at(run: Run, folder: Path) -> None:
+@pytest.mark.parametrize("arguments", [("replay", "--all"), ("rollup",)])
+def test_what_goes_to_an_influxdb_that_is_away_says_what_to_look_at_and_gives_up(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(jobs_command, "PATIENCE_S", 0.1)
     (folder / "config.toml").write_text(INFLUXDB)
     journal_with(frame("20260621104000", yc600()))
-    code, out, err = run("replay", "--all")
+    code, out, err = run(*arguments)
     assert (code, out) == (FINDING, "")
-    assert err.startswith("collector: InfluxDB at http://127.0.0.1:9: ")
-    assert "is it running" in err
+    waits, gives_up = (line for line in err.splitlines() if line.startswith("collector:"))
+    assert waits.startswith("collector: InfluxDB at http://127.0.0.1:9: ")
+    assert "is it running" in waits
+    assert waits.endswith("; waiting for up to 0 s")
+    assert gives_up.endswith("; what is left is done by the service, or by the same command again")
     assert "very-secret-token" not in err
 
 

@@ -223,7 +223,7 @@ def assert_every_acknowledged_record_is_kept(listed: Path, readers: dict[str, Jo
     gateways: dict[str, set[str]] = {name: set() for name in readers}
     for name, reader in readers.items():
         for gateway in reader.gateways():
-            for record in reader.for_replay(gateway.ecu, ("0", "a"), (0, 0)):
+            for record in reader.by_time(gateway.ecu):
                 if record.kind in (Kind.RECORD, Kind.STATUS, Kind.GATEWAY):
                     kept[name].add(manifest.digest(record.raw))
                     gateways[name].add(record.ecu)
@@ -240,7 +240,7 @@ def assert_influxdb_says_what_the_journals_say(site: Site, readers: dict[str, Jo
     due: dict[Key, set[float]] = defaultdict(set)
     for reader in readers.values():
         for gateway in reader.gateways():
-            for record in reader.for_replay(gateway.ecu, ("", "~"), (0, 0)):
+            for record in reader.by_time(gateway.ecu):
                 for point in decode(record, names, None).points:
                     for field, value in point.fields.items():
                         if point.measurement in MEASURED and value is not None:

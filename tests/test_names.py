@@ -61,24 +61,32 @@ def test_a_gateway_without_a_zone_shows_that_of_the_site() -> None:
         {"inverter": ({"id": UID, "name": "Attic", "panels": ({"channel": 1, "name": "South 1"}, *PANELS[1:])},)},
         {"inverter": ({"id": UID, "name": "Attic", "panels": ({"channel": 1, "array": "South"}, *PANELS[1:])},)},
         {"inverter": ({"id": "408000000009", "name": "Attic", "panels": PANELS},)},
+        {"ecu": ({"id": ECU, "name": "Roof", "timezone": "Europe/Berlin"},)},
+        {"ecu": ({"id": ECU, "name": "Roof"},)},
+        {"site": {"name": "Home", "timezone": "UTC"}},
     ],
 )
-def test_a_name_that_is_a_tag_changes_the_print(changes: dict[str, object]) -> None:
+def test_a_name_that_is_a_tag_or_a_time_zone_changes_the_print(changes: dict[str, object]) -> None:
     assert Names(named(**changes)).fingerprint() != Names(named()).fingerprint()
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"ecu": ({"id": ECU, "name": "Roof", "timezone": "Europe/Berlin"},)},
-        {"ecu": ({"id": ECU, "name": "Roof"}, {"id": "216000999999"})},
+        {"ecu": ({"id": "216000999999"}, {"id": ECU, "name": "Roof", "timezone": "Etc/GMT-1"})},
         {"inverter": ({"id": UID, "name": "Attic", "panels": ({**PANELS[0], "peak_w": 380.0}, *PANELS[1:])},)},
         {"inverter": ({"id": UID, "name": "Attic", "panels": PANELS[::-1]},)},
-        {"site": {"name": "Elsewhere", "timezone": "UTC"}},
+        {"site": {"name": "Elsewhere", "timezone": "Europe/Amsterdam"}},
     ],
 )
-def test_what_is_no_tag_does_not(changes: dict[str, object]) -> None:
+def test_what_is_neither_does_not(changes: dict[str, object]) -> None:
     assert Names(named(**changes)).fingerprint() == Names(named()).fingerprint()
+
+
+def test_the_print_of_earlier_collectors_is_known_by_its_value() -> None:
+    # As version 0.1.0 has computed and kept them.
+    assert Names(config()).fingerprint_of_before() == "8b9ceec9d051dafc"
+    assert Names(named()).fingerprint_of_before() == "29ab25b78f423af9"
 
 
 def test_a_thousand_gateways_share_what_the_configuration_calls_their_panels() -> None:

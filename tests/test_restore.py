@@ -26,10 +26,11 @@ from collector.config import load
 from collector.days import day_of
 from collector.errors import CollectorError
 from collector.influx import InfluxSink
+from collector.jobs_command import replay
 from collector.journal import GAPS_STATE, RUN_STATE, Journal
+from collector.journal_jobs import stale_days
 from collector.journal_reader import JournalReader
 from collector.journal_schema import SCHEMA_VERSION
-from collector.replay_command import replay
 from tests.commands import Run, without_settings
 from tests.conftest import Influx
 from tests.disks import fill
@@ -579,13 +580,13 @@ def test_what_came_between_backup_and_restore_stays_in_influxdb_through_every_re
     shutil.rmtree(folder / "data")
     restore.restore(taken.path, None, keep_config=True, now=ns("2026-06-24T06:00:00Z"), progress=lambda *_: None)
     yard.deliver(day(4))
-    replay(yard.config, ecu=None, first=None, last=None, everything=True)
+    replay(yard.config, ecu=None, first=None, last=None)
     assert {key: fields for key, fields in yard.daily().items() if key in before} == before
     assert yard.energies() == {f"{UID}-1": round(5 * 2.041, 3), f"{UID}-2": round(5 * 1.995, 3)}
     # Under new names everything that the journal has is there once, and what it lacks keeps its name.
     panels = ({"channel": 1, "name": "East"}, {"channel": 2, "name": "West"})
     renamed = Yard(yard.influx, yard.path, yard.sink, inverters=({"id": UID, "panels": panels},))
-    replay(renamed.config, ecu=None, first=None, last=None, everything=True)
+    replay(renamed.config, ecu=None, first=None, last=None)
     assert yard.energies() == {
         "East": round(3 * 2.041, 3),
         "West": round(3 * 1.995, 3),
@@ -633,6 +634,6 @@ def test_the_days_of_the_gap_are_marked_for_every_gateway_whatever_its_zone(fold
     begins, ends = ns(MADE_AT), ns("2026-06-24T18:00:00Z")
     restore.restore(made_of(old), None, keep_config=False, now=ends, progress=lambda *_: None)
     with JournalReader(folder / "data" / "journal.db") as reader:
-        marked = {(mark.ecu, mark.day) for mark in reader.stale_days()}
+        marked = {(mark.ecu, mark.day) for mark in stale_days(reader)}
     moments = range(begins, ends, 3600 * 10**9)
     assert marked >= {(ecu, day_of(at, ZoneInfo(zone)).isoformat()) for ecu in ecus for at in moments}

@@ -14,10 +14,11 @@ from collector import status_view
 from collector.config import Config
 from collector.influx_answers import rejection
 from collector.journal import NAMES_STATE, RUN_STATE, Journal
+from collector.journal_jobs import Jobs, Progress, Request, jobs, stale_days
 from collector.journal_reader import JournalReader
 from collector.names import Names
 from collector.protocol.upload import LateGroup
-from collector.status import EcuStatus, InverterStatus, Puzzle, Status, gather
+from collector.status import LONG_WAIT_NS, NAMES_CHANGED, EcuStatus, InverterStatus, Puzzle, Status, gather
 from tests.samples import ECU, UID, arrival, config, fill_up, frame, ns, qs1, yc600
 
 OTHER = "216000999999"
@@ -173,9 +174,31 @@ def test_names_that_changed_are_a_warning_until_they_are_replayed(journal: Journ
     assert look(journal, inverter=named["inverter"]).warnings == []
     found = look(journal, **named)
     assert found.healthy
-    assert found.warnings == ["names changed: `collector replay --all` renames the past in InfluxDB"]
+    assert found.warnings == [NAMES_CHANGED]
     journal.put_state(NAMES_STATE, {"fingerprint": Names(config(**named)).fingerprint()})
     assert look(journal, **named).warnings == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"site": {"name": "Home", "timezone": "Europe/Berlin"}},
+        {"ecu": ({"id": ECU, "timezone": "Europe/Berlin"},)},
+    ],
+)
+def test_so_is_a_time_zone_that_changed(journal: Journal, changed: dict[str, Any]) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    journal.put_state(NAMES_STATE, {"fingerprint": Names(config()).fingerprint()})
+    assert look(journal, influxdb=INFLUXDB, **changed).warnings == [NAMES_CHANGED]
+
+
+def test_what_a_collector_of_before_says_of_its_names_is_no_change(journal: Journal) -> None:
+    # The service has not been started since the update.
+    journal.put_state(RUN_STATE, STOPPED)
+    named: dict[str, Any] = {"inverter": ({"id": UID, "name": "Attic"},), "influxdb": INFLUXDB}
+    journal.put_state(NAMES_STATE, {"fingerprint": Names(config(**named)).fingerprint_of_before()})
+    assert NAMES_CHANGED not in look(journal, **named).warnings
+    assert NAMES_CHANGED in look(journal, influxdb=INFLUXDB).warnings
 
 
 def test_days_that_wait_for_their_roll_up_are_counted_and_worth_a_word_only_when_something_is_wrong(
@@ -188,17 +211,114 @@ def test_days_that_wait_for_their_roll_up_are_counted_and_worth_a_word_only_when
     journal.put_state(RUN_STATE, {**RUNNING, "rollup_error": "the token lacks a right"})
     assert look(journal).warnings == ["2 days wait for their roll-up: the token lacks a right"]
     with JournalReader(journal.path) as reader:
-        marks = [mark.id for mark in reader.stale_days()]
-    journal.clear_days(marks[1:])
+        marks = [mark.id for mark in stale_days(reader)]
+    Jobs(journal).clear_days(marks[1:], (), (), NOW)
     assert look(journal).warnings == ["1 day waits for its roll-up: the token lacks a right"]
-    journal.clear_days(marks)
+    Jobs(journal).clear_days(marks, (), (), NOW)
     assert look(journal).warnings == ["roll-ups can't be computed: the token lacks a right"]
+
+
+REPLAYS = "a replay is not finished: {} of {} records; the service does the rest by itself"
+
+
+def test_what_a_replay_has_not_written_again_yet_counts_as_waiting(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    times = ("20260619120000", "20260620120000", "20260620120500", "20260621121000", "20260621121500")
+    store(journal, *(frame(time, yc600()) for time in times))
+    journal.mark_delivered(range(1, 6), NOW)
+    work = Jobs(journal)
+    (job,) = work.ask([Request("replay", ECU)], NOW)
+
+    def seen() -> tuple[int, list[str]]:
+        found = look(journal, influxdb=INFLUXDB)
+        assert (found.healthy, found.jobs) == (True, found.warnings)
+        assert json.loads(json.dumps(found.as_json()))["jobs"] == found.jobs
+        return found.pending, found.jobs
+
+    # Nothing was deleted yet.
+    assert seen() == (0, [REPLAYS.format(0, 5)])
+    work.begin_span(job, "2026-06-20", "2026-06-21")
+    assert seen() == (2, [REPLAYS.format(0, 5)])
+    work.span_deleted(job)
+    assert seen() == (2, [REPLAYS.format(0, 5)])
+    work.advance(job, Progress(cursor=2, records=1))
+    assert seen() == (1, [REPLAYS.format(1, 5)])
+    # What comes meanwhile waits as ever, and is written again with the others.
+    store(journal, frame("20260620120700", yc600()))
+    assert seen() == (3, [REPLAYS.format(1, 5)])
+    journal.mark_delivered([6], NOW)
+    work.advance(job, Progress(cursor=6, records=2))
+    work.end_span(job, is_last=True)
+    assert seen() == (0, [REPLAYS.format(3, 5)])
+    work.mark(job, [], NOW)
+    with JournalReader(journal.path) as reader:
+        assert jobs(reader, [job])[0].ended
+    assert seen() == (0, [])
+
+
+def test_jobs_are_told_by_their_kind_and_not_one_by_one(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, frame("20260621124000", yc600()), frame("20260621124000", yc600(), ecu=OTHER))
+    journal.mark_delivered([1, 2], NOW)
+    requests = [Request("replay", ECU), Request("replay", OTHER), Request("rollup", ECU), Request("rollup", OTHER)]
+    Jobs(journal).ask(requests, NOW)
+    told = [
+        REPLAYS.format(0, 2),
+        "the computation of roll-ups is not finished; the service does the rest by itself",
+    ]
+    found = look(journal, influxdb=INFLUXDB, brief=True)
+    assert (found.jobs, found.warnings) == (told, told)
+    assert f"warning: {told[0]}\n" in shown(found)
+
+
+def test_without_an_influxdb_nobody_is_told_of_jobs(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, frame("20260621124000", yc600()))
+    (job,) = Jobs(journal).ask([Request("replay", ECU)], NOW)
+    Jobs(journal).begin_span(job, "", "")
+    found = look(journal)
+    assert (found.pending, found.jobs, found.warnings) == (1, [], [])
+
+
+def test_a_record_that_waits_for_longer_than_ten_minutes_is_a_problem_whatever_the_cause(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, frame("20260621123500", yc600()), received_at=NOW - LONG_WAIT_NS)
+    assert LONG_WAIT_NS == 600 * SECOND
+    assert look(journal, influxdb=INFLUXDB).problems == []
+    problem = "1 records wait for InfluxDB, the first since 2026-06-21T10:31:59Z: see the log of the service"
+    store(journal, frame("20260621123000", yc600()), received_at=NOW - LONG_WAIT_NS - 1)
+    journal.mark_delivered([1], NOW)
+    found = look(journal, influxdb=INFLUXDB)
+    assert (found.healthy, found.problems) == (False, [problem])
+    # Without an InfluxDB they wait for nothing.
+    assert look(journal).problems == []
+    # An outage is told with what is known of it, and once.
+    journal.put_state(RUN_STATE, RUNNING | {"influxdb_error": "no connection", "influxdb_error_since": NOW})
+    (problem,) = look(journal, influxdb=INFLUXDB).problems
+    assert problem.startswith("InfluxDB unavailable since")
+
+
+def test_the_oldest_is_the_one_that_counts_also_behind_records_that_came_later(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, frame("20260621123500", yc600()), received_at=NOW - 700 * SECOND)
+    store(journal, frame("20260621124000", yc600()))
+    (problem,) = look(journal, influxdb=INFLUXDB).problems
+    assert problem.startswith("2 records wait for InfluxDB, the first since 2026-06-21T10:30:20Z")
+
+
+def test_what_failed_in_the_service_is_a_problem(journal: Journal) -> None:
+    failures = ["the daily roll-ups failed and is tried again: KeyError: 'energy'", "the metrics failed"]
+    journal.put_state(RUN_STATE, RUNNING | {"failures": failures})
+    found = look(journal, brief=True)
+    assert (found.healthy, found.problems) == (False, failures)
+    journal.put_state(RUN_STATE, RUNNING | {"failures": []})
+    assert look(journal).healthy
 
 
 def test_the_keys_of_the_json_are_those_that_were_promised(journal: Journal) -> None:
     store(journal, frame("20260621124000", yc600()))
     said = json.loads(json.dumps(look(journal).as_json()))
-    assert set(said) >= {"healthy", "problems", "pending", "set_aside", "ecus"}
+    assert set(said) >= {"healthy", "problems", "pending", "set_aside", "jobs", "ecus"}
     assert set(said["ecus"][0]) >= {"id", "last_record", "records", "energy_today_wh", "inverters"}
     assert said["ecus"][0]["inverters"][0]["id"] == UID
 

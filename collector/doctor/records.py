@@ -134,13 +134,13 @@ def _turned_away(look: Look) -> list[Finding]:
 
 def _names(look: Look) -> list[Finding]:
     known = look.facts.names_fingerprint
-    if look.config.influxdb is None or known in (None, Names(look.config).fingerprint()):
+    if look.config.influxdb is None or known is None or Names(look.config).has_written(known):
         return []
     return [
         warning(
             RECORDS,
-            "names of gateways, inverters or panels were changed since InfluxDB was last written anew",
-            "in InfluxDB the past stands under the former names, and every panel has two histories",
+            "names of gateways, inverters or panels, or time zones, were changed since InfluxDB was last written anew",
+            "in InfluxDB the past stands under the former names, with two histories of every panel, or at other hours",
             "collector replay --all",
         )
     ]

@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -113,15 +112,14 @@ def test_days_add_up_to_the_same_as_records(mixed: Site) -> None:
     assert mixed.figures.grouped("ecu_day", "energy_wh", "ecu", day(AMSTERDAM)) == pytest.approx(by_records)
 
 
-def test_the_collectors_roll_ups_are_the_ones_worked_out_here(mixed: Site, influx: Influx, tmp_path: Path) -> None:
+def test_the_collectors_roll_ups_are_the_ones_worked_out_here(mixed: Site, influx: Influx) -> None:
     buckets = Buckets(mixed.screen.influx.bucket, influx.rollup_bucket)
     names = Names(site_config())
     with closing(InfluxSink(influx.url, influx.org, influx.token, influx.bucket, influx.rollup_bucket)) as sink:
         sink.connect()
-        zones = {ecu: str(zone) for ecu, zone in ZONES.items()}
-        rollups = Rollups(sink, names, buckets, tmp_path / "journal.db", lambda: zones, patience_s=0)
-        for job in plan(((ecu, local) for ecu in ZONES for local in DENSE), names):
-            rollups.compute(job)
+        rollups = Rollups(sink, names, buckets)
+        for group in plan(((ecu, local) for ecu in ZONES for local in DENSE), names):
+            rollups.compute(group)
     for measurement, what in SCHEMA.items():
         if not what.daily:
             continue

@@ -47,7 +47,7 @@ class Site:
         journal.append(arrivals)
         journal.close()
         with JournalReader(self.journal) as reader:
-            stored = list(reader.for_replay(self.gateway.ecu, ("0", "a"), (0, 0)))
+            stored = list(reader.by_time(self.gateway.ecu))
         return [writer.line(point) for record in stored for point in decode(record, names, None).points]
 
     def compare(self) -> verify.Comparison:

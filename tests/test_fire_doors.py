@@ -1,0 +1,210 @@
+"""A bug in what gateways can do without costs them nothing and is told; one in the intake ends the process loudly."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from collector import app, metrics, supervision
+from collector.backlog import Backlog
+from collector.config import Config
+from collector.journal_reader import JournalReader
+from collector.rollup_loop import RollupLoop
+from collector.status import gather
+from collector.watch import ClockWatch
+from collector.writer import Writer
+from tests.fake_influx import FakeInflux
+from tests.protocol.helpers import YC600, record
+from tests.running import own_environ, write_config
+from tests.test_app import ACKNOWLEDGED, RECORD, ask, configured, run_state, running, until, with_influxdb
+
+NOW = 2 * 10**18
+METRICS = "[metrics]\nport = 0\n"
+
+
+class Bug:
+    """Takes the place of a function; raises `times` times, and is what was there before from then on."""
+
+    def __init__(self, original: Callable[..., Any], times: int = 10**9) -> None:
+        self.raised = 0
+        self._original = original
+        self._times = times
+
+    def __call__(self, *arguments: object, **more: object) -> Any:  # noqa: ANN401 (that of the original)
+        if self.raised < self._times:
+            self.raised += 1
+            raise KeyError("a bug")
+        return self._original(*arguments, **more)
+
+    def __get__(self, instance: object, owner: type) -> Callable[..., Any]:
+        return lambda *arguments, **more: self(instance, *arguments, **more)
+
+
+PLACES: dict[str, tuple[object, str]] = {
+    "delivery to InfluxDB": (Writer, "_work_once"),
+    "the daily roll-ups": (RollupLoop, "_step"),
+    "the collector's report": (app, "report_point"),
+    "the purge of old records": (Backlog, "purge"),
+    "the board of the roof": (app, "write_roof"),
+    "the watch over gateways": (ClockWatch, "observe"),
+    "the metrics": (metrics, "exposition"),
+    "the sign of life": (app.Service, "_run_state"),
+}
+# What raises whenever a message comes or somebody asks is not a task that is started again.
+CALLED = {"the watch over gateways", "the metrics"}
+NEVER_ENDING = sorted(PLACES.keys() - {"the sign of life"})
+
+
+@pytest.fixture
+def influx() -> Iterator[FakeInflux]:
+    with FakeInflux() as influx:
+        yield influx
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(app, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(supervision, "FIRST_DELAY_S", 0.02)
+
+
+def with_everything(folder: Path, influx: FakeInflux) -> Config:
+    return configured(folder, f'retain_days = 3000\n{with_influxdb(influx)}{METRICS}[grafana]\nboards = "{folder}"\n')
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, name: str, times: int = 10**9) -> Bug:
+    place, function = PLACES[name]
+    bug = Bug(getattr(place, function), times)
+    monkeypatch.setattr(place, function, bug)
+    return bug
+
+
+def metrics_port(caplog: pytest.LogCaptureFixture) -> int:
+    (line,) = (message for message in caplog.messages if "listening" in message and "metrics" in message)
+    return int(line.partition("port=")[2].split()[0])
+
+
+async def scraped(port: int, path: str) -> bytes:
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: collector\r\n\r\n".encode())
+        answer = b""
+        while more := bytes(await stream.receive_some()):
+            answer += more
+        return answer
+
+
+@pytest.mark.parametrize("name", NEVER_ENDING)
+async def test_whatever_is_broken_gateways_get_their_answers_and_the_owner_is_told(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    bug = broken(monkeypatch, name)
+    config = with_everything(tmp_path, influx)
+    told = f"{name} failed and is tried again: KeyError: 'a bug'"
+    async with running(config) as ports:
+        for port in ports:
+            assert await ask(port, RECORD) == ACKNOWLEDGED
+        await scraped(metrics_port(caplog), "/metrics")
+        await until(lambda: run_state(config).get("failures") == [told])
+        if name not in CALLED:
+            # It is tried again, for ever.
+            await until(lambda: bug.raised > 2)
+        assert await ask(ports[0], record(YC600, time="20260621124500").encode()) == b"10120260621124500"
+        status = gather(config, NOW)
+        assert told in status.problems
+        assert not status.healthy
+        health = json.loads((await scraped(metrics_port(caplog), "/health")).partition(b"\r\n\r\n")[2])
+        assert health["storing"] is True
+        assert told in health["problems"]
+    traces = [entry for entry in caplog.records if entry.levelno == logging.ERROR]
+    assert [entry.getMessage() for entry in traces] == [f"{name} failed, tried again reason=KeyError: 'a bug'"]
+    assert traces[0].exc_info is not None
+
+
+@pytest.mark.parametrize("name", sorted(PLACES.keys() - CALLED))
+async def test_what_was_broken_for_a_while_goes_on_by_itself(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    bug = broken(monkeypatch, name, times=2)
+    config = with_everything(tmp_path, influx)
+
+    def is_delivered() -> bool:
+        with JournalReader(config.journal.path) as reader:
+            return reader.pending_count() == 0
+
+    async with running(config) as ports:
+        assert await ask(ports[0], RECORD) == ACKNOWLEDGED
+        await until(lambda: bug.raised == 2)
+        await until(is_delivered)
+        # Told for a while longer, so that nobody misses it.
+        await until(
+            lambda: run_state(config).get("failures") == [f"{name} failed and is tried again: KeyError: 'a bug'"]
+        )
+
+
+async def test_a_broken_delivery_keeps_what_it_did_not_deliver(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bug = broken(monkeypatch, "delivery to InfluxDB")
+    config = with_everything(tmp_path, influx)
+    async with running(config) as ports:
+        assert await ask(ports[0], RECORD) == ACKNOWLEDGED
+        await until(lambda: bug.raised > 2)
+    with JournalReader(config.journal.path) as reader:
+        assert [kept.raw for kept in reader.pending(10)] == [RECORD]
+
+
+# A collector in which a function of the intake's raises.
+BROKEN = """
+import sys
+from collector import {module}
+from collector.__main__ import entry
+
+def raising(*_, **__):
+    raise KeyError("a bug")
+
+{place} = raising
+sys.argv = ["collector", "run", "--config", sys.argv[1]]
+entry()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        ("journal", "journal.Journal._insert"),
+        ("intake", "intake.Intake.store"),
+        ("server", "server.Server.handle"),
+    ],
+)
+def test_a_bug_in_the_intake_ends_the_process_loudly_and_acknowledges_nothing(
+    tmp_path: Path, module: str, place: str
+) -> None:
+    command = [sys.executable, "-c", BROKEN.format(module=module, place=place), str(write_config(tmp_path))]
+    environ = own_environ({"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            line = next(line for line in process.stderr if " listening " in line)
+            port = int(line.partition(" port=")[2].split()[0])
+            with socket.create_connection(("127.0.0.1", port), 10) as connection:
+                connection.sendall(RECORD + b"\n")
+                try:
+                    answer = connection.recv(100)
+                except ConnectionResetError:
+                    answer = b""
+            _, logged = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert answer == b""
+    assert process.returncode not in (0, -signal.SIGKILL)
+    assert "Traceback" in logged
+    assert "KeyError: 'a bug'" in logged
