@@ -69,7 +69,11 @@ each begin at row 1 and column 1.
 
 def _known(picture: Picture) -> str:
     rows = "".join(f"    {{panel: {_quoted(cell.title)}, _value: 0.0}},\n" for cell, _ in picture.cells)
-    names = "".join(f"  {_quoted(cell.id)}: {_quoted(cell.title)},\n" for cell, _ in picture.cells)
+    names = "".join(
+        f"  {_quoted(channel)}: {_quoted(cell.title)},\n"
+        for cell, _ in picture.cells
+        for channel in (cell.id, *cell.former)
+    )
     return f"known = array.from(\n  rows: [\n{rows}  ],\n)\n\nnames = [\n{names}]\n"
 
 
@@ -173,8 +177,10 @@ middle = week
   |> rename(columns: {_value: "middle"})
   |> set(key: "panel", value: "")
 
+// One panel that is behind another inverter since is one.
 of_panels = week
-  |> group(columns: ["ecu", "array", "panel", "inverter", "channel"])
+  |> map(fn: (r) => ({r with title: dict.get(dict: names, key: r.inverter + "-" + r.channel, default: "")}))
+  |> group(columns: ["ecu", "array", "panel", "title"])
   |> sum()
 
 ratio = union(tables: [middle, of_panels])
@@ -182,10 +188,9 @@ ratio = union(tables: [middle, of_panels])
   |> sort(columns: ["panel"])
   |> fill(column: "middle", usePrevious: true)
   |> filter(fn: (r) => r.panel != "" and r.middle > 0.0)
-  |> map(fn: (r) => ({r with _value: 100.0 * r._value / r.middle}))
-"""
-        + _NAMED
-        + """
+  |> map(fn: (r) => ({panel: r.title, _value: 100.0 * r._value / r.middle}))
+  |> filter(fn: (r) => r.panel != "")
+
 all = week
   |> group()
   |> sum()
