@@ -9,10 +9,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from collector import config
+from collector import clock, config
 from collector.succession import Succession
 
 
@@ -102,6 +102,19 @@ class Names:
         zone = ZoneInfo(configured.timezone) if configured and configured.timezone else self._zone
         return EcuNames(ecu, self._ecu_names.get(ecu, ecu), zone, self._inverters, self._panels, self._places)
 
+    def successor(self, ecu: str, at: int) -> str | None:
+        """The gateway that does the work of a retired one at an instant (ns), by the day of the retired one's clock;
+        None for one that is not retired.
+        """
+        return self.ecus.successor(ecu, _day(at, self.ecu(ecu).zone))
+
+    def replaced(self, at: int) -> list[tuple[str, str]]:
+        """All gateways and inverters that are retired at an instant (ns), each with the one that does its work."""
+        ecus = {ecu: self.successor(ecu, at) for chain in self.ecus.chains() for ecu in chain}
+        today = _day(at, self._zone)
+        inverters = {uid: self.inverters.successor(uid, today) for chain in self.inverters.chains() for uid in chain}
+        return [(old, living) for old, living in (ecus | inverters).items() if living]
+
     def fingerprint(self) -> str:
         """Changes when a name that is a tag changes, or a time zone: the past is then under other series or hours."""
         zones = {ecu.id: ecu.timezone for ecu in self._configured.values() if ecu.timezone}
@@ -122,6 +135,10 @@ class Names:
 
 def _digest(value: object) -> str:
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
+
+
+def _day(at: int, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(at / clock.NS, zone).date()
 
 
 def panels_of(inverters: Sequence[config.Inverter]) -> dict[tuple[str, int], config.Panel]:

@@ -10,7 +10,7 @@ import pytest
 
 from collector.config import Config
 from collector.names import Names, Panel
-from tests.samples import ECU, UID, config
+from tests.samples import ECU, UID, config, ns
 
 PANELS = (
     {"channel": 1, "name": "South 1", "array": "South", "peak_w": 400.0},
@@ -249,3 +249,24 @@ def test_a_device_is_retired_from_its_day_on(today: date, successors: list[str |
     assert inverter_chain().inverters.successor(OLD, today) == NEWEST
     assert chain.chain(NEW) == (OLD, NEW, NEWEST)
     assert chain.chain(UID) == (UID,)
+
+
+def test_who_is_retired_is_told_by_the_day_of_its_own_clock() -> None:
+    names = Names(
+        config(
+            ecu=[
+                {"id": OLD_ECU, "timezone": "Pacific/Auckland"},
+                {"id": NEW_ECU, "replaces": OLD_ECU, "from": date(2026, 3, 29)},
+            ],
+            inverter=[{"id": NEW, "replaces": OLD, "from": date(2026, 3, 29)}],
+        )
+    )
+    told = {
+        instant: (names.successor(OLD_ECU, ns(instant)), names.replaced(ns(instant)))
+        for instant in ("2026-03-28T10:59:59Z", "2026-03-28T11:00:00Z", "2026-03-28T23:00:00Z")
+    }
+    assert list(told.values()) == [
+        (None, []),
+        (NEW_ECU, [(OLD_ECU, NEW_ECU)]),
+        (NEW_ECU, [(OLD_ECU, NEW_ECU), (OLD, NEW)]),
+    ]

@@ -102,6 +102,8 @@ def gateways(look: Look) -> list[Finding]:
 def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
     name = f"ECU {ecu.names.name}"
     heard = told_time(ecu.gateway.last_seen_at)
+    if ecu.successor:
+        return [ok(GATEWAYS, f"{name} ({ecu.gateway.ecu}) is retired, replaced by {ecu.successor}")]
     findings = []
     if look.now - ecu.gateway.last_seen_at > SILENT_ECU_NS:
         findings.append(
@@ -109,7 +111,8 @@ def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
                 GATEWAYS,
                 f"{name} was last heard {heard}",
                 "it is off, has no network, or goes to the vendor's cloud again; it keeps its records for a while",
-                "is it on, and does it ask this DNS server? Forbid it the internet but NTP: docs/dns.md, section 9",
+                "is it on, and does it ask this DNS server? Forbid it the internet but NTP: docs/dns.md, section 9. If"
+                f' another took its place, set replaces = "{ecu.gateway.ecu}" under that one\'s [[ecu]]',
             )
         )
     elif ecu.skew is None and look.now - (ecu.newest_at or ecu.gateway.first_seen_at) > NO_RECORD_NS:

@@ -32,7 +32,10 @@ _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 @dataclass(frozen=True, slots=True)
 class EcuFacts:
-    """One gateway. Instants are ns since 1970, of its oldest and newest upload record; None where there is none."""
+    """One gateway. Instants are ns since 1970, of its oldest and newest upload record; None where there is none.
+
+    `successor` is the id of the one that took the place of a retired one.
+    """
 
     gateway: Gateway
     names: EcuNames
@@ -40,6 +43,7 @@ class EcuFacts:
     newest_at: int | None
     skew_s: float | None
     skew: Skew | None
+    successor: str | None
 
 
 @dataclass(slots=True)
@@ -129,7 +133,7 @@ def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int) -> Ecu
     own = names.ecu(gateway.ecu)
     skew_s, judged = skew(reader, gateway, names, now)
     oldest_at, newest_at = (_instant(time, own) for time in (reader.first_time(gateway.ecu), gateway.newest_time))
-    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged)
+    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged, names.successor(gateway.ecu, now))
 
 
 def _instant(time: str | None, own: EcuNames) -> int | None:
@@ -143,7 +147,8 @@ def _understand(facts: Facts, reader: JournalReader, deadline: float) -> None:
     """Decode latest days once more: what was not understood in part is delivered, and not marked."""
     puzzles: dict[str, Puzzle] = {}
     for ecu in facts.ecus:
-        if not _puzzle_over(ecu.gateway, reader, puzzles, deadline):
+        # What a retired one sent in its last days is nobody's work any more.
+        if not ecu.successor and not _puzzle_over(ecu.gateway, reader, puzzles, deadline):
             break
         facts.understood += 1
     facts.puzzles = commonest(puzzles)

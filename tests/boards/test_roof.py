@@ -117,9 +117,9 @@ def test_a_replaced_inverter_is_where_the_one_after_it_is() -> None:
     placed = Place(channel=1, name="Left", array="South", row=1, column=1)
     old, new = "408000000001", "704000000002"
     moved = Place(channel=2, name="Left", array="South", row=1, column=1)
-    for panels, former in (((placed,), (f"{old}-1",)), ((moved,), (f"{old}-1",))):
-        (one,) = cells([Inverter(id=old, panels=(placed,)), Inverter(id=new, replaces=old, panels=panels)])
-        assert (one.id, one.title, one.former) == (f"{new}-{panels[0].channel}", "Left", former)
+    for own in (placed, moved):
+        (one,) = cells([Inverter(id=old, panels=(placed,)), Inverter(id=new, replaces=old, panels=(own,))])
+        assert (one.id, one.title, one.former) == (f"{new}-{own.channel}", "Left", (f"{old}-1",))
     # Its places may as well stand under the other one alone.
     for inverters in (
         [Inverter(id=old, panels=(placed,)), Inverter(id=new, replaces=old)],
