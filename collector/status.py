@@ -21,6 +21,7 @@ from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total
 from collector.protocol.upload import kind_of_problem
 from collector.report import disk_free_bytes
+from collector.shared_inverters import find as find_shared
 
 # The heartbeat comes every ten seconds; six that are missing are no accident.
 SILENT_RUN_NS = 60 * clock.NS
@@ -193,6 +194,9 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
         puzzles: dict[str, Puzzle] = {}
         ecus = [_ecu(gateway, reader, names, now, status.warnings, puzzles) for gateway in reader.gateways()]
         status.ecus = sorted(ecus, key=lambda ecu: ecu.replaced_by is not None)
+        status.warnings += [
+            f"{shared.found}: {shared.meaning}; {shared.remedy}" for shared in find_shared(reader, names, now)
+        ]
         status.understood_in_part = commonest(puzzles)[:_REASONS_SHOWN]
         if puzzles:
             status.warnings.append(_in_part(commonest(puzzles)))

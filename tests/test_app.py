@@ -22,7 +22,7 @@ from trio.testing import wait_all_tasks_blocked
 from collector import app, writer
 from collector.app import GRACE_S, Service
 from collector.backlog import Backlog
-from collector.clock import digits
+from collector.clock import NS, digits
 from collector.config import Config, load
 from collector.errors import JournalError, StartError
 from collector.influx import InfluxSink
@@ -133,6 +133,20 @@ async def test_the_journal_alone_is_enough(tmp_path: Path) -> None:
         await ask(ports[0], RECORD)
     with JournalReader(config.journal.path) as reader:
         assert [kept.raw for kept in reader.pending(10)] == [RECORD]
+
+
+async def test_an_inverter_that_two_gateways_report_is_told_in_the_log(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app, "SHARED_S", 0.05)
+    midnight = time.time_ns() // DAY_NS * DAY_NS
+    times = [f"{datetime.fromtimestamp(midnight // NS + number, UTC):%Y%m%d%H%M%S}" for number in range(2)]
+    with caplog.at_level(logging.WARNING):
+        async with running(configured(tmp_path, with_influxdb(influx))) as ports:
+            for stamp in times:
+                for ecu in (ECU, "216000999999"):
+                    await ask(ports[0], record(YC600).replace(TIME, stamp).replace(ECU, ecu).encode())
+            await until(lambda: any("is reported by 2 gateways" in line for line in caplog.messages))
 
 
 async def test_a_question_for_stored_records_is_answered_from_the_journal(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.supervision": {"trio"},
     "collector.report": {"astral"},
     "collector.watch": set(),
+    "collector.shared_inverters": set(),
     "collector.status": set(),
     "collector.file_limit": set(),
     "collector.admission": {"trio"},

@@ -1,4 +1,4 @@
-"""Whether the clocks are right: this machine's, and each gateway's against it.
+"""Whether the clocks are right, this machine's and each gateway's against it, and all gateways there and apart.
 
 A gateway's clock is judged by the records that came live, as the service itself does.
 """
@@ -94,6 +94,7 @@ def gateways(look: Look) -> list[Finding]:
             )
         ]
     findings = [finding for ecu in facts.ecus for finding in _gateway(look, ecu)]
+    findings += [warning(GATEWAYS, shared.found, shared.meaning, shared.remedy) for shared in facts.shared]
     if facts.gateways > MOST_ECUS:
         findings.append(skipped(GATEWAYS, f"{facts.gateways - MOST_ECUS} more, which were not heard as lately"))
     return findings

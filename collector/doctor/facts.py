@@ -19,6 +19,8 @@ from collector.journal_jobs import oldest_mark
 from collector.journal_reader import Gateway, JournalReader, Refusal, SetAside
 from collector.names import EcuNames, Names
 from collector.protocol import upload
+from collector.shared_inverters import Shared
+from collector.shared_inverters import find as find_shared
 from collector.status import SILENT_RUN_NS, Puzzle, commonest, puzzle_over, skew
 
 MOST_ECUS = 100
@@ -53,7 +55,7 @@ class Facts:
 
     `records_a_week` counts what was live, `span_ns` what that week had; `refused` is the newest that was turned
     away of each address, with how much of it is kept. `understood` is of how many of the `ecus` the latest day was
-    decoded, for `puzzles`.
+    decoded, for `puzzles`; `shared` are the inverters that several gateways report.
     """
 
     path: Path
@@ -77,6 +79,7 @@ class Facts:
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
     gateways: int = 0
     ecus: list[EcuFacts] = field(default_factory=list)
+    shared: list[Shared] = field(default_factory=list)
     puzzles: list[Puzzle] = field(default_factory=list)
     understood: int = 0
 
@@ -127,6 +130,7 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     gateways = sorted(reader.gateways(), key=lambda gateway: -gateway.last_seen_at)
     facts.gateways = len(gateways)
     facts.ecus = [_ecu(gateway, reader, names, now) for gateway in gateways[:MOST_ECUS]]
+    facts.shared = find_shared(reader, names, now)
 
 
 def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int) -> EcuFacts:
