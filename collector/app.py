@@ -262,7 +262,8 @@ class Service:
             except JournalError as exc:
                 _log.debug("no report reason=%s", exc)
             else:
-                writer.offer(report_point(self._config.collector.instance, time.time_ns(), figures, place))
+                instance, now = self._config.collector.instance, time.time_ns()
+                writer.offer(report_point(instance, now, figures, place, self._names.replaced(now)))
             await trio.sleep(REPORT_S)
 
     async def _figures(self, writer: Writer | None, server: Server) -> Figures:

@@ -14,9 +14,9 @@ from math import ceil
 from urllib.parse import quote
 
 from collector.boards.board import board, text
-from collector.boards.neighbours import SIZES
+from collector.boards.neighbours import SIZES, joined
 from collector.boards.parts import Json, mapped, panel
-from collector.boards.queries import local, series
+from collector.boards.queries import imports, local, series
 from collector.boards.roof_picture import Box, Cell, Picture, arrange
 
 _ROW_PX, _TITLE_PX, _GRID_PX = 66, 44, 38
@@ -150,17 +150,20 @@ def _energy(picture: Picture) -> Json:
 
 def _compared(picture: Picture) -> Json:
     query = (
-        'import "array"\nimport "dict"\n\n'
+        imports("array", "dict", "strings")
         + _known(picture)
         + "\nnewest = "
         + series("channel_day", ("energy_wh", "peak_w"), start="-7d", stop=None)
         + "  |> last()\n\n"
         + SIZES
-        + "values = "
-        + series("channel_day", "energy_wh", start="-7d", stop=None)
+        + "step = 1d\nearly = 0s\n\n"
+        + joined(
+            "values",
+            series("channel_day", "energy_wh", start="-7d", stop=None),
+            *("ecu", "array", "inverter", "channel", "panel"),
+            how="sum",
+        )
         + """\
-  |> keep(columns: ["_time", "_value", "ecu", "array", "inverter", "channel", "panel"])
-
 week = union(tables: [sizes, values])
   |> group(columns: ["ecu", "array", "panel"])
   |> sort(columns: ["_time"])
