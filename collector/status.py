@@ -194,6 +194,13 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
         puzzles: dict[str, Puzzle] = {}
         ecus = [_ecu(gateway, reader, names, now, status.warnings, puzzles) for gateway in reader.gateways()]
         status.ecus = sorted(ecus, key=lambda ecu: ecu.replaced_by is not None)
+        heard = {ecu.id for ecu in ecus}
+        status.warnings += [
+            f"ECU {ecu.name}: {ecu.replaced_by}, which replaces {ecu.id}, was never heard: check its id, and that its"
+            " cloud names lead here"
+            for ecu in ecus
+            if ecu.replaced_by and ecu.replaced_by not in heard
+        ]
         status.warnings += [
             f"{shared.found}: {shared.meaning}; {shared.remedy}" for shared in find_shared(reader, names, now)
         ]

@@ -264,6 +264,12 @@ async def test_records_and_the_collectors_own_reports_reach_influxdb(tmp_path: P
         assert reader.pending_count() == 0
 
 
+async def test_reports_say_what_was_replaced(tmp_path: Path, influx: FakeInflux) -> None:
+    replaced = '[[ecu]]\nid = "216000000002"\nreplaces = "216000000001"\n'
+    async with running(configured(tmp_path, with_influxdb(influx) + replaced)):
+        await until(lambda: any(b'replaced="216000000001>216000000002"' in body for body in influx.writes))
+
+
 async def test_an_end_during_an_outage_of_influxdb_is_quick_and_keeps_the_records(tmp_path: Path) -> None:
     with FakeInflux() as influx:
         config = configured(tmp_path, with_influxdb(influx))

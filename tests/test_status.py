@@ -305,11 +305,22 @@ def test_a_gateway_that_was_replaced_is_retired_and_warns_of_nothing(journal: Jo
     assert [(ecu.id, ecu.energy_today_wh, len(ecu.inverters)) for ecu in tomorrow] == [(OTHER, 0, 1), (ECU, 0, 0)]
 
 
+def test_a_successor_that_was_never_heard_is_a_warning(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, frame("20260621124000", yc600()))
+    assert look(journal, now=NOW + 3700 * SECOND, ecu=(REPLACING,)).warnings == [
+        f"ECU Roof: {OTHER}, which replaces {ECU}, was never heard: check its id, and that its cloud names lead here"
+    ]
+    store(journal, frame("20260621124000", yc600(), ecu=OTHER), received_at=NOW)
+    assert look(journal, ecu=(REPLACING,)).warnings == []
+
+
 def test_before_its_day_a_gateway_is_not_retired(journal: Journal) -> None:
     journal.put_state(RUN_STATE, RUNNING)
     store(journal, frame("20260621124000", yc600()))
     late = NOW + 3700 * SECOND
     assert len(look(journal, now=late, ecu=(REPLACING | {"from": "2026-06-22"},)).warnings) == 1
+    store(journal, frame("20260621124000", yc600(), ecu=OTHER), received_at=late)
     assert look(journal, now=late, ecu=(REPLACING | {"from": "2026-06-21"},)).warnings == []
 
 

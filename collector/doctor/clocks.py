@@ -103,8 +103,17 @@ def gateways(look: Look) -> list[Finding]:
 def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
     name = f"ECU {ecu.names.name}"
     heard = told_time(ecu.gateway.last_seen_at)
-    if ecu.successor:
+    if ecu.successor and ecu.has_successor:
         return [ok(GATEWAYS, f"{name} ({ecu.gateway.ecu}) is retired, replaced by {ecu.successor}")]
+    if ecu.successor:
+        return [
+            warning(
+                GATEWAYS,
+                f"{name}: {ecu.successor}, which replaces {ecu.gateway.ecu}, was never heard",
+                "nothing of this site comes in",
+                "compare the id with its label, and lead the gateway here (docs/dns.md)",
+            )
+        ]
     findings = []
     if look.now - ecu.gateway.last_seen_at > SILENT_ECU_NS:
         findings.append(

@@ -6,7 +6,7 @@ the gateways' latest day is part of it, at as many as there is time for and MOST
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +36,7 @@ _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 class EcuFacts:
     """One gateway. Instants are ns since 1970, of its oldest and newest upload record; None where there is none.
 
-    `successor` is the id of the one that took the place of a retired one.
+    `successor` is the id of the one that took the place of a retired one, and `has_successor` whether that was heard.
     """
 
     gateway: Gateway
@@ -46,6 +46,7 @@ class EcuFacts:
     skew_s: float | None
     skew: Skew | None
     successor: str | None
+    has_successor: bool
 
 
 @dataclass(slots=True)
@@ -129,15 +130,17 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     facts.stale_since = oldest_mark(reader)
     gateways = sorted(reader.gateways(), key=lambda gateway: -gateway.last_seen_at)
     facts.gateways = len(gateways)
-    facts.ecus = [_ecu(gateway, reader, names, now) for gateway in gateways[:MOST_ECUS]]
+    heard = {gateway.ecu for gateway in gateways}
+    facts.ecus = [_ecu(gateway, reader, names, now, heard) for gateway in gateways[:MOST_ECUS]]
     facts.shared = find_shared(reader, names, now)
 
 
-def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int) -> EcuFacts:
+def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int, heard: Collection[str]) -> EcuFacts:
     own = names.ecu(gateway.ecu)
     skew_s, judged = skew(reader, gateway, names, now)
     oldest_at, newest_at = (_instant(time, own) for time in (reader.first_time(gateway.ecu), gateway.newest_time))
-    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged, names.successor(gateway.ecu, now))
+    successor = names.successor(gateway.ecu, now)
+    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged, successor, successor in heard)
 
 
 def _instant(time: str | None, own: EcuNames) -> int | None:

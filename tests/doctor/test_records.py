@@ -275,11 +275,19 @@ def test_a_gateway_that_was_replaced_is_retired_and_nothing_is_the_matter_with_i
     before = look(path, now=NOW + 7200 * NS)
     assert [finding.level for finding in clocks.gateways(before)] == [Level.WARNING, Level.FAILURE]
     configured = config(path, ecu=({"id": "216000999999", "name": "Roof", "replaces": ECU},))
+    missing = only(clocks.gateways(look(path, now=NOW + 7200 * NS, configured=configured)), Level.WARNING)
+    assert missing.found == f"ECU Roof: 216000999999, which replaces {ECU}, was never heard"
+    store(path, POLL.replace(ECU.encode(), b"216000999999"), received_at=[NOW + 7199 * NS])
     after = look(path, now=NOW + 7200 * NS, configured=configured)
     assert [(finding.level, finding.found) for finding in clocks.gateways(after)] == [
-        (Level.OK, f"ECU Roof ({ECU}) is retired, replaced by 216000999999")
+        (
+            Level.OK,
+            "ECU Roof was last heard 2026-06-21T12:41:59Z, it has sent no record yet; too little came live of late"
+            " to judge its clock",
+        ),
+        (Level.OK, f"ECU Roof ({ECU}) is retired, replaced by 216000999999"),
     ]
-    assert (len(before.facts.puzzles), after.facts.puzzles, after.facts.understood) == (1, [], 1)
+    assert (len(before.facts.puzzles), after.facts.puzzles, after.facts.understood) == (1, [], 2)
 
 
 def test_a_gateway_that_polls_but_sends_no_records_for_days_is_a_warning(tmp_path: Path) -> None:
