@@ -156,6 +156,7 @@ def look(there: Site, board: str, /, **choice: str) -> Look:
 
 def test_the_menu_has_one_site_with_all_its_gateways(site: Site, untold: Site) -> None:
     assert look(site, "now").options("site") == {"House": NEW}
+    assert list(look(site, "grid").options("inverter")) == ["East", "South", "West"]
     # Of two that nobody has told apart the later one is on the screen, and both are in the list.
     assert len(untold.screen.look(boards()["solar-now"]).query(_ECUS)) == 2
     for chosen in (NEW, OLD, "House"):
