@@ -35,6 +35,7 @@ from collector.names import Names
 from collector.points import clock_event
 from collector.report import Figures, Place, disk_free_bytes, report_point
 from collector.server import Server
+from collector.shared_inverters import SharedInverters
 from collector.status import NAMES_CHANGED, unfinished
 from collector.supervision import Supervisor
 from collector.values import is_every_ipv6
@@ -48,6 +49,7 @@ GRACE_S = 3.0
 HEARTBEAT_S = 10.0
 REPORT_S = 60.0
 PURGE_S = 3600.0
+SHARED_S = 900.0
 
 
 class Service:
@@ -162,6 +164,7 @@ class Service:
             background.start_soon(self._delivery.run, self._supervisor)
             supervised["the collector's report"] = partial(self._report, self._writer, server)
             supervised["the purge of old records"] = self._purge
+            supervised["the search for inverters of two gateways"] = self._look_for_shared_inverters
         for name, task in supervised.items():
             background.start_soon(self._supervisor.run, name, task)
         if self._metrics_listeners:
@@ -259,7 +262,8 @@ class Service:
             except JournalError as exc:
                 _log.debug("no report reason=%s", exc)
             else:
-                writer.offer(report_point(self._config.collector.instance, time.time_ns(), figures, place))
+                instance, now = self._config.collector.instance, time.time_ns()
+                writer.offer(report_point(instance, now, figures, place, self._names.replaced(now)))
             await trio.sleep(REPORT_S)
 
     async def _figures(self, writer: Writer | None, server: Server) -> Figures:
@@ -291,6 +295,15 @@ class Service:
             with contextlib.suppress(JournalError):
                 problems += unfinished(await self._backlog.open_jobs())
         return Health(storing=intake.health.error is None, problems=problems)
+
+    async def _look_for_shared_inverters(self) -> None:
+        shared = SharedInverters()
+        while True:
+            await trio.sleep(SHARED_S)
+            try:
+                shared.tell(await self._backlog.shared_inverters(self._names, time.time_ns()))
+            except JournalError as exc:
+                _log.debug("no look for shared inverters reason=%s", exc)
 
     async def _purge(self) -> None:
         days = self._config.journal.retain_days

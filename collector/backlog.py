@@ -14,6 +14,9 @@ from collector.errors import JournalError
 from collector.journal import Journal, Stored
 from collector.journal_jobs import Job, Jobs, StaleDay, open_jobs, stale_days
 from collector.journal_reader import JournalReader
+from collector.names import Names
+from collector.shared_inverters import Shared
+from collector.shared_inverters import find as find_shared
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -43,6 +46,10 @@ class Backlog:
     async def novelties(self) -> dict[tuple[str, str, str], int]:
         """The record in which each inverter and firmware version was first seen."""
         return await self.read(JournalReader.novelties)
+
+    async def shared_inverters(self, names: Names, now: int) -> list[Shared]:
+        """The inverters that several gateways reported of late."""
+        return await self.read(lambda reader: find_shared(reader, names, now))
 
     async def counts(self) -> tuple[int, int, int]:
         """Records pending and set aside, and the size of the journal in bytes."""

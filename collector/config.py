@@ -29,9 +29,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from collector import authority, characters
+from collector.conflicts import of_devices, shown, table
 from collector.errors import ConfigError
 from collector.values import (
     Bucket,
+    Day,
     DeviceId,
     FilePath,
     Host,
@@ -51,9 +53,6 @@ from collector.values import (
 )
 
 FILE_NAME = Path("config.toml")
-
-# Long enough for any sensible value, short enough for a line of a log.
-_SHOWN_CHARACTERS = 60
 
 _Location = tuple[str | int, ...]
 
@@ -130,11 +129,13 @@ class Metrics(_Section):
 
 
 class Ecu(_Section):
-    """A gateway that has a name, or a clock in another zone than the site's."""
+    """A gateway that has a name, or a clock in another zone than the site's, or that took the place of another."""
 
     id: DeviceId
     name: Name | None = None
     timezone: Zone | None = None
+    replaces: DeviceId | None = None
+    since: Day | None = Field(default=None, alias="from")
 
 
 class Panel(_Section):
@@ -149,10 +150,12 @@ class Panel(_Section):
 
 
 class Inverter(_Section):
-    """An inverter that has a name, or panels that have one."""
+    """An inverter that has a name, or panels that have one, or that took the place of another."""
 
     id: DeviceId
     name: Name | None = None
+    replaces: DeviceId | None = None
+    since: Day | None = Field(default=None, alias="from")
     panels: Annotated[tuple[Panel, ...], List] = ()
 
 
@@ -296,7 +299,7 @@ def _resolve_token(document: dict[str, Any], given: Mapping[_Location, str]) -> 
 
 
 def _authority_faults(document: Mapping[str, Any], given: Mapping[_Location, str]) -> Iterator[str]:
-    name = _table(document.get("influxdb")).get("ca_file")
+    name = table(document.get("influxdb")).get("ca_file")
     # What is no path at all is told of with the other values.
     if isinstance(name, str) and name and not characters.told(name) and (fault := authority.fault(Path(name))):
         yield f"{given.get(('influxdb', 'ca_file'), 'influxdb.ca_file')}: {fault}"
@@ -347,7 +350,7 @@ def _fault(error: ErrorDetails, given: Mapping[_Location, str]) -> str:
         return f"{where}: missing" + (f" (or set {variable})" if variable else "")
     section, key = location[0], location[-1]
     secret = section in ("influxdb", "grafana") and (key in ("influxdb", "token") or "@" in str(value))
-    return f"{where}: expected {_wanted(error)}{'' if secret else f', got {_shown(value)}'}{characters.told(value)}"
+    return f"{where}: expected {_wanted(error)}{'' if secret else f', got {shown(value)}'}{characters.told(value)}"
 
 
 def _dotted(location: _Location) -> str:
@@ -358,7 +361,8 @@ def _dotted(location: _Location) -> str:
 
 def _did_you_mean(location: _Location) -> str:
     section = tuple(step for step in location[:-1] if isinstance(step, str))
-    known = [*_MODELS[section].model_fields, *(["token_file"] if section == ("influxdb",) else [])]
+    fields = _MODELS[section].model_fields
+    known = [*(field.alias or name for name, field in fields.items()), *(["token_file"] if "token" in fields else [])]
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f" (did you mean '{close[0]}'?)" if close else f" (known here: {', '.join(known)})"
 
@@ -370,22 +374,9 @@ def _wanted(error: ErrorDetails) -> str:
     return _WANTED[kind].format(**context) if kind in _WANTED else f"something else ({error['msg']})"
 
 
-def _shown(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case dict():
-            return "a table"
-        case list() | tuple():
-            return "an empty list" if not value else "a list"
-        case _:
-            text = repr(value) if isinstance(value, str) else str(value)
-            return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-
-
 def _conflicts(document: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong between values that may each be right; on the raw document, so that no other fault hides it."""
-    site, listen, influxdb = (_table(document.get(key)) for key in ("site", "listen", "influxdb"))
+    site, listen, influxdb = (table(document.get(key)) for key in ("site", "listen", "influxdb"))
     for one, other in (("latitude", "longitude"), ("longitude", "latitude")):
         if one in site and other not in site:
             yield f"site.{other}: missing, since site.{one} is given"
@@ -396,7 +387,7 @@ def _conflicts(document: Mapping[str, Any]) -> Iterator[str]:
     fixed = [port for port in ports if isinstance(port, int) and port != 0]
     yield from (f"listen: port {port} is given twice" for port in sorted({p for p in fixed if fixed.count(p) > 1}))
 
-    if _table(document.get("metrics")).get("port") in fixed:
+    if table(document.get("metrics")).get("port") in fixed:
         yield "metrics.port: is one of those that gateways use, another one is wanted"
 
     fields = InfluxDB.model_fields
@@ -404,46 +395,4 @@ def _conflicts(document: Mapping[str, Any]) -> Iterator[str]:
     if bucket == rollup_bucket:
         yield "influxdb.rollup_bucket: is the same as influxdb.bucket, two buckets are wanted"
 
-    yield from _repeated("ecu", "id", document.get("ecu"))
-    yield from _repeated("inverter", "id", document.get("inverter"))
-    for where, inverter in _tables("inverter", document.get("inverter")):
-        yield from _repeated(f"{where}.panels", "channel", inverter.get("panels"))
-        for place, panel in _tables(f"{where}.panels", inverter.get("panels")):
-            if ("row" in panel) != ("column" in panel):
-                yield f"{place}: row and column are wanted together or not at all"
-    ecus = document.get("ecu")
-    yield from _places_taken(document.get("inverter"), has_one_roof=not isinstance(ecus, list) or len(ecus) < 2)
-
-
-def _places_taken(inverters: object, *, has_one_roof: bool) -> Iterator[str]:
-    """Panels of one array on one place. Each array may be numbered for itself; those without a name may be several.
-
-    So may those of one name on several roofs, and no inverter says which roof it is on: then only its own panels can't
-    be on one place.
-    """
-    first: dict[tuple[object, ...], str] = {}
-    for where, inverter in _tables("inverter", inverters):
-        for place, panel in _tables(f"{where}.panels", inverter.get("panels")):
-            array, row, column = (panel.get(key) for key in ("array", "row", "column"))
-            if (type(array), type(row), type(column)) != (str, int, int):
-                continue
-            taken = first.setdefault((None if has_one_roof else where, array, row, column), place)
-            if taken != place:
-                yield f"{place}: row {row}, column {column} of {_shown(array)} is already that of {taken}"
-
-
-def _repeated(where: str, key: str, values: object) -> Iterator[str]:
-    first: dict[object, str] = {}
-    for place, table in _tables(where, values):
-        value = table.get(key)
-        if isinstance(value, str | int) and first.setdefault(value, place) != place:
-            yield f"{place}.{key}: {_shown(value)} is already that of {first[value]}"
-
-
-def _tables(where: str, values: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    for index, value in enumerate(values if isinstance(values, list) else []):
-        yield f"{where}[{index}]", _table(value)
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    yield from of_devices(document.get("ecu"), document.get("inverter"))

@@ -272,6 +272,24 @@ class JournalReader:
         """The record in which each (ecu, kind, name) was first seen."""
         return {(row[0], row[1], row[2]): row[3] for row in self.rows("select ecu, kind, name, record from novelty")}
 
+    def inverters_of_several(self, since: int, limit: int) -> dict[str, list[str]]:
+        """Inverters that more than one of the gateways heard since an instant (ns) ever reported, with the ids of these
+        gateways, the last heard first.
+        """
+        rows = self.rows(
+            "with heard as (select name, ecu, last_seen_at from novelty join ecu using (ecu)"
+            " where kind = 'inverter' and last_seen_at >= ?)"
+            " select name, ecu from heard where name in"
+            " (select name from heard group by name having count(*) > 1 order by name limit ?)"
+            " order by name, last_seen_at desc, ecu",
+            since,
+            limit,
+        )
+        found: dict[str, list[str]] = {}
+        for name, ecu in rows:
+            found.setdefault(name, []).append(ecu)
+        return found
+
     def count(self, ecu: str) -> int:
         """How many records of any kind are kept of an ECU."""
         return int(self._value("select count(*) from record where ecu = ?", ecu))

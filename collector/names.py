@@ -7,12 +7,13 @@ before anything was named.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from collector import config
+from collector import clock, config
+from collector.succession import Succession
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,9 @@ class Panel:
 class EcuNames:
     """The names below one gateway.
 
-    `_inverters` and `_panels` are everyone's, for a configuration does not say which gateway an inverter belongs to;
-    `_own` are the panels that this gateway was asked for.
+    `_inverters`, `_panels` and `_places` are everyone's, for a configuration does not say which gateway an inverter
+    belongs to; `_own` are the panels that this gateway was asked for. `_places` has the id by which an inverter and its
+    panels are called, where that is not its own.
     """
 
     id: str
@@ -37,11 +39,12 @@ class EcuNames:
     zone: tzinfo
     _inverters: Mapping[str, str]
     _panels: Mapping[tuple[str, int], config.Panel]
+    _places: Mapping[str, str]
     _own: dict[tuple[str, int], Panel] = field(default_factory=dict)
 
     def inverter_name(self, inverter: str) -> str:
-        """The name of an inverter, or its id."""
-        return self._inverters.get(inverter, inverter)
+        """The name of an inverter, or its id, or that of the one that took its place."""
+        return self._inverters.get(inverter) or self._places.get(inverter, inverter)
 
     def panel(self, inverter: str, channel: int) -> Panel:
         """The panel on a channel; without an entry it is called by its place."""
@@ -52,7 +55,7 @@ class EcuNames:
         return known
 
     def _named(self, key: tuple[str, int]) -> Panel:
-        place = f"{key[0]}-{key[1]}"
+        place = f"{self._places.get(key[0], key[0])}-{key[1]}"
         configured = self._panels.get(key)
         if configured is None:
             return Panel(place, self.name, None)
@@ -60,16 +63,26 @@ class EcuNames:
 
 
 class Names:
-    """Answers for any gateway, also for one that the configuration does not know."""
+    """Answers for any gateway, also for one that the configuration does not know.
+
+    A device without a name takes the name of the nearest one in its chain, first of those that came after it; a channel
+    without a panel takes the panel. `ecus` and `inverters` say who took the place of whom.
+    """
 
     def __init__(self, configured: config.Config) -> None:
+        self.ecus, self.inverters = Succession(configured.ecu), Succession(configured.inverter)
         self._zone = ZoneInfo(configured.site.timezone)
         self._has_zone = "timezone" in configured.site.model_fields_set
         self._configured = {ecu.id: ecu for ecu in configured.ecu}
+        self._ecu_names = {ecu.id: ecu.name for ecu in configured.ecu if ecu.name}
         self._inverters = {inverter.id: inverter.name for inverter in configured.inverter if inverter.name}
-        self._panels = {
-            (inverter.id, panel.channel): panel for inverter in configured.inverter for panel in inverter.panels
-        }
+        self._panels = panels_of(configured.inverter)
+        self._places = {inverter: chain[-1] for chain in self.inverters.chains() for inverter in chain}
+        for chain in self.ecus.chains():
+            # Also one that nobody has named is one site.
+            self._ecu_names |= dict.fromkeys(chain, chain[-1]) | _inherited(chain, self._ecu_names)
+        for chain in self.inverters.chains():
+            self._inverters |= _inherited(chain, self._inverters)
         self._known: dict[str, EcuNames] = {}
 
     def ecu(self, ecu: str) -> EcuNames:
@@ -86,9 +99,21 @@ class Names:
 
     def _build(self, ecu: str) -> EcuNames:
         configured = self._configured.get(ecu)
-        name = (configured and configured.name) or ecu
         zone = ZoneInfo(configured.timezone) if configured and configured.timezone else self._zone
-        return EcuNames(ecu, name, zone, self._inverters, self._panels)
+        return EcuNames(ecu, self._ecu_names.get(ecu, ecu), zone, self._inverters, self._panels, self._places)
+
+    def successor(self, ecu: str, at: int) -> str | None:
+        """The gateway that does the work of a retired one at an instant (ns), by the day of the retired one's clock;
+        None for one that is not retired.
+        """
+        return self.ecus.successor(ecu, _day(at, self.ecu(ecu).zone))
+
+    def replaced(self, at: int) -> list[tuple[str, str]]:
+        """All gateways and inverters that are retired at an instant (ns), each with the one that does its work."""
+        ecus = {ecu: self.successor(ecu, at) for chain in self.ecus.chains() for ecu in chain}
+        today = _day(at, self._zone)
+        inverters = {uid: self.inverters.successor(uid, today) for chain in self.inverters.chains() for uid in chain}
+        return [(old, living) for old, living in (ecus | inverters).items() if living]
 
     def fingerprint(self) -> str:
         """Changes when a name that is a tag changes, or a time zone: the past is then under other series or hours."""
@@ -105,11 +130,62 @@ class Names:
 
     def _tags(self) -> dict[str, object]:
         return {
-            "ecu": sorted((ecu.id, ecu.name) for ecu in self._configured.values() if ecu.name),
+            "ecu": sorted(self._ecu_names.items()),
             "inverter": sorted(self._inverters.items()),
             "panel": sorted((*key, panel.name, panel.array) for key, panel in self._panels.items()),
+            **({"place": sorted(self._places.items())} if self._places else {}),
         }
 
 
 def _digest(value: object) -> str:
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
+
+
+def _day(at: int, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(at / clock.NS, zone).date()
+
+
+def panels_of(inverters: Sequence[config.Inverter]) -> dict[tuple[str, int], config.Panel]:
+    """The panel on each channel that has one, of its inverter's own or of its chain's."""
+    panels = {(inverter.id, panel.channel): panel for inverter in inverters for panel in inverter.panels}
+    for chain in Succession(inverters).chains():
+        panels |= _inherited_panels(chain, panels)
+    return panels
+
+
+def _others(chain: Sequence[str], position: int) -> Sequence[str]:
+    """The other devices of a chain, in the order in which one asks them: the next ones, then those before it."""
+    return [*chain[position + 1 :], *reversed(chain[:position])]
+
+
+def _inherited(chain: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
+    """The name of every device of a chain in which any has one."""
+    found = {}
+    for position, device in enumerate(chain):
+        named = [names[other] for other in (device, *_others(chain, position)) if other in names]
+        if named:
+            found[device] = named[0]
+    return found
+
+
+def _inherited_panels(
+    chain: Sequence[str], panels: Mapping[tuple[str, int], config.Panel]
+) -> dict[tuple[str, int], config.Panel]:
+    """The panels of channels that have none with a name of their own."""
+    found = {}
+    channels = sorted({channel for device, channel in panels if device in chain})
+    for position, device in enumerate(chain):
+        own = {channel: panels[device, channel] for channel in channels if (device, channel) in panels}
+        taken = {panel.name for panel in own.values()} - {None}
+        for channel in (channel for channel in channels if channel not in own or not own[channel].name):
+            # A panel that the owner has put on another channel of this device is not on this one as well.
+            others = [
+                panels[other, channel]
+                for other in _others(chain, position)
+                if (other, channel) in panels and panels[other, channel].name not in taken
+            ]
+            if others:
+                best = next((panel for panel in others if panel.name), others[0])
+                given = own[channel].model_dump(exclude_none=True) if channel in own else {}
+                found[device, channel] = best.model_copy(update=given)
+    return found

@@ -98,6 +98,7 @@ SCHEMA: Mapping[str, Measurement] = {
             "disk_free_bytes": int,
             "fsync_ms": float,
             "sun_elevation_deg": float,
+            "replaced": str,
         },
     ),
     "ecu_day": Measurement(

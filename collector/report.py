@@ -1,6 +1,7 @@
 """The collector's report about itself: one `collector` point a minute, and the sign of life that `status` looks for."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,8 +48,14 @@ def disk_free_bytes(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
-def report_point(instance: str, at: int, figures: Figures, place: Place | None) -> Point:
-    """Build the report of one moment (ns)."""
+def report_point(
+    instance: str, at: int, figures: Figures, place: Place | None, replaced: Iterable[tuple[str, str]] = ()
+) -> Point:
+    """Build the report of one moment (ns); `replaced` are retired devices, each with the one that does its work now.
+
+    They are in every report, since boards and alerts know nothing of the configuration, and also where there are none,
+    since the latest report counts.
+    """
     return Point(
         "collector",
         (instance,),
@@ -63,6 +70,7 @@ def report_point(instance: str, at: int, figures: Figures, place: Place | None) 
             "disk_free_bytes": figures.disk_free_bytes,
             "fsync_ms": figures.fsync_s * 1000,
             "sun_elevation_deg": place.sun_elevation_deg(at) if place else None,
+            "replaced": " ".join(f"{old}>{living}" for old, living in replaced),
         },
         at,
     )

@@ -4,7 +4,7 @@ It reads the journal only, also while the service runs. Problems make it unhealt
 at and do not. Energies are summed from the device's own interval energies over the local day.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +21,7 @@ from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total
 from collector.protocol.upload import kind_of_problem
 from collector.report import disk_free_bytes
+from collector.shared_inverters import find as find_shared
 
 # The heartbeat comes every ten seconds; six that are missing are no accident.
 SILENT_RUN_NS = 60 * clock.NS
@@ -46,7 +47,10 @@ NAMES_CHANGED = (
 
 @dataclass(frozen=True, slots=True)
 class InverterStatus:
-    """One inverter on the gateway's latest day; `last_record` is RFC 3339, powers are those of that record."""
+    """One inverter on the gateway's latest day; `last_record` is RFC 3339, powers are those of that record.
+
+    `replaced_by` is the id of the one that took the place of a retired one.
+    """
 
     id: str
     name: str
@@ -55,11 +59,15 @@ class InverterStatus:
     dc_power_w: float
     ac_power_w: float | None
     energy_today_wh: float
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EcuStatus:
-    """One gateway. `energy_today_wh` is 0 before the day's first record."""
+    """One gateway. `energy_today_wh` is 0 before the day's first record.
+
+    Of a retired one, whose successor's id is in `replaced_by`, the inverters are those that it reported today.
+    """
 
     id: str
     name: str
@@ -69,6 +77,7 @@ class EcuStatus:
     energy_today_wh: float
     clock_skew_s: float | None
     inverters: list[InverterStatus]
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +192,18 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
     if not brief:
         status.refused_peers = [_peer(count, newest) for count, newest in reader.refused_by_peer(_PEERS_SHOWN)]
         puzzles: dict[str, Puzzle] = {}
-        status.ecus = [_ecu(gateway, reader, names, now, status.warnings, puzzles) for gateway in reader.gateways()]
+        ecus = [_ecu(gateway, reader, names, now, status.warnings, puzzles) for gateway in reader.gateways()]
+        status.ecus = sorted(ecus, key=lambda ecu: ecu.replaced_by is not None)
+        heard = {ecu.id for ecu in ecus}
+        status.warnings += [
+            f"ECU {ecu.name}: {ecu.replaced_by}, which replaces {ecu.id}, was never heard: check its id, and that its"
+            " cloud names lead here"
+            for ecu in ecus
+            if ecu.replaced_by and ecu.replaced_by not in heard
+        ]
+        status.warnings += [
+            f"{shared.found}: {shared.meaning}; {shared.remedy}" for shared in find_shared(reader, names, now)
+        ]
         status.understood_in_part = commonest(puzzles)[:_REASONS_SHOWN]
         if puzzles:
             status.warnings.append(_in_part(commonest(puzzles)))
@@ -255,16 +275,22 @@ def _ecu(
 ) -> EcuStatus:
     own = names.ecu(gateway.ecu)
     today = datetime.fromtimestamp(now / clock.NS, own.zone)
-    days = _days(reader, gateway, today, puzzles)
+    successor = names.successor(gateway.ecu, now)
+    days = {f"{today:%Y%m%d}"} if successor else {gateway.newest_time[:8], f"{today:%Y%m%d}"} - {""}
     skew_s, judged = skew(reader, gateway, names, now)
+    if successor:
+        # What is the matter with it is nobody's work any more.
+        warnings, puzzles = [], {}
+    readings_of = _readings_of(reader, gateway, days, puzzles)
     if judged is not None:
         warnings.append(f"ECU {own.name}: {judged.text}")
     if now - gateway.last_seen_at > SILENT_ECU_NS:
         warnings.append(
-            f"ECU {own.name} was last heard {_rfc3339(gateway.last_seen_at)}: check that its cloud names lead here"
+            f"ECU {own.name} was last heard {_rfc3339(gateway.last_seen_at)}: check that its cloud names lead here; if"
+            f' another took its place, set replaces = "{gateway.ecu}" under that one\'s [[ecu]]'
         )
     inverters: dict[str, InverterStatus] = {}
-    for uid, readings in sorted(days.items()):
+    for uid, readings in sorted(readings_of.items()):
         latest = max(readings)
         energies = [inverter.energy_wh for time, inverter in readings.items() if time[:8] == f"{today:%Y%m%d}"]
         inverter = readings[latest]
@@ -276,6 +302,7 @@ def _ecu(
             inverter.dc_power_w,
             inverter.ac_power_w,
             total(energies),
+            names.inverters.successor(uid, today.date()),
         )
     return EcuStatus(
         gateway.ecu,
@@ -286,19 +313,19 @@ def _ecu(
         total(inverter.energy_today_wh for inverter in inverters.values()),
         skew_s,
         list(inverters.values()),
+        successor,
     )
 
 
-def _days(
-    reader: JournalReader, gateway: Gateway, today: datetime, puzzles: dict[str, Puzzle]
+def _readings_of(
+    reader: JournalReader, gateway: Gateway, days: Collection[str], puzzles: dict[str, Puzzle]
 ) -> dict[str, dict[str, Inverter]]:
-    """Readings by inverter and time stamp of today, and of the gateway's latest day when that is another one; what was
-    not understood of these days is added to `puzzles`.
+    """Readings of some days (eight digits) by inverter and time stamp; what was not understood is added to `puzzles`.
 
     A later record with the same time stamp replaces an earlier one, as it does in InfluxDB.
     """
     readings: dict[str, dict[str, Inverter]] = {}
-    for day in sorted({gateway.newest_time[:8], f"{today:%Y%m%d}"} - {""}):
+    for day in sorted(days):
         for record in reader.records_between(gateway.ecu, day, f"{day}~"):
             decoded = upload.decode(record.raw.decode("latin-1"))
             puzzle_over(record.id, decoded.problems, puzzles)

@@ -29,6 +29,13 @@ def show(status: Status, console: Console | None = None) -> None:
     for warning in status.warnings:
         console.print(f"[yellow]warning[/]: {escape(warning)}", soft_wrap=True)
     for ecu in status.ecus:
+        if ecu.replaced_by:
+            console.print(
+                f"\n[bold]ECU {escape(ecu.name)}[/] ({escape(ecu.id)}): retired, replaced by {escape(ecu.replaced_by)};"
+                f" {ecu.records} records, last record {ecu.last_record or 'none'}, last heard {ecu.last_contact}",
+                soft_wrap=True,
+            )
+            continue
         console.print(
             f"\n[bold]ECU {escape(ecu.name)}[/] ({escape(ecu.id)}): today {ecu.energy_today_wh / 1000:.3f} kWh,"
             f" {ecu.records} records, last record {ecu.last_record or 'none'}, last heard {ecu.last_contact}",
@@ -41,9 +48,11 @@ def show(status: Status, console: Console | None = None) -> None:
             for heading in ("DC W", "AC W", "today Wh"):
                 table.add_column(heading, justify="right")
             for inverter in ecu.inverters:
+                name = inverter.name if inverter.name == inverter.id else f"{inverter.name} ({inverter.id})"
+                retired = f", replaced by {inverter.replaced_by}" if inverter.replaced_by else ""
                 ac_power = "" if inverter.ac_power_w is None else f"{inverter.ac_power_w:.1f}"
                 table.add_row(
-                    escape(inverter.name if inverter.name == inverter.id else f"{inverter.name} ({inverter.id})"),
+                    escape(name + retired),
                     inverter.model,
                     inverter.last_record,
                     f"{inverter.dc_power_w:.1f}",

@@ -9,6 +9,7 @@ import ipaddress
 import re
 import zoneinfo
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from collector.characters import is_odd, read_secret, told
 _MOST_DAYS = 36_500
 _FIXED_OFFSET = re.compile(r"(?:Etc/)?(?:UTC|GMT)? ?([+-])0?([1-9][0-9]?)(?::?00)?", re.ASCII | re.IGNORECASE)
 _FOUR_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){3}", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SOME_OFFSET = re.compile(r"[+-][0-9]", re.ASCII)
 
 
@@ -125,6 +127,18 @@ def _path(value: Path) -> Path:
     return value
 
 
+def _day(value: object) -> object:
+    # TOML has days of its own; a time of day, which Python takes for a day as well, is none.
+    if type(value) is date:
+        return value
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise _expected("a day, as 2026-03-29")
+
+
 def _bucket(value: str) -> str:
     # Queries have it between quotation marks, where the other two have a meaning of their own, as for Grafana.
     if _name(value).startswith("_") or not set('"\\$').isdisjoint(value):
@@ -184,6 +198,7 @@ List = Field(strict=False)
 Name = Annotated[str, AfterValidator(_name)]
 Host = Annotated[str, AfterValidator(_host)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Day = Annotated[date, BeforeValidator(_day)]
 DeviceId = Annotated[str, Field(pattern=r"\A[0-9]{12}\z")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]

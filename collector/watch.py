@@ -50,8 +50,8 @@ class FirstRecords:
 
 
 class ClockWatch:
-    """Judges each gateway's clock by its newest records; `warn` is called with the gateway, the time (ns) and the
-    finding.
+    """Judges the clock of each gateway that is not retired by its newest records; `warn` is called with the gateway,
+    the time (ns) and the finding.
     """
 
     def __init__(self, names: Names, warn: Callable[[str, int, clock.Skew], None]) -> None:
@@ -84,7 +84,9 @@ class ClockWatch:
             seen.popleft()
         offset, is_zone_known = clock.offset_of(instant, zone), self._names.knows_zone(message.ecu)
         found = clock.judge(seen, offset, is_zone_known=is_zone_known)
-        if found is not None and received_at >= self._warned.get(message.ecu, 0) + SILENCE_NS:
+        if found is None or self._names.successor(message.ecu, received_at) is not None:
+            return
+        if received_at >= self._warned.get(message.ecu, 0) + SILENCE_NS:
             self._warned[message.ecu] = received_at
             _log.warning("clock ecu=%s %s", message.ecu, found.text)
             self._warn(message.ecu, received_at, found)

@@ -22,7 +22,7 @@ from trio.testing import wait_all_tasks_blocked
 from collector import app, writer
 from collector.app import GRACE_S, Service
 from collector.backlog import Backlog
-from collector.clock import digits
+from collector.clock import NS, digits
 from collector.config import Config, load
 from collector.errors import JournalError, StartError
 from collector.influx import InfluxSink
@@ -138,6 +138,20 @@ async def test_the_journal_alone_is_enough(tmp_path: Path) -> None:
         assert [kept.raw for kept in reader.pending(10)] == [RECORD]
 
 
+async def test_an_inverter_that_two_gateways_report_is_told_in_the_log(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app, "SHARED_S", 0.05)
+    midnight = time.time_ns() // DAY_NS * DAY_NS
+    times = [f"{datetime.fromtimestamp(midnight // NS + number, UTC):%Y%m%d%H%M%S}" for number in range(2)]
+    with caplog.at_level(logging.WARNING):
+        async with running(configured(tmp_path, with_influxdb(influx))) as ports:
+            for stamp in times:
+                for ecu in (ECU, "216000999999"):
+                    await ask(ports[0], record(YC600).replace(TIME, stamp).replace(ECU, ecu).encode())
+            await until(lambda: any("is reported by 2 gateways" in line for line in caplog.messages))
+
+
 async def test_a_question_for_stored_records_is_answered_from_the_journal(tmp_path: Path) -> None:
     status_record = control("A123", f"0001{TIME}END{'4080000000010700000'}END", sequence="AAA1", version="15")
     question = control("A123", "0" * 18, sequence="AAA0")
@@ -251,6 +265,12 @@ async def test_records_and_the_collectors_own_reports_reach_influxdb(tmp_path: P
         await until(lambda: any(b"collector,instance=Home" in body for body in influx.writes))
     with JournalReader(config.journal.path) as reader:
         assert reader.pending_count() == 0
+
+
+async def test_reports_say_what_was_replaced(tmp_path: Path, influx: FakeInflux) -> None:
+    replaced = '[[ecu]]\nid = "216000000002"\nreplaces = "216000000001"\n'
+    async with running(configured(tmp_path, with_influxdb(influx) + replaced)):
+        await until(lambda: any(b'replaced="216000000001>216000000002"' in body for body in influx.writes))
 
 
 async def test_an_end_during_an_outage_of_influxdb_is_quick_and_keeps_the_records(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import certifi
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from collector.config import Config, Ecu, Inverter, Panel, find, load
 from collector.errors import ConfigError
+from collector.succession import Succession
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a-token-that-nobody-may-see"
@@ -189,6 +192,13 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
 # Faults
 
 
+def replacing(section: str, *pairs: str) -> str:
+    """Devices, each a new id and the old one."""
+    return "".join(
+        f"[[{section}]]\nid = '{new}'\nreplaces = '{old}'\n" for new, old in (pair.split() for pair in pairs)
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -263,6 +273,56 @@ def test_a_mistake_in_the_syntax_is_told_with_its_line(write: Write) -> None:
         (
             "[[inverter]]\nid = '408000000001'\n[[inverter]]\nid = '408000000001'",
             "inverter[1].id: '408000000001' is already that of inverter[0]",
+        ),
+        (
+            "[[ecu]]\nid = '216000000001'\nreplaces = '216000000001'",
+            "ecu[0].replaces: '216000000001' is its own id, that of the old one is wanted",
+        ),
+        (
+            "[[ecu]]\nid = '216000000001'\nreplaces = 'Roof'",
+            "ecu[0].replaces: expected 12 digits in quotes, got 'Roof'",
+        ),
+        (
+            "[[inverter]]\nid = '408000000001'\nreplaces = 408000000002",
+            "inverter[0].replaces: expected text in quotes, got 408000000002",
+        ),
+        (
+            "[[ecu]]\nid = '216000000001'\nreplace = '216000000002'",
+            "ecu[0].replace: unknown key (did you mean 'replaces'?)",
+        ),
+        (
+            "[[ecu]]\nid = '216000000001'\nsince = 2026-03-29",
+            "ecu[0].since: unknown key (known here: id, name, timezone, replaces, from)",
+        ),
+        (
+            replacing("ecu", "216000000002 216000000001", "216000000003 216000000001"),
+            "ecu[1].replaces: '216000000001' is already replaced by ecu[0]",
+        ),
+        (
+            replacing("inverter", "408000000001 408000000002", "408000000002 408000000001"),
+            "inverter[0].replaces: goes round in a circle:"
+            " 408000000001 is replaced by 408000000002 is replaced by 408000000001",
+        ),
+        (
+            replacing("ecu", "216000000009 216000000008", "216000000008 216000000007", "216000000007 216000000009"),
+            "ecu[2].replaces: goes round in a circle: 216000000007 is replaced by 216000000008"
+            " is replaced by 216000000009 is replaced by 216000000007",
+        ),
+        (
+            "[[ecu]]\nid = '216000000001'\nfrom = 2026-03-29",
+            "ecu[0].from: is the day from which another is replaced, and replaces, which names it, is missing",
+        ),
+        (
+            "[[ecu]]\nid = '216000000001'\nreplaces = '216000000002'\nfrom = 2026-03-29T12:00:00",
+            "ecu[0].from: expected a day, as 2026-03-29, got 2026-03-29 12:00:00",
+        ),
+        (
+            "[[ecu]]\nid = '216000000001'\nreplaces = '216000000002'\nfrom = '2026-02-29'",
+            "ecu[0].from: expected a day, as 2026-03-29, got '2026-02-29'",
+        ),
+        (
+            "[[inverter]]\nid = '408000000001'\nreplaces = '408000000002'\nfrom = '20260329'",
+            "inverter[0].from: expected a day, as 2026-03-29, got '20260329'",
         ),
         (
             INFLUXDB + "bucket = 'solar_daily'",
@@ -676,12 +736,69 @@ def test_roofs_of_several_gateways_are_numbered_each_for_itself(write: Write) ->
     assert len(load(write(gateways + inverters), {}).inverter) == 2
     assert faults(write(inverters)) == [
         "inverter[1].panels[0]: row 1, column 1 of 'South' is already that of inverter[0].panels[0]"
+        " (if this inverter took its place: replaces = '408000000001')"
     ]
+
+
+# Replaced devices
+
+A, B, C, D = (f"40800000000{number}" for number in (1, 2, 3, 4))
+ON_ONE_PLACE = "name = 'Garage'\npanels = [{channel = 1, name = 'P1', array = 'South', row = 1, column = 1}]\n"
+
+
+def inverters(*lines: str) -> str:
+    return "".join(f"[[inverter]]\nid = '{line}\n{ON_ONE_PLACE}" for line in lines)
+
+
+def test_an_inverter_and_the_one_that_replaces_it_may_share_a_name_and_a_place(write: Write) -> None:
+    assert len(faults(write(inverters(f"{A}'", f"{B}'")))) == 1
+    for old, new in ((f"{A}'", f"{B}'\nreplaces = '{A}'"), (f"{B}'\nreplaces = '{A}'", f"{A}'")):
+        assert [one.name for one in load(write(inverters(old, new)), {}).inverter] == ["Garage", "Garage"]
+
+
+def test_so_may_all_of_a_chain_also_where_one_between_them_has_no_entry(write: Write) -> None:
+    chain = (f"{C}'\nreplaces = '{B}'", f"{A}'", f"{B}'\nreplaces = '{A}'")
+    assert len(load(write(inverters(*chain)), {}).inverter) == 3
+    between = f"[[inverter]]\nid = '{B}'\nreplaces = '{A}'\n"
+    assert len(load(write(inverters(*chain[:2]) + between), {}).inverter) == 3
+
+
+def test_two_chains_are_on_one_place_as_little_as_two_inverters(write: Write) -> None:
+    (fault,) = faults(write(inverters(f"{A}'", f"{B}'\nreplaces = '{A}'", f"{D}'\nreplaces = '{C}'")))
+    assert fault.startswith("inverter[2].panels[0]: row 1, column 1 of 'South' is already that of inverter[0]")
+
+
+def test_a_gateway_and_the_one_that_replaces_it_have_one_roof(write: Write) -> None:
+    gateways = "[[ecu]]\nid = '216000000001'\n" + replacing("ecu", "216000000002 216000000001")
+    assert len(faults(write(gateways + inverters(f"{A}'", f"{B}'")))) == 1
+
+
+@pytest.mark.parametrize("day", ["2026-03-29", "'2026-03-29'"])
+def test_the_day_of_a_replacement_is_one_of_toml_or_a_text(write: Write, day: str) -> None:
+    (gateway,) = load(write(replacing("ecu", "216000000002 216000000001") + f"from = {day}"), {}).ecu
+    assert (gateway.replaces, gateway.since) == ("216000000001", date(2026, 3, 29))
+
+
+@given(pairs=st.lists(st.tuples(st.sampled_from((A, B, C, D)), st.sampled_from((A, B, C, D))), max_size=5))
+def test_whatever_replaces_whatever_is_chains_with_an_end_or_a_fault(
+    pairs: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "chains.toml"
+    path.write_text(replacing("inverter", *(f"{new} {old}" for new, old in pairs)))
+    olds, news = [old for _, old in pairs], [new for new, _ in pairs]
+    try:
+        chains = Succession(load(path, {}).inverter).chains()
+    except ConfigError:
+        return
+    assert len(set(olds)) == len(olds)
+    assert len(set(news)) == len(news)
+    assert sorted((new, old) for chain in chains for old, new in pairwise(chain)) == sorted(pairs)
 
 
 # Whatever a file holds
 
 KEYS = ["site", "listen", "influxdb", "journal", "collector", "ecu", "inverter", "panels", "id", "channel", "token"]
+KEYS += ["replaces", "from"]
 KEYS += ["name", "timezone", "latitude", "longitude", "host", "data_ports", "control_port", "url", "org", "row", "path"]
 scalars = (
     st.booleans()

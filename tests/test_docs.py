@@ -41,8 +41,8 @@ def _blocks(language: str) -> list[str]:
 def _keys() -> Iterator[str]:
     sections = (Site, Listen, Collector, Journal, InfluxDB, Grafana, Metrics, Ecu, Inverter)
     for section in sections:
-        for name in section.model_fields:
-            yield f"{section.__name__.lower()}.{name}"
+        for name, field in section.model_fields.items():
+            yield f"{section.__name__.lower()}.{field.alias or name}"
     yield from (f"inverter.{name}" for name in Panel.model_fields)
 
 

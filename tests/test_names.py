@@ -1,6 +1,8 @@
 """What the owner calls things: names where there are some, ids where there are none, and a print of all tags."""
 
 import tracemalloc
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -8,7 +10,7 @@ import pytest
 
 from collector.config import Config
 from collector.names import Names, Panel
-from tests.samples import ECU, UID, config
+from tests.samples import ECU, UID, config, ns
 
 PANELS = (
     {"channel": 1, "name": "South 1", "array": "South", "peak_w": 400.0},
@@ -107,3 +109,172 @@ def test_a_thousand_gateways_share_what_the_configuration_calls_their_panels() -
     assert panels == [f"{number} 2" for number in range(1000)]
     # With a copy for each of them it would be more than a hundred.
     assert held < 2_000_000
+
+
+# What took the place of something else
+
+OLD, NEW, NEWEST = "408000000011", "408000000012", "408000000013"
+OLD_ECU, NEW_ECU, NEWEST_ECU = "216000000011", "216000000012", "216000000013"
+AFTER = {OLD: {}, NEW: {"replaces": OLD}, NEWEST: {"replaces": NEW}}
+ECUS_AFTER = {OLD_ECU: {}, NEW_ECU: {"replaces": OLD_ECU}, NEWEST_ECU: {"replaces": NEW_ECU}}
+
+
+def inverter_chain(**entries: Mapping[str, object]) -> Names:
+    """Three inverters, each with what is given for `old`, `new` and `newest`."""
+    given = zip(AFTER.items(), ("old", "new", "newest"), strict=True)
+    return Names(config(inverter=[{"id": uid, **after, **entries.get(which, {})} for (uid, after), which in given]))
+
+
+def inverter_names(names: Names) -> list[str]:
+    return [names.ecu(ECU).inverter_name(uid) for uid in (OLD, NEW, NEWEST)]
+
+
+def panel_names(names: Names, channel: int = 1) -> list[str]:
+    return [names.ecu(ECU).panel(uid, channel).name for uid in (OLD, NEW, NEWEST)]
+
+
+def on(channel: int, name: str | None = None, **more: object) -> dict[str, object]:
+    return {"channel": channel, **({"name": name} if name else {}), **more}
+
+
+@pytest.mark.parametrize(
+    ("entries", "called"),
+    [
+        ({}, [NEWEST] * 3),
+        ({"newest": {"name": "Garage"}}, ["Garage"] * 3),
+        ({"old": {"name": "Garage"}}, ["Garage"] * 3),
+        ({"old": {"name": "Carport"}, "newest": {"name": "Garage"}}, ["Carport", "Garage", "Garage"]),
+        # Of those that came after, the next one; only then those before.
+        ({"old": {"name": "Carport"}, "new": {"name": "Garage"}}, ["Carport", "Garage", "Garage"]),
+    ],
+)
+def test_an_inverter_without_a_name_has_that_of_its_place(
+    entries: dict[str, dict[str, object]], called: list[str]
+) -> None:
+    assert inverter_names(inverter_chain(**entries)) == called
+
+
+def test_a_gateway_without_a_name_has_that_of_its_site() -> None:
+    def called(**names: str) -> list[str]:
+        ecus = [
+            {"id": ecu, **after, **({"name": names[which]} if which in names else {})}
+            for (ecu, after), which in zip(ECUS_AFTER.items(), ("old", "new", "newest"), strict=True)
+        ]
+        built = Names(config(ecu=ecus))
+        return [built.ecu(ecu).name for ecu in (OLD_ECU, NEW_ECU, NEWEST_ECU)]
+
+    assert called() == [NEWEST_ECU] * 3
+    assert called(newest="Roof") == ["Roof"] * 3
+    assert called(old="Roof") == ["Roof"] * 3
+    assert called(new="Roof", newest="House") == ["Roof", "Roof", "House"]
+
+
+def test_an_old_gateway_that_has_no_entry_is_named_all_the_same() -> None:
+    names = Names(config(ecu=[{"id": NEW_ECU, "name": "Roof", "replaces": OLD_ECU}]))
+    assert names.ecu(OLD_ECU).name == "Roof"
+    # Panels without an array belong to the site's, which is called like it.
+    assert names.ecu(OLD_ECU).panel(UID, 1).array == "Roof"
+
+
+def test_a_clock_is_no_name_and_is_each_gateways_own() -> None:
+    ecus = [{"id": NEW_ECU, "timezone": "Etc/GMT-1", "replaces": OLD_ECU}]
+    names = Names(config(ecu=ecus))
+    assert [str(names.ecu(ecu).zone) for ecu in (OLD_ECU, NEW_ECU)] == ["Europe/Amsterdam", "Etc/GMT-1"]
+
+
+def test_a_channel_without_a_panel_has_that_of_its_place() -> None:
+    panels = [on(1, "South 1", array="South", peak_w=400.0), on(2, "South 2", array="South")]
+    for whose in ("old", "new", "newest"):
+        names = inverter_chain(**{whose: {"panels": panels}})
+        assert [names.ecu(ECU).panel(uid, 1) for uid in (OLD, NEW, NEWEST)] == [Panel("South 1", "South", 400)] * 3
+        assert panel_names(names, 2) == ["South 2"] * 3
+        # Nobody has named this one; it is one panel nevertheless.
+        assert panel_names(names, 3) == [f"{NEWEST}-3"] * 3
+
+
+def test_what_the_owner_says_of_a_channel_counts_before_what_is_inherited() -> None:
+    names = inverter_chain(
+        old={"panels": [on(1, "P1", array="South", peak_w=300.0), on(2, array="West")]},
+        new={"panels": [on(1, peak_w=400.0), on(2, "P2", array="South")]},
+    )
+    assert names.ecu(ECU).panel(NEW, 1) == Panel("P1", "South", 400)
+    assert names.ecu(ECU).panel(OLD, 2) == Panel("P2", "West", None)
+    # The panels were plugged in the other way round.
+    crossed = inverter_chain(
+        old={"panels": [on(1, "P1"), on(2, "P2")]},
+        new={"panels": [on(1, "P2")]},
+        newest={"panels": [on(1, "P2"), on(2, "P1")]},
+    )
+    assert panel_names(crossed, 1) == ["P1", "P2", "P2"]
+    assert panel_names(crossed, 2) == ["P2", "P1", "P1"]
+
+
+def test_a_panel_that_is_on_another_channel_now_is_not_inherited_as_well() -> None:
+    names = inverter_chain(old={"panels": [on(1, "P1"), on(2, "P2")]}, new={"panels": [on(1, "P2")]})
+    assert panel_names(names, 2)[1] == f"{NEWEST}-2"
+
+
+def test_a_replacement_that_renames_changes_the_print() -> None:
+    garage = {"id": OLD, "name": "Garage", "panels": [on(1, "P1")]}
+    prints = [
+        Names(config(inverter=inverters)).fingerprint()
+        for inverters in (
+            [garage],
+            [garage, {"id": NEW}],
+            [garage, {"id": NEW, "replaces": OLD}],
+            [garage, {"id": NEW, "name": "New", "replaces": OLD}],
+            [{"id": OLD}, {"id": NEW}],
+            [{"id": OLD}, {"id": NEW, "replaces": OLD}],
+        )
+    ]
+    assert prints[0] == prints[1]
+    assert prints[-2] == Names(config()).fingerprint()
+    assert len(set(prints)) == 5
+    sites = [
+        Names(config(ecu=ecus)).fingerprint()
+        for ecus in (
+            [{"id": OLD_ECU, "name": "Roof"}, {"id": NEW_ECU}],
+            [{"id": OLD_ECU, "name": "Roof"}, {"id": NEW_ECU, "replaces": OLD_ECU}],
+            [{"id": OLD_ECU, "name": "Roof"}, {"id": NEW_ECU, "replaces": OLD_ECU, "from": date(2026, 3, 29)}],
+        )
+    ]
+    assert sites[0] != sites[1] == sites[2]
+
+
+@pytest.mark.parametrize(
+    ("today", "successors"),
+    [
+        (date(2026, 3, 28), [None, None]),
+        (date(2026, 3, 29), [NEW, None]),
+        (date(2026, 4, 30), [NEW, None]),
+        (date(2026, 5, 1), [NEWEST, NEWEST]),
+    ],
+)
+def test_a_device_is_retired_from_its_day_on(today: date, successors: list[str | None]) -> None:
+    chain = inverter_chain(new={"from": date(2026, 3, 29)}, newest={"from": "2026-05-01"}).inverters
+    assert [chain.successor(uid, today) for uid in (OLD, NEW)] == successors
+    assert chain.successor(NEWEST, today) is None
+    assert inverter_chain().inverters.successor(OLD, today) == NEWEST
+    assert chain.chain(NEW) == (OLD, NEW, NEWEST)
+    assert chain.chain(UID) == (UID,)
+
+
+def test_who_is_retired_is_told_by_the_day_of_its_own_clock() -> None:
+    names = Names(
+        config(
+            ecu=[
+                {"id": OLD_ECU, "timezone": "Pacific/Auckland"},
+                {"id": NEW_ECU, "replaces": OLD_ECU, "from": date(2026, 3, 29)},
+            ],
+            inverter=[{"id": NEW, "replaces": OLD, "from": date(2026, 3, 29)}],
+        )
+    )
+    told = {
+        instant: (names.successor(OLD_ECU, ns(instant)), names.replaced(ns(instant)))
+        for instant in ("2026-03-28T10:59:59Z", "2026-03-28T11:00:00Z", "2026-03-28T23:00:00Z")
+    }
+    assert list(told.values()) == [
+        (None, []),
+        (NEW_ECU, [(OLD_ECU, NEW_ECU)]),
+        (NEW_ECU, [(OLD_ECU, NEW_ECU), (OLD, NEW)]),
+    ]

@@ -98,7 +98,7 @@ event      ecu source kind
            text:str inverter:str version:str zone:str skew_s
 collector  instance
            records_received:int records_acknowledged:int records_pending:int records_set_aside:int write_errors:int
-           connections:int journal_bytes:int disk_free_bytes:int fsync_ms sun_elevation_deg
+           connections:int journal_bytes:int disk_free_bytes:int fsync_ms sun_elevation_deg replaced:str
 ecu_day    ecu ecu_name
            energy_wh peak_power_w records:int first_s:int last_s:int lifetime_kwh inverters:int
 inverter_day ecu inverter inverter_name model

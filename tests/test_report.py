@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.points import SCHEMA
+from collector.points import SCHEMA, LineWriter
 from collector.report import Figures, Place, disk_free_bytes, report_point
 from tests.samples import ns
 
@@ -44,6 +44,14 @@ def test_the_report_has_every_field_of_its_measurement() -> None:
     names = ("records_received", "records_set_aside", "journal_bytes", "disk_free_bytes", "fsync_ms")
     given = {name: point.fields[name] for name in names}
     assert list(given.values()) == [9, 1, 4096, 10**9, 12.5]
+
+
+def test_the_report_says_who_was_replaced_and_also_that_nobody_was() -> None:
+    pairs = [("216000000001", "216000000002"), ("408000000001", "704000000002")]
+    point = report_point("home", 0, FIGURES, None, pairs)
+    assert point.fields["replaced"] == "216000000001>216000000002 408000000001>704000000002"
+    assert report_point("home", 0, FIGURES, None).fields["replaced"] == ""
+    assert 'replaced=""' in LineWriter().line(report_point("home", 0, FIGURES, None))
 
 
 def test_a_site_without_a_place_has_no_sun() -> None:

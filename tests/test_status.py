@@ -394,7 +394,72 @@ def test_a_gateway_that_fell_silent_is_a_warning(journal: Journal) -> None:
     store(journal, frame("20260621124000", yc600()))
     assert look(journal, now=NOW + 3500 * SECOND).warnings == []
     found = look(journal, now=NOW + 3700 * SECOND)
-    assert found.warnings == [f"ECU {ECU} was last heard 2026-06-21T10:41:00Z: check that its cloud names lead here"]
+    assert found.warnings == [
+        f"ECU {ECU} was last heard 2026-06-21T10:41:00Z: check that its cloud names lead here; if another took its"
+        f' place, set replaces = "{ECU}" under that one\'s [[ecu]]'
+    ]
+
+
+REPLACING = {"id": OTHER, "name": "Roof", "replaces": ECU}
+
+
+def test_a_gateway_that_was_replaced_is_retired_and_warns_of_nothing(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    for minute in (20, 25, 30, 35):
+        # An hour behind, with an inverter that nobody understands, and silent since.
+        record = frame(f"2026062111{minute}00", yc600(), broken=("9030000010912" + "2" * 80,))
+        journal.append([arrival(record, ns(f"2026-06-21T10:{minute}:30Z"))])
+    store(journal, frame("20260621133500", yc600(), ecu=OTHER), received_at=ns("2026-06-21T11:36:00Z"))
+    now = ns("2026-06-21T11:40:00Z")
+    assert len(look(journal, now=now).warnings) == 3
+    found = look(journal, now=now, ecu=(REPLACING,))
+    assert (found.warnings, found.understood_in_part) == ([], [])
+    living, old = found.ecus
+    assert [(ecu.id, ecu.name, ecu.replaced_by) for ecu in (living, old)] == [
+        (OTHER, "Roof", None),
+        (ECU, "Roof", OTHER),
+    ]
+    # What it gave before it was replaced is a part of the day.
+    assert (old.records, old.energy_today_wh > 0, len(old.inverters)) == (4, True, 1)
+    tomorrow = look(journal, now=now + 24 * 3600 * SECOND, ecu=(REPLACING,)).ecus
+    assert [(ecu.id, ecu.energy_today_wh, len(ecu.inverters)) for ecu in tomorrow] == [(OTHER, 0, 1), (ECU, 0, 0)]
+
+
+def test_a_successor_that_was_never_heard_is_a_warning(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, frame("20260621124000", yc600()))
+    assert look(journal, now=NOW + 3700 * SECOND, ecu=(REPLACING,)).warnings == [
+        f"ECU Roof: {OTHER}, which replaces {ECU}, was never heard: check its id, and that its cloud names lead here"
+    ]
+    store(journal, frame("20260621124000", yc600(), ecu=OTHER), received_at=NOW)
+    assert look(journal, ecu=(REPLACING,)).warnings == []
+
+
+def test_before_its_day_a_gateway_is_not_retired(journal: Journal) -> None:
+    journal.put_state(RUN_STATE, RUNNING)
+    store(journal, frame("20260621124000", yc600()))
+    late = NOW + 3700 * SECOND
+    assert len(look(journal, now=late, ecu=(REPLACING | {"from": "2026-06-22"},)).warnings) == 1
+    store(journal, frame("20260621124000", yc600(), ecu=OTHER), received_at=late)
+    assert look(journal, now=late, ecu=(REPLACING | {"from": "2026-06-21"},)).warnings == []
+
+
+def test_an_inverter_that_was_replaced_today_is_told_apart(journal: Journal) -> None:
+    new = "704000000009"
+    store(journal, frame("20260621123500", yc600()), frame("20260621124000", yc600(new)))
+    found = look(journal, inverter=({"id": new, "name": "Attic", "replaces": UID},))
+    assert [(one.id, one.name, one.replaced_by) for one in found.ecus[0].inverters] == [
+        (UID, "Attic", new),
+        (new, "Attic", None),
+    ]
+    assert f"Attic ({UID}), replaced by {new}" in shown(found)
+
+
+def test_the_view_names_a_retired_gateway_and_its_successor(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600()))
+    text = shown(look(journal, ecu=(REPLACING,)))
+    assert f"ECU Roof ({ECU}): retired, replaced by {OTHER}; 1 records, last record 2026-06-21T10:40:00Z" in text
+    assert "inverter" not in text
 
 
 def test_a_clock_that_is_off_is_a_warning(journal: Journal) -> None:

@@ -100,6 +100,14 @@ def test_a_clock_of_a_site_without_a_zone_is_no_matter_of_the_clock(warned: Warn
     assert of_its_own == Skew(-10.5 * 3600, ("Australia/Lord_Howe",))
 
 
+def test_the_clock_of_a_retired_gateway_is_nobodys_concern(warned: Warned) -> None:
+    for since, warnings in (("2026-06-22", 1), ("2026-06-21", 0)):
+        warned.clear()
+        replaced = config(ecu=({"id": OTHER, "replaces": ECU, "from": since},))
+        live(ClockWatch(Names(replaced), warned), clock(11))
+        assert len(warned) == warnings
+
+
 def test_one_warning_a_day_is_enough(watch: ClockWatch, warned: Warned) -> None:
     live(watch, clock(11, count=4))
     live(watch, clock(11, day="20260622"), begin=BEGIN + 23 * 60 * MINUTE)

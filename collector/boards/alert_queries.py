@@ -7,11 +7,16 @@ number. An empty database gives no row and no error.
 A rule has no variables and no time range of its own: all times count from now. What is calm by night, in winter and
 under snow is calm for a reason that stands beside it; docs/alerts.md tells the owner the same.
 
+A gateway or an inverter that was replaced is told of as the one that does its work now, and never by itself.
+
 `collector_queries` has those about the collector itself.
 """
 
+from collector.boards.queries import LIVING, imports
+
 # The newest name and record of each gateway that was there since `earliest`. `seen` is when it was last heard of, in
-# ns: by the time of its records, or by their receipt where its clock is off.
+# ns: by the time of its records, or by their receipt where its clock is off. One that was replaced is not missed: it
+# and its successor are one.
 _GATEWAYS = """\
 newest = (field, until) => from(bucket: "solar")
   |> range(start: earliest, stop: until)
@@ -20,9 +25,13 @@ newest = (field, until) => from(bucket: "solar")
   |> keep(columns: ["_time", "_value", "ecu", "ecu_name"])
 
 sites = union(tables: [
-  newest(field: "power_w", until: 0s) |> map(fn: (r) => ({ecu: r.ecu, site: r.ecu_name, seen: int(v: r._time)})),
+  newest(field: "power_w", until: 0s)
+    |> map(fn: (r) => ({ecu: living(id: r.ecu), site: r.ecu_name, seen: int(v: r._time)})),
   newest(field: "clock_skew_s", until: 26h)
-    |> map(fn: (r) => ({ecu: r.ecu, site: r.ecu_name, seen: int(v: r._time) + int(v: r._value) * 1000000000})),
+    |> map(
+      fn: (r) =>
+        ({ecu: living(id: r.ecu), site: r.ecu_name, seen: int(v: r._time) + int(v: r._value) * 1000000000}),
+    ),
 ])
   |> group(columns: ["ecu"])
   |> max(column: "seen")
@@ -30,7 +39,7 @@ sites = union(tables: [
 
 """
 
-SITES = "earliest = -14d\n" + _GATEWAYS
+SITES = imports("strings") + LIVING + "earliest = -14d\n" + _GATEWAYS
 
 # Names the site of rows that know their gateway only by its id.
 _NAMED = """
@@ -113,7 +122,7 @@ usual = from(bucket: "solar")
   |> range(start: if is_placed then -1m else -8d)
   |> filter(fn: (r) => r._measurement == "ecu" and r._field == "power_w")
   |> aggregateWindow(every: 30m, fn: count, createEmpty: false, timeSrc: "_start")
-  |> map(fn: (r) => ({r with age: (hour - int(v: r._time)) % day}))
+  |> map(fn: (r) => ({r with ecu: living(id: r.ecu), age: (hour - int(v: r._time)) % day}))
   |> filter(fn: (r) => r.age == 5400000000000 or r.age == day - 1800000000000)
   |> group(columns: ["ecu", "age"])
   |> count()
@@ -145,7 +154,9 @@ def roof_silent(longest_s: float) -> str:
     of several, those are left out that were silent for a fortnight already when the last one fell silent.
     """
     return (
-        """\
+        imports("strings")
+        + LIVING
+        + """\
 recent = from(bucket: "solar")
   |> range(start: -14d)
   |> filter(fn: (r) => r._measurement == "ecu" and r._field == "power_w")
@@ -217,7 +228,14 @@ lost = from(bucket: "solar")
   |> range(start: -14d)
   |> filter(fn: (r) => r._measurement == "inverter" and r._field == "energy_wh")
   |> last()
-  |> map(fn: (r) => ({ecu: r.ecu, inverter_id: r.inverter, inverter: r.inverter_name, seen: int(v: r._time)}))
+  |> map(
+    fn: (r) => ({
+      ecu: living(id: r.ecu),
+      inverter_id: living(id: r.inverter),
+      inverter: r.inverter_name,
+      seen: int(v: r._time),
+    }),
+  )
   |> group(columns: ["ecu", "inverter_id"])
   |> max(column: "seen")
   |> group()
@@ -238,7 +256,9 @@ def panel_weak(share: float) -> str:
     the rated power is known it is the yield per kWp that is compared. `_value` is the third lowest of the four shares.
     """
     return (
-        f"share = {share}\n"
+        imports("strings")
+        + LIVING
+        + f"share = {share}\n"
         + """\
 day = (time) => (int(v: time) + 43200000000000) / 86400000000000
 
@@ -249,11 +269,14 @@ site_days = (start) => from(bucket: "solar_daily")
 best = site_days(start: -365d)
   |> group(columns: ["ecu"])
   |> max()
-  |> map(fn: (r) => ({r with _time: time(v: 0)}))
+  |> map(fn: (r) => ({r with _time: time(v: 0), ecu: living(id: r.ecu)}))
+  |> group(columns: ["ecu"])
+  |> max()
   |> rename(columns: {_value: "best"})
   |> keep(columns: ["_time", "ecu", "best"])
 
 days = site_days(start: -15d)
+  |> map(fn: (r) => ({r with ecu: living(id: r.ecu)}))
   |> rename(columns: {_value: "energy", ecu_name: "site"})
   |> keep(columns: ["_time", "ecu", "site", "energy"])
 
@@ -277,7 +300,7 @@ yields = from(bucket: "solar_daily")
   |> map(fn: (r) => ({
     _time: r._time,
     day: day(time: r._time),
-    ecu: r.ecu,
+    ecu: living(id: r.ecu),
     array: r.array,
     inverter: r.inverter_name,
     panel: r.panel,
@@ -372,7 +395,9 @@ def clock_wrong(tolerated_s: float) -> str:
     wrong clock stays: so the last hour with at least six live records counts whose distances are alike.
     """
     return (
-        f"tolerated = {tolerated_s}\n"
+        imports("strings")
+        + LIVING
+        + f"tolerated = {tolerated_s}\n"
         + """
 skew = (fn, what) => from(bucket: "solar")
   |> range(start: -26h, stop: 26h)
@@ -388,7 +413,7 @@ union(tables: [skew(fn: min, what: "least"), skew(fn: max, what: "most"), skew(f
   |> filter(fn: (r) => r.records >= 6.0 and r.most - r.least < 600.0)
   |> sort(columns: ["_time"])
   |> tail(n: 1)
-  |> filter(fn: (r) => r.least > tolerated or r.least < -tolerated)
+  |> filter(fn: (r) => (r.least > tolerated or r.least < -tolerated) and living(id: r.ecu) == r.ecu)
   |> group()
   |> map(fn: (r) => ({
     ecu: r.ecu,

@@ -85,7 +85,7 @@ class Rule:
     speaks_for_the_database: bool = False
 
 
-_SITE = "var-site={{ $labels.ecu }}"
+_SITE = "var-site={{ urlquery $labels.ecu }}"
 _GATEWAY = f"solar-now?{_SITE}"
 _QUALITY = f"solar-quality?{_SITE}"
 _COLLECTOR = "solar-quality?var-instance={{ urlquery $labels.instance }}"

@@ -27,7 +27,7 @@ from collector.boards.queries import (
     inverter_of_panels_variable,
     panel_variable,
     series,
-    site_variable,
+    site_variables,
 )
 
 _NOTHING = "No records in this time range"
@@ -53,7 +53,7 @@ def build() -> Json:
             (9, [(12, _ac_power()), (12, _grid_voltage())]),
             (9, [(12, _frequency()), (12, _temperature())]),
         ],
-        variables=[site_variable(), array_variable(), panel_variable(), inverter_of_panels_variable()],
+        variables=[*site_variables(), array_variable(), panel_variable(), inverter_of_panels_variable()],
         annotations=event_annotations(),
         time=("now-1d/d", "now/d"),
         refresh="5m",
@@ -99,7 +99,7 @@ cells = """
 
 def _shares() -> Json:
     query = (
-        imports("date")
+        imports("date", "strings")
         + """\
 step = v.windowPeriod
 early = 0s
@@ -110,7 +110,8 @@ early = 0s
             series("channel", "power_w", SITE, ARRAY)
             + """\
   |> aggregateWindow(every: step, fn: mean, createEmpty: false, timeSrc: "_start")
-"""
+""",
+            how="mean",
         )
         + ratios(PANEL, INVERTER)
         + as_cells_of_all(SITE, ARRAY, PANEL, INVERTER)

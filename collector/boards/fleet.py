@@ -9,7 +9,7 @@ from collector.boards.board import board, in_the_menu, number
 from collector.boards.charts import alert_list, stat, time_series
 from collector.boards.fleet_list import EXPECTED, KNOWN, LATELY, OLD, SEEN, TODAY, YESTERDAY, of, sites
 from collector.boards.parts import CALM, COMPARED, POWER, Json, fixed, labelled
-from collector.boards.queries import SITE, local, series, site_variable
+from collector.boards.queries import LIVING, SITE, imports, local, series, site_variables
 
 _NO_SITE = "No gateway reported in the last 90 days"
 
@@ -26,7 +26,7 @@ def build() -> Json:
             (8, [(10, _by_day()), (7, _reporting()), (7, _alerts())]),
         ],
         variables=[
-            site_variable(),
+            *site_variables(),
             in_the_menu(
                 number("silent", "Silent after h", "A site without a record for so many hours is silent.", "24")
             ),
@@ -47,11 +47,14 @@ def build() -> Json:
 
 def _sites() -> Json:
     most, latest = (
-        of("ecu_day", "inverters", span) + '  |> group(columns: ["ecu"])\n  |> max()\n  |> group()\n  |> sum()\n'
+        of("ecu_day", "inverters", span)
+        + '  |> group(columns: ["ecu"])\n  |> max()\n  |> group()\n'
+        + "  |> filter(fn: (r) => living(id: r.ecu) == r.ecu)\n  |> sum()\n"
         for span in (EXPECTED, LATELY)
     )
     query = (
-        'import "array"\n\n'
+        imports("array", "strings")
+        + LIVING
         + OLD
         + "seen = "
         + SEEN
@@ -80,9 +83,9 @@ union(
     )
     return stat(
         "In all",
-        "Gateways that reported in the last 90 days, and those without a record for longer than is allowed above; the"
-        " most inverters that each had on a day of the last fortnight, and those of yesterday or today: what is missing"
-        " there has fallen silent.",
+        "Gateways that reported in the last 90 days and were not replaced, and those without a record for longer than"
+        " is allowed above; the most inverters that each had on a day of the last fortnight, and those of yesterday or"
+        " today: what is missing there has fallen silent.",
         query,
         no_value=_NO_SITE,
         rows=True,
@@ -94,7 +97,9 @@ union(
 
 def _energies() -> Json:
     query = (
-        """\
+        imports("strings")
+        + LIVING
+        + """\
 named = (place, name, tables=<-) => tables
   |> group()
   |> sum()
@@ -113,6 +118,7 @@ today = """
         + """\
   |> last()
   |> group()
+  |> filter(fn: (r) => living(id: r.ecu) == r.ecu)
   |> map(fn: (r) => ({_value: 1000.0 * r._value}))
 
 none = month

@@ -6,7 +6,7 @@ few numbers a gateway.
 
 from collector.boards.charts import table
 from collector.boards.parts import CALM, POWER, TROUBLE, WARNING, Json, gauge_cell, mapped, thresholds
-from collector.boards.queries import SITE, series
+from collector.boards.queries import LIVING, SITE, imports, series
 
 Span = tuple[str, str | None]
 KNOWN: Span = ("-90d", None)
@@ -22,14 +22,23 @@ def of(measurement: str, field: str | tuple[str, ...], span: Span) -> str:
     return series(measurement, field, SITE, start=span[0], stop=span[1])
 
 
-# The latest record's time in milliseconds, from the day's midnight and the seconds after it.
+# The latest record's time in milliseconds, from the day's midnight and the seconds after it. A gateway that was
+# replaced is one with its successor.
 SEEN = (
     of("ecu_day", "last_s", KNOWN)
     + """\
   |> group(columns: ["ecu", "ecu_name"])
   |> last()
+  |> map(
+    fn: (r) => ({
+      ecu: living(id: r.ecu),
+      ecu_name: r.ecu_name,
+      _value: float(v: int(v: r._time)) / 1000000.0 + 1000.0 * float(v: r._value),
+    }),
+  )
+  |> group(columns: ["ecu"])
+  |> max()
   |> group()
-  |> map(fn: (r) => ({r with _value: float(v: int(v: r._time)) / 1000000.0 + 1000.0 * float(v: r._value)}))
 """
 )
 OLD = 'old = float(v: int(v: now())) / 1000000.0 - 3600000.0 * float(v: "${silent}")\n\n'
@@ -37,14 +46,23 @@ OLD = 'old = float(v: int(v: now())) / 1000000.0 - 3600000.0 * float(v: "${silen
 # Each piece is one figure of every gateway. The yield needs the peak power of all panels, so a gateway with some that
 # are not configured has none.
 _PIECES = f"""\
-import "array"
-
-{OLD}low = float(v: "${{low}}") / 100.0
+{imports("array", "strings")}{LIVING}{OLD}low = float(v: "${{low}}") / 100.0
 complete = float(v: "${{complete}}") / 100.0
 
 figure = (name, tables=<-) => tables
   |> group()
+  |> filter(fn: (r) => living(id: r.ecu) == r.ecu)
   |> map(fn: (r) => ({{ecu: r.ecu, figure: name, _value: float(v: r._value)}}))
+
+// On the day of a replacement two gateways have a part of a site's energy.
+former = (name, tables=<-) => tables
+  |> group()
+  |> filter(fn: (r) => living(id: r.ecu) != r.ecu)
+  |> map(fn: (r) => ({{ecu: living(id: r.ecu), _value: r._value}}))
+  |> group(columns: ["ecu"])
+  |> sum()
+  |> group()
+  |> map(fn: (r) => ({{ecu: r.ecu, figure: name, _value: r._value}}))
 
 seen = {SEEN}
 today = {of("ecu_day", "energy_wh", TODAY)}
@@ -93,6 +111,7 @@ rounds_yesterday = {of("inverter_day", "rounds", YESTERDAY)}\
 
 """
 
+_FORMER = ("today", "yesterday")
 _FIGURES = (
     "seen",
     "today",
@@ -110,8 +129,8 @@ _FIGURES = (
 )
 
 
-def _of_each(template: str) -> str:
-    return "\n".join(template.format(name) for name in _FIGURES)
+def _of_each(template: str, names: tuple[str, ...] = _FIGURES) -> str:
+    return "\n".join(template.format(name) for name in names)
 
 
 # A gateway without a name that is dropped in the end, so that there is a column for what no gateway has.
@@ -119,6 +138,7 @@ _COLUMNS = f"""\
 columns = array.from(
   rows: [
 {_of_each('    {{ecu: "", figure: "{}", _value: 0.0}},')}
+{_of_each('    {{ecu: "", figure: "former_{}", _value: 0.0}},', _FORMER)}
   ],
 )
 
@@ -126,6 +146,7 @@ figures = union(
   tables: [
     columns |> keep(columns: ["ecu", "figure", "_value"]),
 {_of_each('    {0} |> figure(name: "{0}"),')}
+{_of_each('    {0} |> former(name: "former_{0}"),', _FORMER)}
   ],
 )
 """
@@ -133,6 +154,12 @@ figures = union(
 # Medians and names come to every row by a sort and a fill: a join of thousands of rows takes minutes.
 _ROWS = """\
   |> pivot(rowKey: ["ecu"], columnKey: ["figure"], valueColumn: "_value")
+  |> map(fn: (r) => ({r with
+    today: if exists r.former_today then r.former_today + (if exists r.today then r.today else 0.0) else r.today,
+    yesterday:
+      if exists r.former_yesterday then r.former_yesterday + (if exists r.yesterday then r.yesterday else 0.0)
+      else r.yesterday,
+  }))
   |> map(fn: (r) => {
     peak = if exists r.panels and r.peaks == r.panels then r.peak else r.nothing
 
@@ -204,9 +231,9 @@ union(
 def sites() -> Json:
     """The table."""
     query = _PIECES + _COLUMNS + _ROWS
-    to_site = {"title": "Now", "url": "/d/solar-now?var-site=${__data.fields.ecu}"}
-    to_panels = {"title": "Its panels", "url": "/d/solar-panels?var-site=${__data.fields.ecu}"}
-    to_quality = {"title": "Its data", "url": "/d/solar-quality?var-site=${__data.fields.ecu}"}
+    to_site = {"title": "Now", "url": "/d/solar-now?var-site=${__data.fields.ecu:percentencode}"}
+    to_panels = {"title": "Its panels", "url": "/d/solar-panels?var-site=${__data.fields.ecu:percentencode}"}
+    to_quality = {"title": "Its data", "url": "/d/solar-quality?var-site=${__data.fields.ecu:percentencode}"}
     share = {"unit": "percentunit", "decimals": 0, "custom__width": 96}
     energy = {"unit": "watth", "decimals": 1, "custom__width": 88}
     yields = {"unit": "none", "decimals": 2, "custom__width": 84}

@@ -19,7 +19,7 @@ from collector.boards.grid_figures import (
     voltage_figures,
 )
 from collector.boards.parts import Json
-from collector.boards.queries import event_annotations, inverter_variable, site_variable
+from collector.boards.queries import event_annotations, inverter_variable, site_variables
 
 
 def build() -> Json:
@@ -39,7 +39,7 @@ def build() -> Json:
             (8, [(24, phases())]),
         ],
         variables=[
-            site_variable(),
+            *site_variables(),
             inverter_variable(),
             in_the_menu(
                 number(

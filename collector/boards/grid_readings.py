@@ -10,16 +10,12 @@ MEASURED = "From single readings, for the last year of the range at most."
 FEW_MONTHS = "From single readings, for the last three months of the range at most."
 NO_READINGS = "No inverter measured the grid in this time range"
 
+_THIS_INVERTER = "var-site=${__data.fields.ecu:percentencode}&var-inverter=${__value.text:percentencode}"
+
 # From a table with the gateway's id in a column, hidden or not.
 TO_INVERTER = [
-    {
-        "title": "Only this inverter",
-        "url": "/d/solar-grid?${__url_time_range}&var-site=${__data.fields.ecu}&var-inverter=${__value.text}",
-    },
-    {
-        "title": "A day of its panels",
-        "url": "/d/solar-day?var-site=${__data.fields.ecu}&var-inverter=${__value.text}",
-    },
+    {"title": "Only this inverter", "url": f"/d/solar-grid?${{__url_time_range}}&{_THIS_INVERTER}"},
+    {"title": "A day of its panels", "url": f"/d/solar-day?{_THIS_INVERTER}"},
 ]
 
 

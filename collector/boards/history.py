@@ -12,7 +12,7 @@ from collector.boards.history_ageing import ageing, losses, yield_of_months, yie
 from collector.boards.history_energies import MONTHS, NO_RECORDS, by_day, chosen
 from collector.boards.history_years import best_days, cumulative, matrix, months, worth, years
 from collector.boards.parts import COMPARED, POWER, Json, fixed, override_frame
-from collector.boards.queries import SITE, array_variable, event_annotations, local, series, site_variable
+from collector.boards.queries import SITE, array_variable, event_annotations, local, series, site_variables
 
 
 def build() -> Json:
@@ -35,7 +35,7 @@ def build() -> Json:
             (9, [(24, yield_of_months())]),
         ],
         variables=[
-            site_variable(),
+            *site_variables(),
             array_variable(),
             _in_the_menu(number("price", "Price of a kWh", "What a kWh costs that is bought.", "0.30")),
             _in_the_menu(number("feed_in", "Feed-in of a kWh", "What a kWh earns that is sold.", "0.08")),

@@ -5,7 +5,7 @@ from textwrap import indent
 from collector.boards.charts import bar_chart, table
 from collector.boards.history_energies import MONTHS, NARROW, WHOLE_YEAR_DAYS, windows
 from collector.boards.parts import Json, override
-from collector.boards.queries import ARRAY, END_OF_LAST_DAY, SITE, local, series
+from collector.boards.queries import ARRAY, END_OF_LAST_DAY, LIVING, SITE, local, series
 
 # So many of the best days of a year are sure to be cloudless, wherever the roof is.
 BEST_DAYS = 30
@@ -21,24 +21,33 @@ FEWEST_YEARS = 3
 
 
 def _yields(every: str, start: str, stop: str | None = None) -> str:
-    """Goes on with `yields`: a row for each array and month or year, with `energy`, `peak` and `days` with records.
+    """Goes on with `yields`: a row for each array and month or year, with `energy`, `peak` and `days` with records. It
+    needs the package `strings`.
 
     A panel counts with its peak on the days on which it has a record, and not at all if its peak is not known.
     """
     return (
-        "energies =\n"
+        LIVING
+        + "energies =\n"
         + indent(series("channel_day", "energy_wh", SITE, ARRAY, start=start, stop=stop, at_noon=True), "  ")
         + "peaks =\n"
         + indent(series("channel_day", "peak_w", SITE, ARRAY, start=start, stop=stop, at_noon=True), "  ")
-        + "\nof_panels = union(tables: [\n  energies\n"
+        + "\nparts = union(tables: [\n  energies\n"
         + indent(windows(every, "sum"), "  ")
         + '    |> set(key: "figure", value: "energy"),\n  peaks\n'
         + indent(windows(every, "sum"), "  ")
         + '    |> set(key: "figure", value: "peak_days"),\n  peaks\n'
         + indent(windows(every, "count"), "  ")
         + '    |> toFloat()\n    |> set(key: "figure", value: "days"),\n'
-        + """])
+        + f"""])
+
+of_panels = (if chains == "" then parts else parts
+  |> map(fn: (r) => ({{r with ecu: living(id: r.ecu), inverter: living(id: r.inverter)}}))
+  |> group(columns: ["array", "ecu", "inverter", "channel", "figure"])
+{windows(every, "sum")})
   |> group()
+"""
+        + """\
   |> pivot(rowKey: ["_time", "array", "ecu", "inverter", "channel"], columnKey: ["figure"], valueColumn: "_value")
   |> filter(fn: (r) => exists r.energy and exists r.peak_days)
 
@@ -62,7 +71,7 @@ yields = of_panels
 
 def yield_of_years() -> Json:
     query = (
-        local("date")
+        local("date", "strings")
         + _yields("1y", "0")
         + f"""yields
   |> filter(fn: (r) => r.days >= {WHOLE_YEAR_DAYS}.0 and r._time < date.truncate(t: now(), unit: 1y))
@@ -91,7 +100,7 @@ def yield_of_years() -> Json:
 
 def yield_of_months() -> Json:
     query = (
-        local("date")
+        local("date", "strings")
         + END_OF_LAST_DAY
         + _yields("1mo", "date.truncate(t: v.timeRangeStart, unit: 1mo)", "end")
         + f"""months = {MONTHS}

@@ -165,7 +165,7 @@ best
   }))
 """
     )
-    link = "?from=${__data.fields.from}&to=${__data.fields.to}&${site:queryparam}"
+    link = "?from=${__data.fields.from:percentencode}&to=${__data.fields.to:percentencode}&${site:queryparam}"
     links = [
         {"title": "That day, panel by panel", "url": f"/d/solar-day{link}&${{array:queryparam}}"},
         {"title": "The curve of that day", "url": f"/d/solar-now{link}"},

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from collector.boards.charts import SEAMLESS, heat_map
 from collector.boards.parts import Json
-from collector.boards.queries import END_OF_LAST_DAY, series
+from collector.boards.queries import END_OF_LAST_DAY, LIVING, series
 
 # A cell for each day, in long ranges for each week and then for each month, since narrower ones are lost on a screen.
 # Weeks begin on Monday, which is three days before InfluxDB's own.
@@ -97,9 +97,13 @@ _ENDED = """\
 
 
 # From `newest`, the newest values of all panels and of their peak powers: `peaks`, which are 0 if not known, and at the
-# beginning of time `sizes`, which are 1 for the panels of an array of which some peak is not known.
-SIZES = """\
+# beginning of time `sizes`, which are 1 for the panels of an array of which some peak is not known. It defines `living`
+# as well, and needs the package `strings`.
+SIZES = (
+    LIVING
+    + """\
 peaks = newest
+  |> map(fn: (r) => ({r with ecu: living(id: r.ecu)}))
   |> keep(columns: ["_time", "_value", "_field", "ecu", "array", "panel"])
   |> group(columns: ["ecu", "array", "panel", "_field"])
   |> sort(columns: ["_time"])
@@ -138,6 +142,7 @@ sizes = union(tables: [smallest, peaks])
   }))
 
 """
+)
 
 
 def sizes(measurement: str, field: str, *where: str, start: str, stop: str) -> str:
@@ -147,19 +152,35 @@ def sizes(measurement: str, field: str, *where: str, start: str, stop: str) -> s
     )
 
 
-def compared(values: str) -> str:
+def joined(name: str, values: str, *tags: str, how: str) -> str:
+    """Define `name` as these values in each `step` by these tags; what a gateway or an inverter measured that was
+    replaced goes on with the one after it. `how` makes one value of two in one step; `living` comes before it.
+    """
+    kept = ", ".join(f'"{column}"' for column in ("_time", "_value", *tags))
+    grouped = ", ".join(f'"{tag}"' for tag in tags)
+    return f"""\
+measured = {values}\
+  |> keep(columns: [{kept}])
+
+{name} = if chains == "" then measured else measured
+  |> map(fn: (r) => ({{r with ecu: living(id: r.ecu)}}))
+  |> group(columns: [{grouped}])
+  |> aggregateWindow(every: step, offset: -early, fn: {how}, createEmpty: false, timeSrc: "_start")
+  |> keep(columns: [{kept}])
+
+"""
+
+
+def compared(values: str, *, how: str) -> str:
     """`own`, the values of all panels with their tags, and `compared`, where each has the `middle` of its array.
 
     `values` is Flux that reads and aggregates them. It and this need `step`, and `early`, by which windows begin before
     InfluxDB's own; the latter has to be 0s for windows that are no calendar's. `sizes` comes before it: both the values
-    and the middle are divided by `size`.
+    and the middle are divided by `size`. `how` is that of `joined`.
     """
     return (
-        "values = "
-        + values
+        joined("values", values, "ecu", "array", "inverter_name", "panel", how=how)
         + """\
-  |> keep(columns: ["_time", "_value", "ecu", "array", "inverter_name", "panel"])
-
 own = union(tables: [sizes, values])
   |> group(columns: ["ecu", "array", "panel"])
   |> sort(columns: ["_time"])
@@ -199,12 +220,15 @@ compared = union(tables: [middle, own])
 
 
 def energies(*where: str) -> str:
-    """`compared` for the energy of panels in each `step`, with `BY_RANGE` before it. `where` chooses whole arrays."""
+    """`compared` for the energy of panels in each `step`, with `BY_RANGE` before it. `where` chooses whole arrays. It
+    needs the package `strings`.
+    """
     return sizes("channel_day", "energy_wh", *where, start="begin", stop="end") + compared(
         series("channel_day", "energy_wh", *where, start="begin", stop="end", at_noon=True)
         + """\
   |> aggregateWindow(every: step, offset: -early, fn: sum, createEmpty: false, timeSrc: "_start")
-"""
+""",
+        how="sum",
     )
 
 

@@ -9,7 +9,7 @@ from collector.boards.board import board
 from collector.boards.charts import alert_list, bar_chart, stat, time_series
 from collector.boards.now_lists import FRESH, gateways, panels, silent
 from collector.boards.parts import COMPARED, POWER, Json, fixed, labelled, override_frame
-from collector.boards.queries import SITE, event_annotations, local, series, site_variable
+from collector.boards.queries import LIVING, SITE, event_annotations, imports, local, series, site_variables
 
 
 def build() -> Json:
@@ -23,14 +23,15 @@ def build() -> Json:
             (8, [(8, _last_days()), (7, gateways()), (5, silent()), (4, _alerts())]),
             (16, [(24, panels())]),
         ],
-        variables=[site_variable()],
+        variables=[*site_variables()],
         annotations=event_annotations(),
     )
 
 
 def _power() -> Json:
     query = (
-        'import "date"\nimport "math"\n\n'
+        imports("date", "math", "strings")
+        + LIVING
         + FRESH
         + "power = "
         + series("ecu", "power_w", SITE, start="-30d", stop=None)
@@ -44,6 +45,7 @@ configured = """
         + series("channel_day", "peak_w", SITE, start="-60d", stop=None)
         + """\
   |> last()
+  |> map(fn: (r) => ({r with ecu: living(id: r.ecu), inverter: living(id: r.inverter)}))
   |> group(columns: ["ecu", "inverter", "channel"])
   |> sort(columns: ["_time"])
   |> last()
@@ -55,7 +57,7 @@ seen = """
         + """\
   |> group(columns: ["ecu"])
   |> max()
-  |> keep(columns: ["ecu", "_value"])
+  |> map(fn: (r) => ({ecu: living(id: r.ecu), _value: r._value}))
 
 peak = union(tables: [configured, seen])
   |> group(columns: ["ecu"])

@@ -2,7 +2,7 @@
 
 from collector.boards.charts import table
 from collector.boards.parts import CALM, GOOD, TROUBLE, Json, fixed, gauge_cell, mapped
-from collector.boards.queries import SITE, local, series
+from collector.boards.queries import LIVING, SITE, imports, local, series
 
 # A reading counts as the present one for four of the gateway's rounds.
 FRESH = """\
@@ -14,7 +14,8 @@ fresh = date.sub(d: 20m, from: now())
 def gateways() -> Json:
     """Gateways and collectors, and whether they should have been heard since."""
     query = (
-        'import "date"\n\n'
+        imports("date", "strings")
+        + LIVING
         + "late = date.sub(d: 45m, from: now())\n\n"
         + "sun = "
         + series("collector", "sun_elevation_deg", start="-10m", stop=None)
@@ -30,10 +31,14 @@ gateways = """
         + series("ecu", "power_w", SITE, start="-30d", stop=None)
         + """\
   |> last()
+  |> map(fn: (r) => ({_time: r._time, name: r.ecu_name, ecu: living(id: r.ecu)}))
+  |> group(columns: ["ecu"])
+  |> sort(columns: ["_time"])
+  |> last(column: "name")
   |> map(
     fn: (r) => ({
       _time: r._time,
-      name: r.ecu_name,
+      name: r.name,
       ecu: r.ecu,
       state: if r._time < late then night else "Reports",
     }),
@@ -59,7 +64,8 @@ union(tables: [gateways, collectors])
     )
     return table(
         "Last word",
-        "When each gateway sent its last record and the collector its last report, of those that did within 30 days."
+        "When each gateway sent its last record and the collector its last report, of those that did within 30 days;"
+        " one that was replaced is not expected any more."
         " A gateway sends every five minutes while the sun shines: red is one that is silent for 45 minutes although"
         " the sun stands 8° high. Quiet instead of Night says that the site's place is not configured.",
         query,
@@ -85,7 +91,10 @@ union(tables: [gateways, collectors])
 
 
 def _to_site() -> Json:
-    return {"title": "Only this site", "url": "/d/solar-now?${__url_time_range}&var-site=${__data.fields.ecu}"}
+    return {
+        "title": "Only this site",
+        "url": "/d/solar-now?${__url_time_range}&var-site=${__data.fields.ecu:percentencode}",
+    }
 
 
 # How many of its gateway's rounds an inverter may miss while others report: two hours of daylight, so that the one
@@ -96,17 +105,31 @@ _MISSED = 24
 def silent() -> Json:
     """Inverters that their gateway hears no longer."""
     query = (
-        "rounds = "
+        imports("strings")
+        + LIVING
+        + "rounds = "
         + series("ecu", "inverters_reporting", SITE, "r._value > 0", start="-14d", stop=None)
         + """\
   |> keep(columns: ["ecu", "_time"])
-  |> map(fn: (r) => ({_time: r._time, ecu: r.ecu, inverter: "", missed: 1}))
+  |> map(fn: (r) => ({_time: r._time, ecu: living(id: r.ecu), inverter: "", missed: 1}))
 
 lasts = """
         + series("inverter", "energy_wh", SITE, start="-14d", stop=None)
         + f"""\
   |> last()
-  |> map(fn: (r) => ({{_time: r._time, ecu: r.ecu, inverter: r.inverter_name, missed: 0}}))
+  |> map(
+    fn: (r) => ({{
+      _time: r._time,
+      ecu: living(id: r.ecu),
+      id: living(id: r.inverter),
+      inverter: r.inverter_name,
+      missed: 0,
+    }}),
+  )
+  |> group(columns: ["ecu", "id"])
+  |> sort(columns: ["_time"])
+  |> last(column: "inverter")
+  |> drop(columns: ["id"])
 
 union(tables: [rounds, lasts])
   |> group(columns: ["ecu"])

@@ -27,7 +27,7 @@ from collector.boards.queries import (
     local,
     one_panel_variable,
     series,
-    site_variable,
+    site_variables,
 )
 
 _NOTHING = "No records in this time range"
@@ -78,7 +78,7 @@ def build() -> Json:
             (9, [(12, _energy()), (12, _share())]),
             (13, [(24, _hours())]),
         ],
-        variables=[site_variable(), one_panel_variable(), its_array_variable()],
+        variables=[*site_variables(), one_panel_variable(), its_array_variable()],
         annotations=event_annotations(),
         time=("now-1y/d", "now/d"),
         refresh="15m",
@@ -87,7 +87,7 @@ def build() -> Json:
 
 def _figures() -> Json:
     query = (
-        local("date")
+        local("date", "strings")
         + BY_RANGE
         + energies(SITE, ITS_ARRAY)
         + totals(ONE_PANEL)
@@ -95,6 +95,8 @@ def _figures() -> Json:
 most = """
         + series("channel_day", "peak_power_w", SITE, ITS_ARRAY, ONE_PANEL, start="begin", stop="end", at_noon=True)
         + """\
+  |> max()
+  |> map(fn: (r) => ({r with ecu: living(id: r.ecu)}))
   |> group(columns: ["ecu", "array"])
   |> max()
   |> rename(columns: {_value: "most_w"})
@@ -220,7 +222,7 @@ def _hours() -> Json:
 
 def _energy() -> Json:
     query = (
-        local("date")
+        local("date", "strings")
         + BY_RANGE
         + energies(SITE, ITS_ARRAY)
         + "compared\n"
@@ -260,7 +262,7 @@ def _energy() -> Json:
 
 def _share() -> Json:
     query = (
-        local("date")
+        local("date", "strings")
         + BY_RANGE
         + energies(SITE, ITS_ARRAY)
         + "compared\n"

@@ -12,6 +12,7 @@ from collector.boards.neighbours import (
     LOW_SHARE,
     as_cells,
     energies,
+    joined,
     ratios,
     share_map,
     totals,
@@ -19,6 +20,7 @@ from collector.boards.neighbours import (
 from collector.boards.parts import GOOD, POWER, TROUBLE, WARNING, Json, by_thresholds, fixed, gauge_cell
 from collector.boards.queries import (
     ARRAY,
+    LIVING,
     PANEL,
     SITE,
     array_variable,
@@ -26,7 +28,7 @@ from collector.boards.queries import (
     local,
     panel_variable,
     series,
-    site_variable,
+    site_variables,
 )
 
 _NOTHING = "No records in this time range"
@@ -42,7 +44,7 @@ def build() -> Json:
             (18, [(24, _shares())]),
             (16, [(24, _table())]),
         ],
-        variables=[site_variable(), array_variable(), panel_variable()],
+        variables=[*site_variables(), array_variable(), panel_variable()],
         annotations=event_annotations(),
         time=("now-1y/d", "now/d"),
         refresh="15m",
@@ -67,7 +69,7 @@ def _shares() -> Json:
         " 400 days one a week, of more than four years one a month. Green is as good as its neighbours. A panel that"
         " is always yellow is weak or dirty; one that turns red every winter stands in a shadow; a red stretch is a"
         " fault, and a gap is a time without records. A click on a cell leads to the panel.",
-        local("date") + BY_RANGE + energies(SITE, ARRAY) + ratios(PANEL) + as_cells(),
+        local("date", "strings") + BY_RANGE + energies(SITE, ARRAY) + ratios(PANEL) + as_cells(),
         no_value=_NOTHING,
         links=[link_to_panel("__field.name")],
     )
@@ -75,14 +77,22 @@ def _shares() -> Json:
 
 def _table() -> Json:
     energy = (
-        local("date")
+        local("date", "strings")
         + BY_RANGE
-        + series("channel_day", "energy_wh", SITE, ARRAY, PANEL, start="begin", stop="end", at_noon=True)
-        + """\
+        + LIVING
+        + joined(
+            "energies",
+            series("channel_day", "energy_wh", SITE, ARRAY, PANEL, start="begin", stop="end", at_noon=True)
+            + """\
   |> group(columns: ["ecu", "array", "panel"])
   |> aggregateWindow(every: step, offset: -early, fn: sum, createEmpty: false, timeSrc: "_start")
-  |> keep(columns: ["_time", "_value", "ecu", "array", "panel"])
-"""
+""",
+            "ecu",
+            "array",
+            "panel",
+            how="sum",
+        )
+        + "energies\n"
     )
     return table(
         "Energy of each panel",
@@ -144,7 +154,7 @@ def _table() -> Json:
 
 def _totals() -> str:
     return (
-        local("date")
+        local("date", "strings")
         + BY_RANGE
         + energies(SITE, ARRAY)
         + totals(PANEL)

@@ -39,7 +39,7 @@ from collector.boards.queries import (
     inverter_variable,
     local,
     series,
-    site_variable,
+    site_variables,
     within_a_day,
 )
 from collector.clock import BELIEVABLE_LEAD_S, TOLERATED_S
@@ -64,7 +64,7 @@ def build() -> Json:
             (7, [(8, throughput()), (8, backlog()), (8, errors())]),
             (7, [(8, disk()), (8, sync()), (8, connections())]),
         ],
-        variables=[site_variable(), inverter_variable(), instance_variable()],
+        variables=[*site_variables(), inverter_variable(), instance_variable()],
         annotations=event_annotations(),
         time=("now-30d", "now"),
         refresh="5m",
@@ -249,7 +249,10 @@ def _gaps() -> Json:
             "ecu_name": {
                 "displayName": "Site",
                 "links": [
-                    {"title": "Its day", "url": "/d/solar-now?${__url_time_range}&var-site=${__data.fields.ecu}"}
+                    {
+                        "title": "Its day",
+                        "url": "/d/solar-now?${__url_time_range}&var-site=${__data.fields.ecu:percentencode}",
+                    }
                 ],
             },
             "ecu": {"custom__hideFrom__viz": True},
@@ -372,7 +375,7 @@ def _events() -> Json:
                 "displayName": "Site",
                 "custom__width": 140,
                 "custom__filterable": True,
-                "links": [{"title": "Its day", "url": "/d/solar-now?var-site=${__data.fields.ecu}"}],
+                "links": [{"title": "Its day", "url": "/d/solar-now?var-site=${__data.fields.ecu:percentencode}"}],
             },
             "kind": {
                 "displayName": "Kind",

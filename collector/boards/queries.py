@@ -13,8 +13,9 @@ from collector.boards.parts import Json
 RAW, DAILY = "solar", "solar_daily"
 
 # A variable's value goes in as a regular expression; "All" is `.*`, which costs nothing. A site is shown by its name
-# and asked for by its gateway's id, since that is what every measurement of a gateway has as a tag.
-SITE = "r.ecu =~ /^${site:regex}$/"
+# and asked for by its gateways' ids, since that is what every measurement of a gateway has as a tag: `gateways` has,
+# for the choice of `site`, also the ids of those that were replaced.
+SITE = "r.ecu =~ /^(${gateways:pipe})$/"
 ARRAY = "r.array =~ /^${array:regex}$/"
 PANEL = "r.panel =~ /^${panel:regex}$/"
 INVERTER = "r.inverter_name =~ /^${inverter:regex}$/"
@@ -89,6 +90,26 @@ def series(
     return text + ("  |> timeShift(duration: 12h)\n" if at_noon else "")
 
 
+# Defines `living`, which tells of the id of a gateway or an inverter that of the one that does its work now, its own if
+# it was not replaced. It is what the collectors report of their configurations. Needs the package `strings`.
+LIVING = f"""\
+replaced = from(bucket: "{RAW}")
+  |> range(start: -90d)
+  |> filter(fn: (r) => r._measurement == "collector" and r._field == "replaced")
+  |> last()
+  |> group()
+  |> findColumn(fn: (key) => true, column: "_value")
+
+chains = strings.joinStr(arr: replaced, v: " ")
+living = (id) => {{
+  at = strings.index(v: chains, substr: id + ">")
+
+  return if at < 0 then id else strings.substring(v: chains, start: at + 13, end: at + 25)
+}}
+
+"""
+
+
 def _names(measurement: str, tag: str, *where: str) -> str:
     # Values of data, since InfluxDB goes on listing the names of series that were deleted.
     return (
@@ -97,18 +118,65 @@ def _names(measurement: str, tag: str, *where: str) -> str:
     )
 
 
-def site_variable() -> Json:
-    """The gateways: by name on screen, by id in queries and links (`var-site=216000000001`)."""
+def site_variables() -> list[Json]:
+    """The sites to choose from, and the gateways of the chosen ones, which nobody has to choose."""
+    return [_site_variable(), _gateways_variable()]
+
+
+def _site_variable() -> Json:
+    """By name on screen, by the id of the gateway that is there now in links (`var-site=216000000001`)."""
     query = (
-        series("ecu_day", "energy_wh", start="0", stop=None)
-        + "  |> last()\n"
-        + '  |> map(fn: (r) => ({_value: r.ecu_name + " | " + r.ecu}))\n'
-        + "  |> group()\n"
-        + "  |> distinct()\n"
+        imports("strings")
+        + LIVING
+        + series("ecu_day", "energy_wh", start="0", stop=None)
+        + """\
+  |> last()
+  |> map(fn: (r) => {
+    id = living(id: r.ecu)
+
+    return {_time: r._time, site: r.ecu_name, ecu: id, order: if id == r.ecu then 1 else 0}
+  })
+  |> group(columns: ["ecu"])
+  |> sort(columns: ["_time", "order"])
+  |> last(column: "site")
+  |> map(fn: (r) => ({_value: r.site + " | " + r.ecu}))
+  |> group()
+  |> distinct()
+"""
     )
     # Grafana takes a value apart by the names of the groups.
-    built = choice("site", "Site", "The gateways to look at.", query)
+    built = choice("site", "Site", "The sites to look at.", query)
     return {**built, "regex": r"/^(?<text>.*) \| (?<value>.*)$/"}
+
+
+def _gateways_variable() -> Json:
+    """The ids of the chosen sites' gateways, also of those that were replaced; a link may name any of them."""
+    query = (
+        imports("array", "regexp", "strings")
+        + LIVING
+        + """\
+chosen = strings.split(v: "${site:pipe}", t: "|")
+there = array.map(arr: chosen, fn: (x) => living(id: x))
+wanted = regexp.compile(v: "^(" + strings.joinStr(arr: there, v: "|") + ")$")
+former = array.from(rows: array.map(arr: strings.split(v: chains, t: " "), fn: (x) => ({_value: x})))
+  |> filter(fn: (r) => r._value != "")
+  |> map(fn: (r) => ({_value: strings.substring(v: r._value, start: 0, end: 12)}))
+  |> filter(fn: (r) => living(id: r._value) =~ wanted)
+
+union(
+  tables: [
+    array.from(rows: array.map(arr: chosen, fn: (x) => ({_value: x}))),
+    array.from(rows: array.map(arr: there, fn: (x) => ({_value: x}))),
+    former,
+  ],
+)
+  |> distinct()
+"""
+    )
+    built = choice("gateways", "Gateways", "The gateways of the chosen sites.", query)
+    del built["allValue"]
+    # What is chosen is told by `site`, and always all of it counts.
+    return {**built, "hide": 2, "skipUrlSync": True}
 
 
 def array_variable() -> Json:

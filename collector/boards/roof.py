@@ -14,9 +14,9 @@ from math import ceil
 from urllib.parse import quote
 
 from collector.boards.board import board, text
-from collector.boards.neighbours import SIZES
+from collector.boards.neighbours import SIZES, joined
 from collector.boards.parts import Json, mapped, panel
-from collector.boards.queries import local, series
+from collector.boards.queries import imports, local, series
 from collector.boards.roof_picture import Box, Cell, Picture, arrange
 
 _ROW_PX, _TITLE_PX, _GRID_PX = 66, 44, 38
@@ -69,7 +69,11 @@ each begin at row 1 and column 1.
 
 def _known(picture: Picture) -> str:
     rows = "".join(f"    {{panel: {_quoted(cell.title)}, _value: 0.0}},\n" for cell, _ in picture.cells)
-    names = "".join(f"  {_quoted(cell.id)}: {_quoted(cell.title)},\n" for cell, _ in picture.cells)
+    names = "".join(
+        f"  {_quoted(channel)}: {_quoted(cell.title)},\n"
+        for cell, _ in picture.cells
+        for channel in (cell.id, *cell.former)
+    )
     return f"known = array.from(\n  rows: [\n{rows}  ],\n)\n\nnames = [\n{names}]\n"
 
 
@@ -146,17 +150,20 @@ def _energy(picture: Picture) -> Json:
 
 def _compared(picture: Picture) -> Json:
     query = (
-        'import "array"\nimport "dict"\n\n'
+        imports("array", "dict", "strings")
         + _known(picture)
         + "\nnewest = "
         + series("channel_day", ("energy_wh", "peak_w"), start="-7d", stop=None)
         + "  |> last()\n\n"
         + SIZES
-        + "values = "
-        + series("channel_day", "energy_wh", start="-7d", stop=None)
+        + "step = 1d\nearly = 0s\n\n"
+        + joined(
+            "values",
+            series("channel_day", "energy_wh", start="-7d", stop=None),
+            *("ecu", "array", "inverter", "channel", "panel"),
+            how="sum",
+        )
         + """\
-  |> keep(columns: ["_time", "_value", "ecu", "array", "inverter", "channel", "panel"])
-
 week = union(tables: [sizes, values])
   |> group(columns: ["ecu", "array", "panel"])
   |> sort(columns: ["_time"])
@@ -173,8 +180,10 @@ middle = week
   |> rename(columns: {_value: "middle"})
   |> set(key: "panel", value: "")
 
+// One panel that is behind another inverter since is one.
 of_panels = week
-  |> group(columns: ["ecu", "array", "panel", "inverter", "channel"])
+  |> map(fn: (r) => ({r with title: dict.get(dict: names, key: r.inverter + "-" + r.channel, default: "")}))
+  |> group(columns: ["ecu", "array", "panel", "title"])
   |> sum()
 
 ratio = union(tables: [middle, of_panels])
@@ -182,10 +191,9 @@ ratio = union(tables: [middle, of_panels])
   |> sort(columns: ["panel"])
   |> fill(column: "middle", usePrevious: true)
   |> filter(fn: (r) => r.panel != "" and r.middle > 0.0)
-  |> map(fn: (r) => ({r with _value: 100.0 * r._value / r.middle}))
-"""
-        + _NAMED
-        + """
+  |> map(fn: (r) => ({panel: r.title, _value: 100.0 * r._value / r.middle}))
+  |> filter(fn: (r) => r.panel != "")
+
 all = week
   |> group()
   |> sum()

@@ -5,10 +5,12 @@ since each was numbered for itself, are drawn below one another; rows and column
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from collector.config import Inverter
+from collector.config import Inverter, Panel
+from collector.names import panels_of
+from collector.succession import Succession
 
 # In heights and widths of a cell.
 _AISLE = 0.4
@@ -19,8 +21,8 @@ _MARGIN = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One panel with a place. `id` is that of its inverter and its channel, `title` its name if no other has it too;
-    `array` is empty where it is that of its gateway.
+    """One panel with a place. `id` is that of its inverter and its channel, `former` those of inverters that this one
+    replaces; `title` is its name if no other has it too; `array` is empty where it is that of its gateway.
     """
 
     id: str
@@ -29,6 +31,12 @@ class Cell:
     array: str
     row: int
     column: int
+    former: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Its array, row and column."""
+        return self.array, self.row, self.column
 
     @property
     def short(self) -> str:
@@ -56,17 +64,34 @@ class Picture:
     rows: float
 
 
-def cells(inverters: Iterable[Inverter]) -> list[Cell]:
-    """The panels that have a place, in the order of the configuration."""
-    placed = [
-        Cell(channel, one.name or channel, one.name or channel, one.array or "", one.row, one.column)
-        for inverter in inverters
-        for one in inverter.panels
-        if one.row is not None and one.column is not None
-        for channel in (f"{inverter.id}-{one.channel}",)
-    ]
+def cells(inverters: Sequence[Inverter]) -> list[Cell]:
+    """The panels that have a place, in the order of the configuration; those of replaced inverters are where the ones
+    after them are.
+    """
+    chains = Succession(inverters)
+    channels: dict[str, list[tuple[int, Panel]]] = {}
+    for (inverter, number), one in panels_of(inverters).items():
+        channels.setdefault(inverter, []).append((number, one))
+    placed: list[Cell] = []
+    for chain in dict.fromkeys(chains.chain(inverter.id) for inverter in inverters):
+        *older, newest = ([*_placed(inverter, chain[-1], channels.get(inverter, ()))] for inverter in chain)
+        for cell in (cell for cells in reversed(older) for cell in cells):
+            taken = next((at for at, now in enumerate(newest) if now.place == cell.place), None)
+            if taken is None:
+                newest.append(cell)
+            else:
+                newest[taken] = replace(newest[taken], former=(*newest[taken].former, cell.id))
+        placed += newest
     count = Counter(cell.name for cell in placed)
     return [cell if count[cell.name] == 1 else replace(cell, title=f"{cell.name} ({cell.id})") for cell in placed]
+
+
+def _placed(inverter: str, newest: str, panels: Iterable[tuple[int, Panel]]) -> Iterator[Cell]:
+    """The cells of one inverter; a panel without a name is called by the newest of the chain."""
+    for number, one in panels:
+        if one.row is not None and one.column is not None:
+            name = one.name or f"{newest}-{number}"
+            yield Cell(f"{inverter}-{number}", name, name, one.array or "", one.row, one.column)
 
 
 def arrange(placed: Sequence[Cell]) -> Picture:

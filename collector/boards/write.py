@@ -6,7 +6,7 @@ and one that is unchanged is not touched; queries ask for the buckets that the c
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from collector.boards import day, fleet, grid, history, now, one_panel, panels, quality, roof
@@ -69,7 +69,7 @@ def write_boards(folder: Path, names: Mapping[str, str]) -> int:
     return len(BOARDS)
 
 
-def write_roof(folder: Path, inverters: Iterable[Inverter], names: Mapping[str, str]) -> None:
+def write_roof(folder: Path, inverters: Sequence[Inverter], names: Mapping[str, str]) -> None:
     """Write the board of the configured places into a folder that exists. Raises OSError."""
     built = roof.build(cells(inverters))
     replace(folder / f"{built['uid']}.json", as_text(built, names))

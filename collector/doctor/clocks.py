@@ -1,4 +1,4 @@
-"""Whether the clocks are right: this machine's, and each gateway's against it.
+"""Whether the clocks are right, this machine's and each gateway's against it, and all gateways there and apart.
 
 A gateway's clock is judged by the records that came live, as the service itself does.
 """
@@ -94,6 +94,7 @@ def gateways(look: Look) -> list[Finding]:
             )
         ]
     findings = [finding for ecu in facts.ecus for finding in _gateway(look, ecu)]
+    findings += [warning(GATEWAYS, shared.found, shared.meaning, shared.remedy) for shared in facts.shared]
     if facts.gateways > MOST_ECUS:
         findings.append(skipped(GATEWAYS, f"{facts.gateways - MOST_ECUS} more, which were not heard as lately"))
     return findings
@@ -102,6 +103,17 @@ def gateways(look: Look) -> list[Finding]:
 def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
     name = f"ECU {ecu.names.name}"
     heard = told_time(ecu.gateway.last_seen_at)
+    if ecu.successor and ecu.has_successor:
+        return [ok(GATEWAYS, f"{name} ({ecu.gateway.ecu}) is retired, replaced by {ecu.successor}")]
+    if ecu.successor:
+        return [
+            warning(
+                GATEWAYS,
+                f"{name}: {ecu.successor}, which replaces {ecu.gateway.ecu}, was never heard",
+                "nothing of this site comes in",
+                "compare the id with its label, and lead the gateway here (docs/dns.md)",
+            )
+        ]
     findings = []
     if look.now - ecu.gateway.last_seen_at > SILENT_ECU_NS:
         findings.append(
@@ -109,7 +121,8 @@ def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
                 GATEWAYS,
                 f"{name} was last heard {heard}",
                 "it is off, has no network, or goes to the vendor's cloud again; it keeps its records for a while",
-                "is it on, and does it ask this DNS server? Forbid it the internet but NTP: docs/dns.md, section 9",
+                "is it on, and does it ask this DNS server? Forbid it the internet but NTP: docs/dns.md, section 9. If"
+                f' another took its place, set replaces = "{ecu.gateway.ecu}" under that one\'s [[ecu]]',
             )
         )
     elif ecu.skew is None and look.now - (ecu.newest_at or ecu.gateway.first_seen_at) > NO_RECORD_NS:

@@ -6,7 +6,7 @@ the gateways' latest day is part of it, at as many as there is time for and MOST
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from collector.journal_jobs import oldest_mark
 from collector.journal_reader import Gateway, JournalReader, Refusal, SetAside
 from collector.names import EcuNames, Names
 from collector.protocol import upload
+from collector.shared_inverters import Shared
+from collector.shared_inverters import find as find_shared
 from collector.status import SILENT_RUN_NS, Puzzle, commonest, puzzle_over, skew
 
 MOST_ECUS = 100
@@ -32,7 +34,10 @@ _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 @dataclass(frozen=True, slots=True)
 class EcuFacts:
-    """One gateway. Instants are ns since 1970, of its oldest and newest upload record; None where there is none."""
+    """One gateway. Instants are ns since 1970, of its oldest and newest upload record; None where there is none.
+
+    `successor` is the id of the one that took the place of a retired one, and `has_successor` whether that was heard.
+    """
 
     gateway: Gateway
     names: EcuNames
@@ -40,6 +45,8 @@ class EcuFacts:
     newest_at: int | None
     skew_s: float | None
     skew: Skew | None
+    successor: str | None
+    has_successor: bool
 
 
 @dataclass(slots=True)
@@ -49,7 +56,7 @@ class Facts:
 
     `records_a_week` counts what was live, `span_ns` what that week had; `refused` is the newest that was turned
     away of each address, with how much of it is kept. `understood` is of how many of the `ecus` the latest day was
-    decoded, for `puzzles`.
+    decoded, for `puzzles`; `shared` are the inverters that several gateways report.
     """
 
     path: Path
@@ -73,6 +80,7 @@ class Facts:
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
     gateways: int = 0
     ecus: list[EcuFacts] = field(default_factory=list)
+    shared: list[Shared] = field(default_factory=list)
     puzzles: list[Puzzle] = field(default_factory=list)
     understood: int = 0
 
@@ -122,14 +130,17 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     facts.stale_since = oldest_mark(reader)
     gateways = sorted(reader.gateways(), key=lambda gateway: -gateway.last_seen_at)
     facts.gateways = len(gateways)
-    facts.ecus = [_ecu(gateway, reader, names, now) for gateway in gateways[:MOST_ECUS]]
+    heard = {gateway.ecu for gateway in gateways}
+    facts.ecus = [_ecu(gateway, reader, names, now, heard) for gateway in gateways[:MOST_ECUS]]
+    facts.shared = find_shared(reader, names, now)
 
 
-def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int) -> EcuFacts:
+def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int, heard: Collection[str]) -> EcuFacts:
     own = names.ecu(gateway.ecu)
     skew_s, judged = skew(reader, gateway, names, now)
     oldest_at, newest_at = (_instant(time, own) for time in (reader.first_time(gateway.ecu), gateway.newest_time))
-    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged)
+    successor = names.successor(gateway.ecu, now)
+    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged, successor, successor in heard)
 
 
 def _instant(time: str | None, own: EcuNames) -> int | None:
@@ -143,7 +154,8 @@ def _understand(facts: Facts, reader: JournalReader, deadline: float) -> None:
     """Decode latest days once more: what was not understood in part is delivered, and not marked."""
     puzzles: dict[str, Puzzle] = {}
     for ecu in facts.ecus:
-        if not _puzzle_over(ecu.gateway, reader, puzzles, deadline):
+        # What a retired one sent in its last days is nobody's work any more.
+        if not ecu.successor and not _puzzle_over(ecu.gateway, reader, puzzles, deadline):
             break
         facts.understood += 1
     facts.puzzles = commonest(puzzles)

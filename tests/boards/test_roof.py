@@ -113,6 +113,25 @@ def test_a_name_does_not_repeat_that_of_its_array() -> None:
     ]
 
 
+def test_a_replaced_inverter_is_where_the_one_after_it_is() -> None:
+    placed = Place(channel=1, name="Left", array="South", row=1, column=1)
+    old, new = "408000000001", "704000000002"
+    moved = Place(channel=2, name="Left", array="South", row=1, column=1)
+    for own in (placed, moved):
+        (one,) = cells([Inverter(id=old, panels=(placed,)), Inverter(id=new, replaces=old, panels=(own,))])
+        assert (one.id, one.title, one.former) == (f"{new}-{own.channel}", "Left", (f"{old}-1",))
+    # Its places may as well stand under the other one alone.
+    for inverters in (
+        [Inverter(id=old, panels=(placed,)), Inverter(id=new, replaces=old)],
+        [Inverter(id=new, replaces=old, panels=(placed,))],
+    ):
+        (one,) = cells(inverters)
+        assert (one.id, one.name, one.former) == (f"{new}-1", "Left", (f"{old}-1",))
+    nameless = Place(channel=1, row=1, column=1)
+    (one,) = cells([Inverter(id=old, panels=(nameless,)), Inverter(id=new, replaces=old, panels=(nameless,))])
+    assert one.name == f"{new}-1"
+
+
 def test_panels_of_one_name_are_told_apart() -> None:
     inverters = [
         Inverter(id=f"40800000000{number}", panels=(Place(channel=1, name="Left", row=1, column=number),))

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from collector.boards.queries import site_variable
+from collector.boards.queries import site_variables
 from collector.influx import InfluxSink
 from collector.names import Names
 from collector.points import SCHEMA
@@ -160,7 +160,7 @@ def test_a_variable_offers_what_goes_with_the_choice_of_another_in_natural_order
 
 
 def test_a_site_is_chosen_by_its_name_and_asked_for_by_its_id(mixed: Site, board: Json) -> None:
-    board["templating"]["list"].append(site_variable())
+    board["templating"]["list"] += site_variables()
     look = mixed.screen.look(board, site=["Roof", BARN])
     assert look.values["site"] == [ROOF, BARN]
     assert look.options("site") == {"Barn (A/B)": BARN, "Roof": ROOF, "Shed": SHED}

@@ -5,6 +5,7 @@ import re
 import zoneinfo
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import yaml
@@ -208,16 +209,59 @@ def test_a_link_leads_to_a_board_and_hands_over_what_can_be_chosen_there(board: 
             assert handed <= there, f"{uid} has no variable {handed - there}: {link}"
 
 
+# A name that says something else wherever it stands in an address as it is.
+ODD_NAME = "A & B=1?var-site=2#/+%26 é"
+
+
+def followed(link: str) -> dict[str, list[str]]:
+    """The values that a link hands over when each name in it is odd, as Grafana 12 fills it in: without a format of its
+    own a value is encoded as a whole address would be, with which `&` and `#` stay.
+    """
+
+    def value_of(found: re.Match[str]) -> str:
+        name, form = found[1], found[2]
+        if name == "__url_time_range":
+            return "from=now-6h&to=now"
+        if form == "queryparam":
+            return f"var-{name}={quote(ODD_NAME, safe='')}"
+        return quote(ODD_NAME, safe="" if form == "percentencode" else ";,/?:@&=+$#-_.~")
+
+    address = urlsplit(re.sub(r"\$\{([\w.]+)(?::(\w+))?\}", value_of, link))
+    assert not address.fragment, link
+    return parse_qs(address.query, keep_blank_values=True)
+
+
+@every_board
+def test_a_link_hands_over_every_name_whole(board: Json) -> None:
+    for link in (text for text in _texts(board) if text.startswith("/d/")):
+        handed = set(_LINKED_VALUE.findall(link)) | set(re.findall(r"\$\{(\w+):queryparam\}", link))
+        given = followed(link)
+        assert given.keys() - {"from", "to"} == {f"var-{name}" for name in handed}, link
+        if "${" in link:
+            assert all(given[f"var-{name}"] == [ODD_NAME] for name in handed), link
+
+
+def test_an_alerts_link_encodes_what_is_filled_in() -> None:
+    for rule in rules():
+        link = rule["annotations"].get("link", "")
+        assert re.findall(r"\{\{ (.*?) \}\}", link)[:1] in ([], ["externalURL"]), link
+        for filled in re.findall(r"\{\{ (.*?) \}\}", link)[1:]:
+            assert filled.startswith("urlquery $labels."), link
+
+
 @every_board
 def test_a_choice_of_sites_is_one_for_every_query(board: Json) -> None:
-    if "site" not in {variable["name"] for variable in variables(board)}:
+    names = [variable["name"] for variable in variables(board)]
+    if "site" not in names:
         return
+    # A variable can ask for what stands before it.
+    assert names[names.index("site") + 1] == "gateways"
     for question in questions(board):
-        if question.place == "variable 'site'":
+        if question.place in ("variable 'site'", "variable 'gateways'"):
             continue
         for source in sources(question.query):
             if any("ecu" in SCHEMA[name].tags for name in source.measurements if name in SCHEMA):
-                assert "site" in _USED.findall(question.query), f"{question.place} is of all sites"
+                assert "gateways" in _USED.findall(question.query), f"{question.place} is of all sites"
 
 
 @every_set

@@ -261,7 +261,33 @@ def test_a_gateway_that_fell_silent_and_none_at_all_are_warnings(tmp_path: Path)
     assert "no gateway was ever heard" in only(clocks.gateways(look(path, now=NOW)), Level.WARNING).found
     live(path, hour=12)
     findings = clocks.gateways(look(path, now=NOW + 7200 * NS))
-    assert "was last heard 2026-06-21T10:35:30Z" in only(findings, Level.WARNING).found
+    silent = only(findings, Level.WARNING)
+    assert "was last heard 2026-06-21T10:35:30Z" in silent.found
+    assert f'set replaces = "{ECU}" under' in silent.remedy
+
+
+def test_a_gateway_that_was_replaced_is_retired_and_nothing_is_the_matter_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    note(path, RUN_STATE, RUNNING)
+    odd = UNKNOWN_BLOCK.replace(b"20260621123500", b"20260621000500")
+    store(path, odd, received_at=[NOW - 11 * 3600 * NS])
+    live(path, hour=11)
+    before = look(path, now=NOW + 7200 * NS)
+    assert [finding.level for finding in clocks.gateways(before)] == [Level.WARNING, Level.FAILURE]
+    configured = config(path, ecu=({"id": "216000999999", "name": "Roof", "replaces": ECU},))
+    missing = only(clocks.gateways(look(path, now=NOW + 7200 * NS, configured=configured)), Level.WARNING)
+    assert missing.found == f"ECU Roof: 216000999999, which replaces {ECU}, was never heard"
+    store(path, POLL.replace(ECU.encode(), b"216000999999"), received_at=[NOW + 7199 * NS])
+    after = look(path, now=NOW + 7200 * NS, configured=configured)
+    assert [(finding.level, finding.found) for finding in clocks.gateways(after)] == [
+        (
+            Level.OK,
+            "ECU Roof was last heard 2026-06-21T12:41:59Z, it has sent no record yet; too little came live of late"
+            " to judge its clock",
+        ),
+        (Level.OK, f"ECU Roof ({ECU}) is retired, replaced by 216000999999"),
+    ]
+    assert (len(before.facts.puzzles), after.facts.puzzles, after.facts.understood) == (1, [], 2)
 
 
 def test_a_gateway_that_polls_but_sends_no_records_for_days_is_a_warning(tmp_path: Path) -> None:
