@@ -130,7 +130,11 @@ def _attacked(
         {"promise": "status --brief, s", "value": brief_s, **below(brief_s, STATUS_S)},
         {"promise": "new series", "value": series, **below(series, SERIES)},
         {"promise": "junk in the journal, MB", "value": junk_mb, **below(junk_mb, JUNK_MB)},
-        {"promise": "longest wait of the honest, s", "value": max(honest.waits_s), **below(max(honest.waits_s), ANSWER_S)},
+        {
+            "promise": "longest wait of the honest, s",
+            "value": max(honest.waits_s),
+            **below(max(honest.waits_s), ANSWER_S),
+        },
         {"promise": "unanswered records of the honest", "value": honest.unanswered, **below(honest.unanswered, 1)},
     ]
 
