@@ -1,13 +1,14 @@
 """What a broken or hostile device on the network may send, in a process of its own.
 
-`python -m benchmarks.attacks PORT KIND COUNT` sends it once to a collector on this machine, waits for what answers there
-are, and ends by itself; it prints how many there were.
+`python -m benchmarks.attacks PORT KIND COUNT` sends it once to a collector on this machine, waits for what answers
+there are, and ends by itself; it prints how many there were.
 """
 
 import contextlib
 import random
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ _CHARACTERS = "".join(chr(code) for code in range(33, 127))
 
 def ids(port: int, count: int) -> int:
     """One record each of so many gateways that nobody has ever seen, over one connection."""
-    now = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
+    now = f"{_now():%Y%m%d%H%M%S}"
     return _over_one_connection(
         port, (site.frame(f"2169{number:08d}", now, (_inverter(number),)).encode() for number in range(count))
     )
@@ -46,7 +47,7 @@ def half_sent(port: int, count: int) -> int:
             # Whoever is closed by the collector at once is one of them as well.
             with contextlib.suppress(OSError):
                 stack.enter_context(_connect(port, number)).sendall(b"APS18999990002" + b"1" * (_HALF - 14))
-        time.sleep(_HELD_S)
+        threading.Event().wait(_HELD_S)
     return 0
 
 
@@ -57,9 +58,9 @@ def unknown(port: int, count: int) -> int:
 
 def stamped(port: int, count: int) -> int:
     """So many long messages of which only gateway and time can be read, and which are therefore acknowledged."""
-    now = f"{datetime.now(UTC):%Y%m%d}"
+    now = f"{_now():%Y%m%d}"
     frames = (f"APS18000000002AAA1216900000000{'0' * 30}{now}{number:06d}" for number in range(count))
-    return sum(_alone(port, number, _padded(f"{head}001000000END")) for number, head in enumerate(frames))
+    return sum(_alone(port, number, _padded(f"{head}001000000END", number)) for number, head in enumerate(frames))
 
 
 ATTACKS: dict[str, Callable[[int, int], int]] = {
@@ -71,12 +72,16 @@ ATTACKS: dict[str, Callable[[int, int], int]] = {
 }
 
 
+def _now() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
 def _inverter(number: int) -> Inverter:
     return site.micro_inverter(number, 0.7, random.Random(number))  # noqa: S311 (weather, not secrets)
 
 
 def _crowd(number: int) -> str:
-    now = f"{datetime.now(UTC):%Y%m%d%H}{number:04d}"
+    now = f"{_now():%Y%m%d%H}{number:04d}"
     crowd = tuple(_inverter(1_000_000 + number * 980 + place) for place in range(980))
     return site.frame("216988880000", now, crowd)
 
@@ -87,12 +92,12 @@ def _junk(number: int) -> str:
         "APS99000000002AAA1",
         f"APS1300000A2{number % 100:02d}AAA0216900000000",
     )[number % 3]
-    return _padded(head)
+    return _padded(head, number)
 
 
-def _padded(head: str) -> str:
-    """Bytes that no packing makes much smaller, behind a head that looks like a message's."""
-    chance = random.Random(head)  # noqa: S311 (junk, not secrets)
+def _padded(head: str, number: int) -> str:
+    """Bytes that no packing makes much smaller, each time others, behind a head that looks like a message's."""
+    chance = random.Random(number)  # noqa: S311 (junk, not secrets)
     return with_length(head + "".join(chance.choices(_CHARACTERS, k=_LONG - len(head) - 4)) + "END", "0")
 
 

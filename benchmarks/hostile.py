@@ -37,7 +37,7 @@ _ECU = "216000000000"
 
 @dataclass(slots=True)
 class _Honest:
-    """A gateway that sends its next record every second, each over a connection of its own, again until it is answered."""
+    """A gateway that sends its next record every second, each over its own connection, again until it is answered."""
 
     port: int
     waits_s: list[float] = field(default_factory=list)
@@ -46,7 +46,7 @@ class _Honest:
 
     def run(self) -> None:
         text = household_frame(_ECU)
-        at = datetime.now(UTC)
+        at = datetime.fromtimestamp(time.time(), UTC)
         while not self._stop.wait(_EVERY_S):
             at += timedelta(seconds=1)
             stamp = f"{at:%Y%m%d%H%M%S}"
