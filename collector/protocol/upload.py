@@ -63,17 +63,18 @@ _RECORD = re.compile(r"APS[0-9]{2}", re.ASCII)
 _NIGHT_QUERY = re.compile(r"APS[0-9]{2}(?:AAA|000)22([0-9]{12})", re.ASCII)
 
 # As repr quotes bytes in a problem; an apostrophe within a word, or an escaped one, begins nothing. A number is a word
-# that begins with a digit, so that a time is one as well, but for HTTP's code for the trouble, and a block's width.
+# that begins with a digit, so that a time is one as well. Some are no more than the trouble itself: a block's width,
+# HTTP's code, and a bucket with its retention.
 _PARTICULAR = re.compile(
-    r"""(?<![\w\\])(['"])((?:(?!\1)[^\\]|\\.)*)(?:\1|\Z)"""
-    r"|(?<!\w)(?<!HTTP )(?!(?<=with )\d{1,3} characters)\d(?:[\w.:+-]*\w)?",
+    r"""(?<![\w\\])(?<!bucket )(['"])((?:(?!\1)[^\\]|\\.)*)(?:\1|\Z)"""
+    r"|(?<!\w)(?<!HTTP )(?!(?<=with )\d{1,3} characters)(?!(?<=\()[\d.]+ (?:day|hour)s?\))\d(?:[\w.:+-]*\w)?",
     re.DOTALL,
 )
 # A type's code and the names of fields stay: they are what the trouble is about.
 _TELLING = re.compile("[0-9A-F]{2}|[A-Za-z_]{3,20}")
 # What a kind is told from, and how much is told of it.
 _LOOKED_AT = 4000
-_TOLD = 300
+_TOLD = 400
 
 
 @dataclass(frozen=True, slots=True)
