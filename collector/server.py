@@ -138,6 +138,8 @@ class Server:
                 elif not in_message:
                     seat.allow(MESSAGE_S, _INCOMPLETE)
                 in_message = not connection.is_empty
+                # What came before is stored and answered.
+                self._admission.hold(seat, connection.unread_bytes)
                 await _receive(connection, stream)
                 seat.renew()
                 self._admission.hold(seat, connection.unread_bytes)
@@ -156,7 +158,6 @@ class Server:
                 if not await self._store_and_answer(event, stream, peer, port):
                     return
                 seat.busy = False
-                self._admission.hold(seat, connection.unread_bytes)
                 strays_in_a_row = 0
                 if event.command:
                     idle_s = FAREWELL_S

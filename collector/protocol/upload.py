@@ -66,7 +66,7 @@ _NIGHT_QUERY = re.compile(r"APS[0-9]{2}(?:AAA|000)22([0-9]{12})", re.ASCII)
 # that begins with a digit, so that a time is one as well. Some are no more than the trouble itself: a block's width,
 # HTTP's code, and a bucket with its retention.
 _PARTICULAR = re.compile(
-    r"""(?<![\w\\])(?<!bucket )(['"])((?:(?!\1)[^\\]|\\.)*)(?:\1|\Z)"""
+    r"""(?<![\w\\])(['"])((?:(?!\1)[^\\]|\\.)*)(?:\1|\Z)"""
     r"|(?<!\w)(?<!HTTP )(?!(?<=with )\d{1,3} characters)(?!(?<=\()[\d.]+ (?:day|hour)s?\))\d(?:[\w.:+-]*\w)?",
     re.DOTALL,
 )
@@ -222,7 +222,8 @@ def kind_of_problem(problem: str) -> str:
 def _in_general(found: re.Match[str]) -> str:
     if found[1] is None:
         return "N"
-    return found[0] if _TELLING.fullmatch(found[2]) else "..."
+    is_telling = _TELLING.fullmatch(found[2]) or found.string.endswith("bucket ", 0, found.start())
+    return found[0] if is_telling else "..."
 
 
 def header_power_w(power: int, channel_sum_w: float) -> float | None:
