@@ -67,6 +67,13 @@ def test_the_newest_stay_and_the_file_does_not_grow_beyond_the_budget(journal: J
     assert file_bytes(path) - before < 2 * BUDGET_BYTES
 
 
+def test_of_short_ones_there_is_room_for_more_than_a_thousand(journal: Journal, path: Path) -> None:
+    for batch in range(60):
+        journal.append([junk(100 * batch + number, 20) for number in range(100)])
+    assert BUDGET_BYTES // 2 < held_bytes(path) <= BUDGET_BYTES
+    assert len(unanswered(path)) > 1000
+
+
 def test_what_gets_no_answer_is_packed_from_the_start_and_comes_back_byte_for_byte(
     journal: Journal, reader: JournalReader, path: Path
 ) -> None:
