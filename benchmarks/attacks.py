@@ -1,10 +1,11 @@
 """What a broken or hostile device on the network may send, in a process of its own.
 
 `python -m benchmarks.attacks PORT KIND COUNT` sends it once to a collector on this machine, waits for what answers
-there are, and ends by itself; it prints how many there were.
+there are, and ends by itself, after some minutes at the latest; it prints how many there were.
 """
 
 import contextlib
+import itertools
 import random
 import socket
 import sys
@@ -12,14 +13,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from benchmarks import site
 from collector.file_limit import raise_file_limit
 from collector.protocol.blocks import Inverter
 from collector.protocol.fields import with_length
 
+_Frame = TypeVar("_Frame")
+
 _TIMEOUT_S = 20.0
 _HELD_S = 5.0
+_LIMIT_S = 300.0
 # So many connections come from one address, as many as a collector allows.
 _CONNECTIONS_AN_ADDRESS = 256
 _LONG = 100_000
@@ -53,14 +58,14 @@ def half_sent(port: int, count: int) -> int:
 
 def unknown(port: int, count: int) -> int:
     """So many long messages of which nothing can be read; two in three are of no kind, the others commands."""
-    return sum(_alone(port, number, _junk(number)) for number in range(count))
+    return _each_alone(port, (_junk(number) for number in range(count)))
 
 
 def stamped(port: int, count: int) -> int:
     """So many long messages of which only gateway and time can be read, and which are therefore acknowledged."""
     now = f"{_now():%Y%m%d}"
-    frames = (f"APS18000000002AAA1216900000000{'0' * 30}{now}{number:06d}" for number in range(count))
-    return sum(_alone(port, number, _padded(f"{head}001000000END", number)) for number, head in enumerate(frames))
+    heads = (f"APS18000000002AAA1216900000000{'0' * 30}{now}{number:06d}001000000END" for number in range(count))
+    return _each_alone(port, (_padded(head, number) for number, head in enumerate(heads)))
 
 
 ATTACKS: dict[str, Callable[[int, int], int]] = {
@@ -104,10 +109,19 @@ def _padded(head: str, number: int) -> str:
 def _over_one_connection(port: int, frames: Iterator[bytes]) -> int:
     answers = 0
     with _connect(port, 0) as connection:
-        for frame in frames:
+        for frame in _in_time(frames):
             connection.sendall(frame + b"\n")
             answers += bool(connection.recv(64))
     return answers
+
+
+def _each_alone(port: int, frames: Iterator[str]) -> int:
+    return sum(_alone(port, number, frame) for number, frame in enumerate(_in_time(frames)))
+
+
+def _in_time(frames: Iterator[_Frame]) -> Iterator[_Frame]:
+    deadline = time.monotonic() + _LIMIT_S
+    return itertools.takewhile(lambda _frame: time.monotonic() < deadline, frames)
 
 
 def _alone(port: int, number: int, frame: str) -> int:

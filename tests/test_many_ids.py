@@ -108,3 +108,26 @@ def test_of_a_gateway_that_is_heard_all_the_time_nothing_is_forgotten(monkeypatc
         for number in range(REMEMBERED - 1):
             clocks.observe(arrival(frame(time, yc600(), ecu=ecu(1 + position * REMEMBERED + number)), at))
     assert warned == [ecu(0)]
+
+
+def test_what_was_found_of_a_clock_is_forgotten_with_its_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "REMEMBERED", 20)
+    warned: list[str] = []
+    clocks = ClockWatch(Names(config()), lambda ecu, _at, _skew: warned.append(ecu))
+    for number in range(40):
+        for position in range(12):
+            at = NOW + position * 300 * NS
+            clocks.observe(arrival(frame(f"2026062108{5 * position:02d}00", yc600(), ecu=ecu(number)), at))
+    assert warned == [ecu(number) for number in range(40)]
+    assert {len(vars(clocks)[name]) for name in ("_newest", "_seen", "_warned")} == {20}
+
+
+def test_more_first_records_than_any_fleet_has_are_neither_told_nor_remembered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "REMEMBERED", 5)
+    first = FirstRecords()
+    with caplog.at_level(logging.INFO):
+        for number in range(9):
+            first.observe(arrival(frame("20260621124000", yc600(), ecu=ecu(number)), NOW))
+    assert len(caplog.messages) == len(vars(first)["_known"]) == 5
