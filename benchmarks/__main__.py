@@ -20,6 +20,7 @@ from benchmarks import (
     exporting,
     fleet,
     footprint,
+    hostile,
     live_replay,
     nothing_lost,
     replaying,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "footprint": footprint.measure,
     "fleet": fleet.measure,
     "boards": boards.measure,
+    "hostile": hostile.measure,
 }
 
 # Of those that were named only: it takes half an hour, and finds faults rather than figures.

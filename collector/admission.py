@@ -1,8 +1,9 @@
-"""How many connections there may be, for one address and in all.
+"""How many connections there may be, for one address and in all, and how many bytes all of them may hold.
 
 When there are too many, the one that was silent for the longest makes room: a gateway that has something to say gets in
 beside any number of connections that only occupy a place, even from its own address (behind a container's port
-forwarding all gateways share one).
+forwarding all gateways share one). When they hold too many bytes of messages that are not complete or not yet stored,
+the one that holds the most is closed.
 """
 
 import contextlib
@@ -22,9 +23,18 @@ SLACK_S = 1.0
 # Each newcomer may cost a connection, and newcomers come as fast as they like.
 TOLD_EVERY_S = 60.0
 
+# All connections together. It is enough for 300 of the longest messages there can be at one time, and for thousands of
+# the longest that was ever seen; a container with 256 MB has room for it.
+MOST_HELD_BYTES = 32 * 1024 * 1024
+
+
+_TOO_MANY = "too many connections, the one that was silent for the longest is closed"
+_TOO_LARGE = "too many bytes of messages that are not complete, the connection that holds the most is closed"
+
 
 class Seat:
-    """The place of one connection; `renew` says that it is in use, and `allow` for how long it may go on.
+    """The place of one connection; `renew` says that it is in use, `allow` for how long it may go on, and
+    `Admission.hold` how many bytes it holds.
 
     While `busy` is set it keeps its place whoever comes: its message is being stored, and then answered.
     """
@@ -33,6 +43,7 @@ class Seat:
         self.address = address
         self.evicted = False
         self.busy = False
+        self.held_bytes = 0
         self.scope = trio.CancelScope()
         self._queues = queues
         self._seconds, self._fault = 0.0, ""
@@ -61,13 +72,17 @@ class Seat:
 
 
 class Admission:
-    """Hands out seats. One object for all ports."""
+    """Hands out seats. One object for all ports. `evicted` counts those that were closed, for whatever reason, and
+    `held_bytes` is what all hold.
+    """
 
-    def __init__(self, total: int, per_address: int) -> None:
+    def __init__(self, total: int, per_address: int, most_held_bytes: int = MOST_HELD_BYTES) -> None:
         self.evicted = 0
         self.total = total
+        self.held_bytes = 0
         self._per_address = per_address
-        self._silent_until = -math.inf
+        self._most_held_bytes = most_held_bytes
+        self._silent_until: dict[str, float] = {}
         self._all: OrderedDict[Seat, None] = OrderedDict()
         self._by_address: dict[str, OrderedDict[Seat, None]] = {}
 
@@ -81,36 +96,57 @@ class Admission:
         seat = Seat(address, (self._all, own))
         self._all[seat] = own[seat] = None
         if len(own) > self._per_address:
-            self._evict(own)
+            self._evict(_longest_silent(own), _TOO_MANY)
         if len(self._all) > self.total:
-            self._evict(self._all)
+            self._evict(_longest_silent(self._all), _TOO_MANY)
         try:
             with seat.scope:
                 yield seat
         finally:
             self._leave(seat)
 
-    def _evict(self, queue: "OrderedDict[Seat, None]") -> None:
-        seat = next((seat for seat in queue if not seat.busy), None)
+    def hold(self, seat: Seat, held_bytes: int) -> None:
+        """Say how many bytes a connection holds now: what is unread of it, and the message that is being stored."""
+        if seat not in self._all:
+            return
+        self.held_bytes += held_bytes - seat.held_bytes
+        seat.held_bytes = held_bytes
+        while self.held_bytes > self._most_held_bytes:
+            most = self._with_most_bytes()
+            if most is None:
+                return
+            self._evict(most, _TOO_LARGE)
+
+    def _with_most_bytes(self) -> Seat | None:
+        """Whoever holds the most, of equals the one that was silent for longest; None where each holds no more than
+        its share, which is room for the record of an honest gateway.
+        """
+        most = max((seat for seat in self._all if not seat.busy), key=lambda seat: seat.held_bytes, default=None)
+        share = self._most_held_bytes // self.total
+        return most if most is not None and most.held_bytes > share else None
+
+    def _evict(self, seat: Seat | None, fault: str) -> None:
         if seat is None:
             return
         self._leave(seat)
         self.evicted += 1
         seat.evicted = True
         now = trio.current_time()
-        if now >= self._silent_until:
-            self._silent_until = now + TOLD_EVERY_S
-            _log.warning(
-                "too many connections, the one that was silent for the longest is closed closed_so_far=%d peer=%s",
-                self.evicted,
-                seat.address,
-            )
+        if now >= self._silent_until.get(fault, -math.inf):
+            self._silent_until[fault] = now + TOLD_EVERY_S
+            _log.warning("%s closed_so_far=%d peer=%s", fault, self.evicted, seat.address)
         seat.scope.cancel()
 
     def _leave(self, seat: Seat) -> None:
-        self._all.pop(seat, None)
+        if seat in self._all:
+            del self._all[seat]
+            self.held_bytes -= seat.held_bytes
         own = self._by_address.get(seat.address)
         if own is not None:
             own.pop(seat, None)
             if not own:
                 del self._by_address[seat.address]
+
+
+def _longest_silent(queue: "OrderedDict[Seat, None]") -> Seat | None:
+    return next((seat for seat in queue if not seat.busy), None)

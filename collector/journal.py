@@ -29,10 +29,11 @@ from typing import Any
 
 from collector.clock import BELIEVABLE_LEAD_S, NS, digits, latest_believable
 from collector.errors import JournalError
+from collector.journal_junk import Junk
 from collector.journal_purge import purge
 from collector.journal_schema import bring_up_to_date, typed
-from collector.protocol.messages import QUESTIONS, Kind, Message
-from collector.protocol.upload import carries_late_data
+from collector.protocol.messages import QUESTIONS, UNANSWERED, Kind, Message
+from collector.protocol.upload import carries_late_data, kind_of_problem
 
 _log = logging.getLogger(__name__)
 
@@ -43,9 +44,8 @@ RUN_STATE, NAMES_STATE = "run", "names"
 # The spans of time of which a restored journal has no records, though InfluxDB may.
 GAPS_STATE = "gaps"
 
-# Junk is kept for a look, not for ever: a scanner on the network must not fill the disk.
-REFUSED_KEPT = 1000
-REFUSED_BYTES = 8192
+# The newest time stamps that are remembered: more gateways than any one collector serves. Others are looked up.
+_REMEMBERED = 10_000
 
 # How long to wait for a lock that another program holds. A gateway gives up on an answer after ten seconds.
 _PATIENCE_S = 5
@@ -127,6 +127,14 @@ def journal_errors(path: Path) -> Iterator[None]:
         raise journal_error(exc, path) from exc
 
 
+_INSERTED = (
+    "received_at, port, peer, kind, ecu, time, command, digest, raw, packed, newest, late, delivered_at, set_aside"
+)
+_INSERT = (
+    f"insert into record ({_INSERTED}) values ({', '.join(f':{name}' for name in _INSERTED.split(', '))})"  # noqa: S608
+    " on conflict (ecu, time, digest) do update set repeats = repeats + 1, repeated_at = excluded.received_at"
+)
+
 # A new row each time, so that whoever has read the day's mark before can't take this one back. What an earlier mark was
 # for stays.
 MARK_DAY = (
@@ -149,6 +157,7 @@ class Journal:
         self._file: tuple[int, int] | None = None
         self._log: tuple[int, int] | None = None
         self._newest: dict[str, str] = {}
+        self._junk = Junk()
 
     def open(self) -> tuple[int, int] | None:
         """Open or create the file; every other method does it as well when needed. Returns its identity."""
@@ -159,7 +168,7 @@ class Journal:
     def close(self) -> None:
         """Close the file; safe to call at any time."""
         if self._db is not None:
-            db, self._db = self._db, None
+            db, self._db, self._junk = self._db, None, Junk()
             self._newest.clear()
             db.close()
 
@@ -194,33 +203,32 @@ class Journal:
                 self._insert(db, arrival, marks)
             began = time.perf_counter()
         self.fsync_s = time.perf_counter() - began
+        if len(self._newest) + len(marks) > _REMEMBERED:
+            self._newest.clear()
         self._newest |= marks
 
     def _insert(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str]) -> None:
         message, received_at = arrival.message, arrival.received_at
         newest = message.kind is Kind.RECORD and self._is_newest(db, arrival, marks)
-        db.execute(
-            "insert into record"
-            " (received_at, port, peer, kind, ecu, time, command, digest, raw, newest, late, delivered_at, set_aside)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " on conflict (ecu, time, digest)"
-            " do update set repeats = repeats + 1, repeated_at = excluded.received_at",
-            (
-                received_at,
-                arrival.port,
-                arrival.peer,
-                message.kind,
-                message.ecu,
-                message.time,
-                message.command,
-                hashlib.blake2b(message.raw, digest_size=16).digest(),
-                message.raw,
-                newest,
-                carries_late_data(message.raw),
-                received_at if message.kind in QUESTIONS else None,
-                message.reason if message.kind is Kind.UNKNOWN else None,
-            ),
-        )
+        packed = message.kind in UNANSWERED
+        row = {
+            "received_at": received_at,
+            "port": arrival.port,
+            "peer": arrival.peer,
+            "kind": message.kind,
+            "ecu": message.ecu,
+            "time": message.time,
+            "command": message.command,
+            "digest": hashlib.blake2b(message.raw, digest_size=16).digest(),
+            "raw": zlib.compress(message.raw) if packed else message.raw,
+            "packed": packed,
+            "newest": newest,
+            "late": carries_late_data(message.raw),
+            "delivered_at": received_at if message.kind in QUESTIONS else None,
+            "set_aside": kind_of_problem(message.reason) if message.kind is Kind.UNKNOWN else None,
+        }
+        db.execute(_INSERT, row)
+        self._junk.note(db, message, row)
         if message.ecu and not message.is_probe:
             db.execute(
                 "insert into ecu (ecu, first_seen_at, last_seen_at, peer, newest_time) values (?1, ?2, ?2, ?3, ?4)"
@@ -246,13 +254,9 @@ class Journal:
         return True
 
     def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
-        """Keep the first bytes of what was no message, for a look; the oldest beyond REFUSED_KEPT make room."""
+        """Keep the first bytes of what was no message, for a look."""
         with self.derived() as db:
-            db.execute(
-                "insert into refused (received_at, port, peer, reason, raw) values (?, ?, ?, ?, ?)",
-                (received_at, port, peer, reason, raw[:REFUSED_BYTES]),
-            )
-            db.execute("delete from refused where id <= (select max(id) from refused) - ?", (REFUSED_KEPT,))
+            self._junk.refuse(db, received_at, port, peer, reason, raw)
 
     def mark_delivered(
         self,
@@ -267,14 +271,8 @@ class Journal:
         """
         with self.derived() as db:
             for identity in ids:
-                row = db.execute("select raw from record where id = ? and packed = 0", (identity,)).fetchone()
-                if row is None:
-                    db.execute("update record set delivered_at = ? where id = ?", (at, identity))
-                else:
-                    packed = zlib.compress(row[0])
-                    db.execute(
-                        "update record set delivered_at = ?, raw = ?, packed = 1 where id = ?", (at, packed, identity)
-                    )
+                db.execute("update record set delivered_at = ? where id = ?", (at, identity))
+                _pack(db, identity)
             db.executemany("insert or ignore into novelty (ecu, kind, name, record) values (?, ?, ?, ?)", novelties)
             db.executemany(MARK_DAY, ((ecu, day, at, None, 0) for ecu, day in days))
 
@@ -284,9 +282,10 @@ class Journal:
             db.executemany(MARK_DAY, ((ecu, day, at, None, 0) for ecu, day in days))
 
     def set_aside(self, identity: int, reason: str) -> None:
-        """Take a record out of what waits for delivery; its bytes stay."""
+        """Take a record out of what waits for delivery, with the kind of the reason; its bytes stay, packed."""
         with self.derived() as db:
-            db.execute("update record set set_aside = ? where id = ?", (reason, identity))
+            db.execute("update record set set_aside = ? where id = ?", (kind_of_problem(reason), identity))
+            _pack(db, identity)
 
     def purge(self, days: int, now: int, after: int = 0, most: int = 500) -> int | None:
         """Look at the next `most` records behind number `after`, and delete those that are delivered and older than
@@ -294,6 +293,8 @@ class Journal:
         older ones are left.
         """
         with self.derived() as db:
+            # What gets no answer may have been among what went.
+            self._junk = Junk()
             return purge(db, days, now, after, most)
 
     def put_state(self, key: str, value: Mapping[str, object]) -> None:
@@ -397,3 +398,9 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     # The default is a compile-time option; NORMAL would acknowledge what a power cut can take back.
     db.execute("pragma synchronous = full")
     bring_up_to_date(db, path)
+
+
+def _pack(db: sqlite3.Connection, identity: int) -> None:
+    row = db.execute("select raw from record where id = ? and packed = 0", (identity,)).fetchone()
+    if row is not None:
+        db.execute("update record set raw = ?, packed = 1 where id = ?", (zlib.compress(row[0]), identity))

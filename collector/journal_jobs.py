@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from collector.journal import MARK_DAY, NAMES_STATE, STORED_COLUMNS, Journal, Stored, journal_errors, stored
 from collector.journal_reader import JournalReader
+from collector.protocol.upload import kind_of_problem
 
 # As a job's gateway: whatever InfluxDB holds.
 EVERY_ECU = "*"
@@ -279,7 +280,8 @@ class Jobs:
                 "update record set set_aside = null, delivered_at = null where id = ?",
                 ((identity,) for identity in progress.recovered),
             )
-            db.executemany("update record set set_aside = ?2, delivered_at = null where id = ?1", progress.aside)
+            aside = [(identity, kind_of_problem(reason)) for identity, reason in progress.aside]
+            db.executemany("update record set set_aside = ?2, delivered_at = null where id = ?1", aside)
             db.executemany(
                 "insert or ignore into novelty (ecu, kind, name, record) values (?, ?, ?, ?)", progress.novelties
             )

@@ -4,9 +4,11 @@ Readers and the writer don't wait for each other (WAL), also across processes. A
 began.
 """
 
+import contextlib
 import json
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ from collector.protocol.messages import Kind
 from collector.protocol.upload import kind_of_problem
 
 _RECORDS_AT_ONCE = 200
+
+# As many bytes of records are unpacked for one batch. It holds a thousand of the usual ones.
+_PENDING_BYTES = 2 * 1024 * 1024
 
 # In the words of the index that finds these.
 _WAITING = "delivered_at is null and set_aside is null and held is null"
@@ -43,7 +48,8 @@ class Gateway:
     purged_time: str
 
 
-_REFUSAL_TYPES = (int, int, str, str, bytes)
+_REFUSAL_COLUMNS = "received_at, port, peer, reason, raw, packed"
+_REFUSAL_TYPES = (int, int, str, str, bytes, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,11 @@ class Refusal:
     def beginning(self) -> str:
         """A few of the bytes as text that is safe on a terminal, whoever sent them."""
         return repr(self.raw[:_SHOWN_BYTES])
+
+
+def _refusal(row: Sequence[Any]) -> Refusal:
+    received_at, port, peer, reason, raw, packed = row
+    return Refusal(received_at, port, peer, reason, zlib.decompress(raw) if packed else raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,6 @@ class JournalReader:
                 check_same_thread=False,
                 timeout=5,
             )
-            self._db.create_function("kind_of_problem", 1, kind_of_problem, deterministic=True)
             try:
                 version = schema_version(self._db, path)
                 self.file = identity(path)
@@ -118,8 +128,17 @@ class JournalReader:
             return identity(self.path) != self.file
 
     def pending(self, limit: int) -> list[Stored]:
-        """The oldest records that are neither delivered nor set aside, in order of arrival."""
-        return self._records(f"where {_WAITING} order by id limit ?", limit)
+        """The oldest records that are neither delivered nor set aside, in order of arrival; fewer of long ones."""
+        query = f"select {STORED_COLUMNS} from record where {_WAITING} order by id limit ?"  # noqa: S608 (constants)
+        records: list[Stored] = []
+        held_bytes = 0
+        with journal_errors(self.path), contextlib.closing(self._db.execute(query, (limit,))) as rows:
+            for row in rows:
+                records.append(stored(row))
+                held_bytes += len(records[-1].raw)
+                if held_bytes >= _PENDING_BYTES:
+                    break
+        return records
 
     def pending_count(self) -> int:
         """How many records wait for delivery."""
@@ -140,12 +159,17 @@ class JournalReader:
 
     def set_aside_examples(self, limit: int) -> list[SetAside]:
         """The commonest kinds of reasons, each with the latest record that has it."""
-        rows = self.rows(
-            "select kind_of_problem(set_aside), count(*), max(id) from record where set_aside is not null"
-            " group by 1 order by 2 desc limit ?",
-            limit,
+        rows = self.typed(
+            (str, int, int),
+            "select set_aside, count(*), max(id) from record where set_aside is not null group by set_aside",
         )
-        return [SetAside(*row) for row in rows]
+        kinds: dict[str, SetAside] = {}
+        for reason, count, record in rows:
+            # What an earlier version has set aside still says what is particular about it.
+            kind = kind_of_problem(reason)
+            known = kinds.get(kind, SetAside(kind, 0, record))
+            kinds[kind] = SetAside(kind, known.count + count, max(known.record, record))
+        return sorted(kinds.values(), key=lambda aside: (-aside.count, aside.reason))[:limit]
 
     def record(self, identity: int) -> Stored | None:
         """One record by its number, None if there is none."""
@@ -193,21 +217,22 @@ class JournalReader:
 
     def refused(self, limit: int = -1) -> list[Refusal]:
         """What is kept of what was turned away, the newest first."""
-        rows = self.typed(
-            _REFUSAL_TYPES, "select received_at, port, peer, reason, raw from refused order by id desc limit ?", limit
-        )
-        return [Refusal(*row) for row in rows]
+        query = f"select {_REFUSAL_COLUMNS} from refused order by id desc limit ?"  # noqa: S608 (a constant)
+        rows = self.typed(_REFUSAL_TYPES, query, limit)
+        with journal_errors(self.path):
+            return [_refusal(row) for row in rows]
 
     def refused_by_peer(self, limit: int) -> list[tuple[int, Refusal]]:
         """How many refusals are kept of each address, and the newest of them; whose is newest comes first."""
         rows = self.typed(
             (*_REFUSAL_TYPES, int, int),
             # The other columns are those of the row with the highest number, as SQLite promises.
-            "select received_at, port, peer, reason, raw, count(*), max(id) from refused"
+            f"select {_REFUSAL_COLUMNS}, count(*), max(id) from refused"  # noqa: S608 (a constant)
             " group by peer order by max(id) desc limit ?",
             limit,
         )
-        return [(count, Refusal(*row)) for *row, count, _ in rows]
+        with journal_errors(self.path):
+            return [(count, _refusal(row)) for *row, count, _ in rows]
 
     def gateways(self) -> list[Gateway]:
         """Every ECU that was ever heard, by its id."""

@@ -93,6 +93,7 @@ create index record_unanswered on record (id) where kind in ('unknown', 'refused
 -- admitted_at: null while it waits until the owner accepts it, 0 for what was known before there was a bound
 alter table ecu add column admitted_at integer default 0;
 alter table novelty add column admitted_at integer not null default 0;
+alter table refused add column packed integer not null default 0;
 create table job (                         -- what a command asks the service to do, and how far that is
     id integer primary key autoincrement,
     kind text not null,                    -- replay or rollup

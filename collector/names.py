@@ -8,12 +8,15 @@ before anything was named.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from collector import clock, config
 from collector.succession import Succession
+
+# More gateways than any one collector serves: beyond it all are forgotten and built anew.
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,7 @@ class EcuNames:
     """The names below one gateway.
 
     `_inverters`, `_panels` and `_places` are everyone's, for a configuration does not say which gateway an inverter
-    belongs to; `_own` are the panels that this gateway was asked for. `_places` has the id by which an inverter and its
-    panels are called, where that is not its own.
+    belongs to. `_places` has the id by which an inverter and its panels are called, where that is not its own.
     """
 
     id: str
@@ -40,7 +42,6 @@ class EcuNames:
     _inverters: Mapping[str, str]
     _panels: Mapping[tuple[str, int], config.Panel]
     _places: Mapping[str, str]
-    _own: dict[tuple[str, int], Panel] = field(default_factory=dict)
 
     def inverter_name(self, inverter: str) -> str:
         """The name of an inverter, or its id, or that of the one that took its place."""
@@ -48,15 +49,8 @@ class EcuNames:
 
     def panel(self, inverter: str, channel: int) -> Panel:
         """The panel on a channel; without an entry it is called by its place."""
-        key = (inverter, channel)
-        known = self._own.get(key)
-        if known is None:
-            known = self._own[key] = self._named(key)
-        return known
-
-    def _named(self, key: tuple[str, int]) -> Panel:
-        place = f"{self._places.get(key[0], key[0])}-{key[1]}"
-        configured = self._panels.get(key)
+        place = f"{self._places.get(inverter, inverter)}-{channel}"
+        configured = self._panels.get((inverter, channel))
         if configured is None:
             return Panel(place, self.name, None)
         return Panel(configured.name or place, configured.array or self.name, configured.peak_w)
@@ -86,9 +80,11 @@ class Names:
         self._known: dict[str, EcuNames] = {}
 
     def ecu(self, ecu: str) -> EcuNames:
-        """The names below a gateway; built once for each."""
+        """The names below a gateway."""
         known = self._known.get(ecu)
         if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             known = self._known[ecu] = self._build(ecu)
         return known
 

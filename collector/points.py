@@ -24,6 +24,9 @@ UNKNOWN_ECU = "unknown"
 # command is among the latter, since the journal keeps only the newest of them.
 EVENTS_OF_RECORDS = ('source="data"', 'kind="report"', 'kind="inverter_status"', 'kind="firmware"')
 
+# How much an event quotes of a message; the journal has all of it.
+_QUOTED_CHARACTERS = 500
+
 _OF_INVERTER = ("ecu", "inverter", "inverter_name", "model")
 _OF_CHANNEL = (*_OF_INVERTER, "channel", "panel", "array")
 
@@ -171,7 +174,8 @@ def decode(record: Stored, names: Names, first_seen: FirstSeen | None) -> Decode
         case Kind.REPORT | Kind.STATUS | Kind.GATEWAY:
             return _decode_report(record, frame, names, first_seen)
         case Kind.REFUSED:
-            event = _event(record.ecu, record.command, "refused_command", record.received_at, text=frame)
+            text = _shortened(frame)
+            event = _event(record.ecu, record.command, "refused_command", record.received_at, text=text)
             return Decoded((event,))
         case Kind.UNKNOWN:
             return Decoded((), unreadable="not understood")
@@ -206,7 +210,7 @@ def _decode_upload(record: Stored, frame: str, names: Names, first_seen: FirstSe
     if not points and problems:
         return Decoded((), tuple(problems), unreadable="; ".join(problems))
     if problems:
-        points.append(_event(record.ecu, "data", "undecodable_block", at, text="; ".join(problems)))
+        points.append(_event(record.ecu, "data", "undecodable_block", at, text=_shortened("; ".join(problems))))
     inverters = {inverter.uid: inverter for inverter in decoded.inverters}
     inverters |= {inverter.uid: inverter for group in decoded.late for inverter in group.inverters}
     new = [uid for uid in inverters if _is_first(first_seen, (record.ecu, "inverter", uid), record)]
@@ -332,6 +336,10 @@ def _kind(command: str) -> str:
     return "inverter_status" if command == "A123" else "report"
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= _QUOTED_CHARACTERS else f"{text[: _QUOTED_CHARACTERS - 3]}..."
+
+
 def _event(ecu: str, source: str, kind: str, at: int, **fields: Value | None) -> Point:
     return Point("event", (ecu or UNKNOWN_ECU, source, kind), fields, at)
 
@@ -340,6 +348,9 @@ def clock_event(ecu: str, at: int, skew: clock.Skew) -> Point:
     """The warning about a gateway's clock, at the time of the warning."""
     return _event(ecu, "collector", "clock_skew", at, text=skew.text, skew_s=skew.seconds, zone=skew.zone)
 
+
+# A thousand gateways of four inverters have fewer. Where there are more, all are written anew now and then.
+_SERIES_KEPT = 20_000
 
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _TEXT_ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\"})
@@ -373,6 +384,8 @@ class LineWriter:
         key = (point.measurement, point.tags)
         series = self._series.get(key)
         if series is None:
+            if len(self._series) >= _SERIES_KEPT:
+                self._series.clear()
             series = self._series[key] = _series(point, measurement)
         return f"{series} {','.join(written)} {point.time}"
 

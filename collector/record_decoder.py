@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from collector.journal import Stored
 from collector.names import Names
 from collector.points import Decoded, LineWriter, Point, decode
+from collector.protocol.upload import kind_of_problem
 
 _log = logging.getLogger(__name__)
 
@@ -19,12 +21,16 @@ class RecordDecoder:
         self._lines = LineWriter()
 
     def decode(self, record: Stored) -> Decoded:
-        """Decode a record; a fault in the decoder itself becomes the reason to set this one record aside."""
+        """Decode a record; a fault in the decoder itself becomes the reason to set this one record aside. A reason is
+        told by its kind, since it quotes what may be long.
+        """
         try:
             decoded = decode(record, self._names, self._first_seen)
         except Exception as exc:  # noqa: BLE001 (a fault in a decoder may cost one record, whose bytes stay, and no more)
             _log.exception("decoder failed record=%d ecu=%s time=%s", record.id, record.ecu, record.time)
             return Decoded((), unreadable=f"decoder failed: {exc!r}")
+        if decoded.unreadable is not None:
+            return replace(decoded, unreadable=kind_of_problem(decoded.unreadable))
         for novelty in decoded.novelties:
             self._first_seen.setdefault(novelty, record.id)
         return decoded

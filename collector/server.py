@@ -22,7 +22,7 @@ from collector.journal import Arrival
 from collector.protocol.answers import MOST_TIMES, answer
 from collector.protocol.connection import END, NEED_DATA, Connection, Stray
 from collector.protocol.guard import StormGuard
-from collector.protocol.messages import Kind, Message
+from collector.protocol.messages import UNANSWERED, Kind, Message
 
 _log = logging.getLogger(__name__)
 
@@ -138,8 +138,11 @@ class Server:
                 elif not in_message:
                     seat.allow(MESSAGE_S, _INCOMPLETE)
                 in_message = not connection.is_empty
+                # What came before is stored and answered.
+                self._admission.hold(seat, connection.unread_bytes)
                 await _receive(connection, stream)
                 seat.renew()
+                self._admission.hold(seat, connection.unread_bytes)
                 continue
             in_message = False
             if isinstance(event, Stray):
@@ -169,7 +172,7 @@ class Server:
         await self._records.store(arrival)
         self._on_stored(arrival)
         _log.debug("stored kind=%s ecu=%s time=%s peer=%s port=%d", message.kind, message.ecu, message.time, peer, port)
-        if message.kind in (Kind.UNKNOWN, Kind.REFUSED):
+        if message.kind in UNANSWERED:
             self.counters.refused += 1
             _log.warning(
                 "not answered peer=%s port=%d reason=%s first_bytes=%r",

@@ -3,7 +3,7 @@ would put it right.
 """
 
 import logging
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 
 from collector import clock
@@ -23,9 +23,14 @@ SILENCE_NS = 24 * 3600 * clock.NS
 FIRST_TOLD = 10
 FIRST_WITHIN_NS = 60 * clock.NS
 
+# More gateways than any one collector serves.
+REMEMBERED = 10_000
+
 
 class FirstRecords:
-    """Tells of the first record of each gateway since the start; of more than FIRST_TOLD within a minute, how many."""
+    """Tells of the first record of each gateway since the start; of more than FIRST_TOLD within a minute, how many, and
+    of none beyond REMEMBERED.
+    """
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -41,6 +46,8 @@ class FirstRecords:
         message = arrival.message
         if message.kind is not Kind.RECORD or not message.ecu or message.ecu in self._known:
             return
+        if len(self._known) >= REMEMBERED:
+            return
         self._known.add(message.ecu)
         self._found += 1
         if self._found <= FIRST_TOLD:
@@ -51,14 +58,15 @@ class FirstRecords:
 
 class ClockWatch:
     """Judges the clock of each gateway that is not retired by its newest records; `warn` is called with the gateway,
-    the time (ns) and the finding.
+    the time (ns) and the finding. Of more than REMEMBERED gateways the one that was silent for the longest is
+    forgotten.
     """
 
     def __init__(self, names: Names, warn: Callable[[str, int, clock.Skew], None]) -> None:
         self._names = names
         self._warn = warn
         self._newest: dict[str, str] = {}
-        self._seen: dict[str, deque[tuple[int, float]]] = {}
+        self._seen: OrderedDict[str, list[tuple[int, float]]] = OrderedDict()
         self._warned: dict[str, int] = {}
 
     def observe(self, arrival: Arrival) -> None:
@@ -67,7 +75,12 @@ class ClockWatch:
         self._forget_the_future(message.ecu, received_at)
         if message.kind is not Kind.RECORD or message.time <= self._newest.get(message.ecu, ""):
             return
-        seen = self._seen.setdefault(message.ecu, deque())
+        seen = self._seen.setdefault(message.ecu, [])
+        self._seen.move_to_end(message.ecu)
+        if len(self._seen) > REMEMBERED:
+            forgotten, _ = self._seen.popitem(last=False)
+            self._newest.pop(forgotten, None)
+            self._warned.pop(forgotten, None)
         if seen and received_at < seen[-1][0] + LEAST_INTERVAL_NS:
             return
         zone = self._names.ecu(message.ecu).zone
@@ -81,7 +94,7 @@ class ClockWatch:
         self._newest[message.ecu] = message.time
         seen.append((received_at, skew_s))
         while seen[0][0] < received_at - WINDOW_NS:
-            seen.popleft()
+            seen.pop(0)
         offset, is_zone_known = clock.offset_of(instant, zone), self._names.knows_zone(message.ecu)
         found = clock.judge(seen, offset, is_zone_known=is_zone_known)
         if found is None or self._names.successor(message.ecu, received_at) is not None:
@@ -93,7 +106,7 @@ class ClockWatch:
 
     def _forget_the_future(self, ecu: str, received_at: int) -> None:
         """What was seen while this machine's clock was ahead must not outlast that."""
-        seen = self._seen.get(ecu, deque())
+        seen = self._seen.get(ecu, [])
         while seen and seen[-1][0] > received_at:
             seen.pop()
         if self._warned.get(ecu, 0) > received_at:

@@ -156,3 +156,99 @@ async def test_where_all_are_being_served_the_newcomer_has_to_wait_for_another_t
     await guests.arrive("10.c")
     assert guests.present == ["10.a", "10.b"]
     nursery.cancel_scope.cancel()
+
+
+async def test_when_all_hold_too_many_bytes_the_one_that_holds_the_most_is_closed(nursery: trio.Nursery) -> None:
+    admission = Admission(total=10, per_address=10, most_held_bytes=1000)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "10.b", "11.a", "11.b")
+    for name, held_bytes in (("10.a", 150), ("10.b", 500), ("11.a", 350)):
+        admission.hold(guests.seats[name], held_bytes)
+    await wait_all_tasks_blocked()
+    assert guests.present == ["10.a", "10.b", "11.a", "11.b"]
+    admission.hold(guests.seats["11.b"], 1)
+    await wait_all_tasks_blocked()
+    assert guests.present == ["10.a", "11.a", "11.b"]
+    assert (admission.held_bytes, admission.evicted) == (501, 1)
+    nursery.cancel_scope.cancel()
+
+
+async def test_of_those_that_hold_the_same_the_one_that_was_silent_for_the_longest_is_closed(
+    nursery: trio.Nursery,
+) -> None:
+    admission = Admission(total=10, per_address=10, most_held_bytes=1000)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "10.b", "10.c")
+    for name in ("10.a", "10.b", "10.c"):
+        admission.hold(guests.seats[name], 330)
+    guests.seats["10.a"].renew()
+    await guests.arrive("11.a")
+    admission.hold(guests.seats["11.a"], 100)
+    await wait_all_tasks_blocked()
+    assert guests.present == ["10.a", "10.c", "11.a"]
+    nursery.cancel_scope.cancel()
+
+
+async def test_the_bytes_of_a_message_that_is_being_stored_count_and_cost_another_its_place(
+    nursery: trio.Nursery,
+) -> None:
+    admission = Admission(total=10, per_address=10, most_held_bytes=1000)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "10.b", "10.c")
+    for name, held_bytes in (("10.a", 600), ("10.b", 200), ("10.c", 150)):
+        admission.hold(guests.seats[name], held_bytes)
+    guests.seats["10.a"].busy = True
+    admission.hold(guests.seats["10.c"], 250)
+    await wait_all_tasks_blocked()
+    assert guests.present == ["10.a", "10.b"]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_that_holds_no_more_than_its_share_is_never_closed_for_its_bytes(
+    nursery: trio.Nursery,
+) -> None:
+    admission = Admission(total=10, per_address=10, most_held_bytes=1000)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "10.b")
+    guests.seats["10.a"].busy = True
+    admission.hold(guests.seats["10.a"], 5000)
+    admission.hold(guests.seats["10.b"], 100)
+    await wait_all_tasks_blocked()
+    assert guests.present == ["10.a", "10.b"]
+    admission.hold(guests.seats["10.b"], 101)
+    await wait_all_tasks_blocked()
+    assert guests.present == ["10.a"]
+    nursery.cancel_scope.cancel()
+
+
+async def test_bytes_go_with_the_connection_that_held_them(nursery: trio.Nursery) -> None:
+    admission = Admission(total=2, per_address=2, most_held_bytes=1000)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "11.a")
+    for name in ("10.a", "11.a"):
+        admission.hold(guests.seats[name], 500)
+    await guests.leave("10.a")
+    assert admission.held_bytes == 500
+    await guests.arrive("12.a", "13.a")
+    # The one that made room for the last to come, and can still say what it held.
+    assert guests.present == ["12.a", "13.a"]
+    admission.hold(guests.seats["11.a"], 700)
+    assert admission.held_bytes == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_closing_for_too_many_bytes_is_one_line_a_minute(
+    nursery: trio.Nursery, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    admission = Admission(total=10, per_address=10, most_held_bytes=1000)
+    guests = Guests(admission, nursery)
+    await guests.arrive("10.a", "11.a", "12.a", "13.a")
+    for name in ("10.a", "11.a", "12.a"):
+        admission.hold(guests.seats[name], 2000)
+    autojump_clock.jump(TOLD_EVERY_S)
+    admission.hold(guests.seats["13.a"], 2000)
+    assert [line.partition(" closed_so_far=")[::2] for line in caplog.messages] == [
+        ("too many bytes of messages that are not complete, the connection that holds the most is closed", said)
+        for said in ("1 peer=10.", "4 peer=13.")
+    ]
+    nursery.cancel_scope.cancel()

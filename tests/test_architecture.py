@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.days": set(),
     "collector.journal_schema": {"sqlite3"},
     "collector.journal_purge": {"sqlite3"},
+    "collector.journal_junk": {"sqlite3"},
     "collector.journal": {"sqlite3"},
     "collector.journal_reader": {"sqlite3"},
     "collector.journal_jobs": {"sqlite3"},
@@ -227,7 +228,7 @@ def test_the_protocol_knows_nothing_but_the_standard_library_and_the_errors(modu
         ("influxdb_client", {"collector.influx"}),
         (
             "sqlite3",
-            {f"collector.journal{part}" for part in ("", "_copy", "_jobs", "_purge", "_reader", "_schema")},
+            {f"collector.journal{part}" for part in ("", "_copy", "_jobs", "_junk", "_purge", "_reader", "_schema")},
         ),
     ],
 )

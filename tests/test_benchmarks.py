@@ -77,6 +77,15 @@ def test_fleets_are_flooded_and_paced_and_every_record_is_delivered(tmp_path: Pa
     assert all(row["delivered_per_s"] > 0 and row["p99_ms"] > 0 for row in rows)
 
 
+def test_hostile_devices_are_measured_one_after_the_other_and_the_promises_at_the_end(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, "hostile")
+    answered = {row["attack"]: row["answered"] for row in rows if "attack" in row}
+    assert answered == {"ids": 20, "inverters": 1, "half-sent": 0, "unknown": 0, "stamped": 2}
+    promises = {row["promise"]: row["value"] for row in rows if "promise" in row}
+    assert len(promises) == 6
+    assert promises["unanswered records of the honest"] == 0
+
+
 def test_every_query_of_every_board_is_timed(tmp_path: Path) -> None:
     rows = _rows(tmp_path, "boards")
     asked = {(uid, question.place) for uid, board in all_boards().items() for question in questions(board)}

@@ -453,6 +453,15 @@ def test_reports_of_the_control_port_are_events() -> None:
     assert "A111" in str(fields["text"])
 
 
+def test_an_event_quotes_no_more_of_a_message_than_shows_what_it_is() -> None:
+    ((_, _, fields),) = events(decoded(control("A111", "7" * 90_000)))
+    text = str(fields["text"])
+    assert text.startswith("APS")
+    assert (len(text), text[-3:]) == (500, "...")
+    ((_, _, fields),) = events(decoded(frame(TIME, yc600(), broken=("9" * 90_000,))))
+    assert len(str(fields["text"])) == 500
+
+
 def test_a_report_without_a_usable_time_happened_when_it_came() -> None:
     ((_, at, _),) = events(decoded(control("A123", f"000120260230124000END{UID}0710001END")))
     assert at == RECEIVED

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trio.abc import Instrument
 from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock, memory_stream_pair, wait_all_tasks_blocked
 
-from collector.admission import Admission
+from collector.admission import MOST_HELD_BYTES, Admission
 from collector.errors import JournalError
 from collector.journal import Arrival
 from collector.protocol.framing import LIMIT
@@ -765,3 +765,55 @@ async def test_newcomers_do_not_cost_a_gateway_the_answer_to_what_is_being_store
     await trio.testing.wait_all_tasks_blocked()
     site.records.disk.set()
     assert await gateway.answer() == ACKNOWLEDGED
+
+
+# Bytes of all connections
+
+
+@in_virtual_time
+async def test_half_sent_messages_cost_themselves_and_an_honest_gateway_is_answered(nursery: trio.Nursery) -> None:
+    site = Site(nursery, most=4096)
+    half = b"APS18999990002" + b"1" * 100_000
+    fitting = MOST_HELD_BYTES // len(half)
+    for number in range(fitting + 20):
+        await site.connect(peer=f"192.0.2.{number // 10}").send_raw(half)
+        await wait_all_tasks_blocked()
+        assert site.admission.held_bytes <= MOST_HELD_BYTES
+    assert site.admission.evicted == 20
+    began = trio.current_time()
+    assert await site.connect().ask(RECORD) == ACKNOWLEDGED
+    assert trio.current_time() - began <= LINE_FEED_S
+    assert site.records.refused == []
+    nursery.cancel_scope.cancel()
+
+
+@in_virtual_time
+async def test_the_bytes_of_a_message_are_held_until_it_is_answered(site: Site) -> None:
+    site.records.disk = trio.Event()
+    gateway = site.connect()
+    await gateway.send(RECORD)
+    await wait_all_tasks_blocked()
+    assert site.admission.held_bytes == len(RECORD) + 1
+    site.records.disk.set()
+    assert await gateway.answer() == ACKNOWLEDGED
+    await wait_all_tasks_blocked()
+    assert site.admission.held_bytes == 0
+    await gateway.hang_up()
+    assert site.admission.held_bytes == 0
+
+
+@in_virtual_time
+async def test_whoever_was_closed_for_its_bytes_holds_none(nursery: trio.Nursery) -> None:
+    site = Site(nursery, most=4096)
+    greedy = [site.connect(peer=f"192.0.2.{number}") for number in range(3)]
+    for gateway in greedy:
+        await gateway.send_raw(b"APS18999990002" + b"1" * 100_000)
+    await wait_all_tasks_blocked()
+    with site.admission.seat("192.0.2.200") as seat:
+        seat.busy = True
+        site.admission.hold(seat, MOST_HELD_BYTES)
+        for gateway in greedy:
+            assert await gateway.closed_after() == 0
+        assert site.admission.held_bytes == MOST_HELD_BYTES
+    assert site.admission.held_bytes == 0
+    nursery.cancel_scope.cancel()

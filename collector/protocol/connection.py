@@ -59,6 +59,11 @@ class Connection:
         return self._buffer.may_be_complete
 
     @property
+    def unread_bytes(self) -> int:
+        """How many bytes have not become an event."""
+        return len(self._buffer)
+
+    @property
     def is_empty(self) -> bool:
         """Whether no byte waits for the rest of its message."""
         return len(self._buffer) == 0

@@ -5,7 +5,7 @@ connection is closed instead (docs/protocol.md, 7.8). So who asks the same thing
 silence.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
 from collector.protocol.messages import Kind, Message
 
@@ -23,21 +23,17 @@ class StormGuard:
     """Counts what each gateway asks. One object for all connections, since a storm opens a new one each time."""
 
     def __init__(self) -> None:
-        self._asked: OrderedDict[tuple[str, str, str], deque[float]] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, str, str], list[float]] = OrderedDict()
 
     def allows(self, message: Message, now: float) -> bool:
         """Whether to answer; `now` is any clock in seconds that never goes back. Each call counts as asking once."""
         if message.kind not in _GUARDED or message.is_probe:
             return True
         key = (message.ecu, message.command, message.time)
-        times = self._asked.setdefault(key, deque())
-        self._asked.move_to_end(key)
-        times.append(now)
-        while times[0] <= now - WINDOW_S:
-            times.popleft()
         # No more than the limit is needed to know that it is passed.
-        while len(times) > MOST_WITHIN_WINDOW + 1:
-            times.popleft()
+        recent = [time for time in self._asked.get(key, ()) if time > now - WINDOW_S][-MOST_WITHIN_WINDOW:]
+        times = self._asked[key] = [*recent, now]
+        self._asked.move_to_end(key)
         if len(self._asked) > _REMEMBERED:
             self._asked.popitem(last=False)
         return len(times) <= MOST_WITHIN_WINDOW

@@ -30,6 +30,9 @@ class Kind(StrEnum):
 # These say nothing about the site and so have nothing to deliver.
 QUESTIONS = (Kind.RECORD_QUERY, Kind.POLL, Kind.STATUS_QUERY, Kind.GATEWAY_QUERY)
 
+# These never get an answer.
+UNANSWERED = (Kind.UNKNOWN, Kind.REFUSED)
+
 
 # No gateway has this id: a poll that bears it asks whether a collector answers. It is stored and answered as any other,
 # so that the answer proves as much, but it makes no gateway known and may be asked often.

@@ -62,10 +62,19 @@ _JSON_QUERY = re.compile(r'\{\s*"EID"\s*:\s*"([0-9]{12})"\s*,?\s*\}', re.ASCII)
 _RECORD = re.compile(r"APS[0-9]{2}", re.ASCII)
 _NIGHT_QUERY = re.compile(r"APS[0-9]{2}(?:AAA|000)22([0-9]{12})", re.ASCII)
 
-# As repr quotes bytes in a problem; an apostrophe within a word, or an escaped one, begins nothing.
-_QUOTED = re.compile(r"""(?<![\w\\])(['"])((?:(?!\1)[^\\]|\\.)*)\1""", re.DOTALL)
-# A type's code and the like stay: they are what the trouble is about.
-_SHORT = 20
+# As repr quotes bytes in a problem; an apostrophe within a word, or an escaped one, begins nothing. A number is a word
+# that begins with a digit, so that a time is one as well. Some are no more than the trouble itself: a block's width,
+# HTTP's code, and a bucket with its retention.
+_PARTICULAR = re.compile(
+    r"""(?<![\w\\])(['"])((?:(?!\1)[^\\]|\\.)*)(?:\1|\Z)"""
+    r"|(?<!\w)(?<!HTTP )(?!(?<=with )\d{1,3} characters)(?!(?<=\()[\d.]+ (?:day|hour)s?\))\d(?:[\w.:+-]*\w)?",
+    re.DOTALL,
+)
+# A type's code and the names of fields stay: they are what the trouble is about.
+_TELLING = re.compile("[0-9A-F]{2}|[A-Za-z_]{3,20}")
+# What a kind is told from, and how much is told of it.
+_LOOKED_AT = 4000
+_TOLD = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +211,19 @@ def _decode_header(frame: str, layout: Layout) -> tuple[dict[str, Any], tuple[st
 
 
 def kind_of_problem(problem: str) -> str:
-    """A line of `problems` without the bytes it quotes, so that the same trouble of many records reads the same."""
-    return _QUOTED.sub(lambda quoted: quoted[0] if len(quoted[2]) <= _SHORT else "...", problem)
+    """A line of `problems`, or some of them with `; ` between, without the bytes it quotes, its numbers and times, and
+    each part once: so that the same trouble of many records reads the same. What is such a text already stays as it is.
+    """
+    bare = _PARTICULAR.sub(_in_general, problem[:_LOOKED_AT])
+    kind = "; ".join(dict.fromkeys(bare.split("; ")))
+    return kind if len(kind) <= _TOLD else f"{kind[: _TOLD - 3]}..."
+
+
+def _in_general(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return "N"
+    is_telling = _TELLING.fullmatch(found[2]) or found.string.endswith("bucket ", 0, found.start())
+    return found[0] if is_telling else "..."
 
 
 def header_power_w(power: int, channel_sum_w: float) -> float | None:

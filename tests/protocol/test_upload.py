@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.protocol.blocks import Channel, Inverter, decode_blocks
 from collector.protocol.fields import FieldError
@@ -372,6 +374,47 @@ def test_inverters_of_another_maker_are_of_one_kind() -> None:
     assert {kind_of_problem(problem) for frame in frames for problem in decode(frame).problems} == {
         "inverters of another maker, units unknown: ..."
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("the header counts 3 inverters, 21 were found", "the header counts N inverters, N were found"),
+        (
+            "the length field says '00123', the message has 98 characters",
+            "the length field says ..., the message has N characters",
+        ),
+        ("late group: 20260631000000 is no time", "late group: N is no time"),
+        ("received 2026-03-29T02:10:00.5Z, dated -1680-01-01 00:00", "received N, dated -N N"),
+        ("A157 without a gateway id", "A157 without a gateway id"),
+        ("decoder failed: KeyError('power_w')", "decoder failed: KeyError('power_w')"),
+        ("decoder failed: KeyError('408000000001')", "decoder failed: KeyError(...)"),
+        ("type '09' with 95 characters", "type '09' with 95 characters"),
+        ("type '\\x1b!' with 95000 characters", "type ... with N characters"),
+        ("refused (HTTP 400: dropped=3 of 'a,b c=1')", "refused (HTTP 400: dropped=N of ...)"),
+        (
+            "older than the retention of the bucket 'solar-2' (30 days): InfluxDB drops it",
+            "older than the retention of the bucket 'solar-2' (30 days): InfluxDB drops it",
+        ),
+        ("one thing 1; another; one thing 2; another", "one thing N; another"),
+        ("an open quote '" + "2" * 9000, "an open quote ..."),
+        ("word " * 200, ("word " * 200)[:397] + "..."),
+    ],
+)
+def test_a_kind_is_told_without_numbers_and_times_and_each_part_of_it_once(said: str, kind: str) -> None:
+    assert kind_of_problem(said) == kind
+    assert kind_of_problem(kind) == kind
+
+
+@given(st.text("'\"\\ ;.aN19-:", max_size=60), st.text(max_size=20))
+def test_the_kind_of_a_kind_is_itself(said: str, more: str) -> None:
+    kind = kind_of_problem(f"{said} {more!r}; {said}")
+    assert kind_of_problem(kind) == kind
+
+
+def test_a_kind_is_short_whatever_is_quoted() -> None:
+    problems = decode(record(*(f"{number:014}{'x' * number}" for number in range(500)))).problems
+    assert len(kind_of_problem("; ".join(problems))) <= 400
 
 
 def test_an_apostrophe_quotes_nothing() -> None:
