@@ -408,6 +408,22 @@ async def test_all_that_is_too_old_for_the_bucket_is_set_aside_at_once_and_told_
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [told]
 
 
+async def test_a_record_of_which_the_bucket_drops_only_the_oldest_points_has_its_other_days_computed(
+    autojump_clock: MockClock, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = LateGroup("20260101120000", (yc600("408000000002"),))
+    bench.sink.oldest = BEGIN - 100 * 24 * 3600 * NS
+    bench.journal.add(3)
+    bench.journal.waiting[4] = stored(frame("20260620123000", yc600(), late=(late,)), BEGIN, identity=4)
+    bench.journal.waiting[5] = stored(fill_up("30260621010512", late), BEGIN, identity=5)
+    await bench.run_until_done()
+    assert bench.journal.aside == {4: TOO_OLD, 5: TOO_OLD}
+    assert sorted(bench.journal.delivered) == [1, 2, 3]
+    assert (ECU, "2026-06-20") in bench.journal.stale
+    # Its inverters were seen, too.
+    assert bench.journal.first_seen[ECU, "inverter", "408000000002"] == 4
+
+
 @pytest.mark.parametrize(("kind", "count"), [(Rejection.LINES, 2), (Rejection.FOREIGN_POINTS, 1)])
 async def test_a_reason_that_many_records_share_is_told_once_and_any_other_each_time(
     autojump_clock: MockClock, bench: Bench, caplog: pytest.LogCaptureFixture, kind: Rejection, count: int
