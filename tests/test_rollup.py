@@ -374,6 +374,14 @@ def test_a_computed_day_loses_the_names_it_no_longer_has_and_other_days_keep_the
     assert again.energies() == {f"{UID}-1": round(3 * 2.041, 3), f"{UID}-2": round(3 * 1.995, 3)}
 
 
+def test_a_day_that_is_kept_between_two_computed_ones_keeps_its_names(yard: Yard) -> None:
+    other = under_other_names(yard, "East", "West")
+    yard.delete("2026-06-21T22:00:00Z", "2026-06-22T21:59:59Z")
+    outcome = other.replace(*span(DAY, 3))
+    assert outcome.kept == {(ECU, "2026-06-22")}
+    assert other.energies() == {f"{UID}-1": 2.041, f"{UID}-2": 1.995, "East": 4.082, "West": 3.99}
+
+
 def test_what_a_day_no_longer_has_stays_unless_it_is_asked_for(yard: Yard) -> None:
     other = under_other_names(yard, "East", "West")
     other.roll_up()
