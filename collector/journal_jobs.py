@@ -292,8 +292,17 @@ class Jobs:
             db.execute("update job set phase = ? where id = ?", (Phase.DAYS if is_last else Phase.NEXT, job))
 
     def give_up(self, job: int, reason: str, at: int) -> None:
-        """InfluxDB does not let the job be done; what it has not deleted stays as it was, with names of before."""
-        with self._journal.derived() as db:
+        """InfluxDB does not let the job be done. What of its span may be deleted already is delivered once more; all
+        else stays as it was, with names of before.
+        """
+        with self._journal.synced() as db:
+            given_up = Job(*db.execute(f"select {_COLUMNS} from job where id = ?", (job,)).fetchone())  # noqa: S608
+            if given_up.phase == Phase.DELETE:
+                db.execute(
+                    "update record set delivered_at = null where ecu = ?1 and delivered_at is not null"  # noqa: S608
+                    f" and ((time >= ?2 and time < ?3 and time != '') or late or {_REPORT})",
+                    (given_up.ecu, *given_up.times),
+                )
             db.execute("update job set everything = 0 where ended_at is null")
             db.execute(
                 "update job set ended_at = ?, refused = refused + 1, problem = ? where id = ?", (at, reason, job)

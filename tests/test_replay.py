@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -413,11 +413,15 @@ def test_one_record_that_influxdb_refuses_is_set_aside_and_the_others_are_writte
 
 def test_a_deletion_that_influxdb_refuses_ends_the_job_with_nothing_lost(site: Site) -> None:
     class Refusing(MemoryInflux):
-        async def delete(self, *_: object) -> None:
-            raise SinkRejected("not here")
+        async def delete(self, start: datetime, stop: datetime, predicate: str) -> None:
+            if "inverter" in predicate:
+                raise SinkRejected("not here")
+            await super().delete(start, stop, predicate)
 
     site.influx = Refusing()
-    site.store_day(DAY)
+    for offset in (0, 100):
+        site.store_day(DAY + timedelta(days=offset))
+    site.store(fill_up("30260622010512", LATE), versions("ECU_R_1.2.22"))
     site.work()
     before = dict(site.influx.points)
     (job,) = site.replay()
