@@ -135,6 +135,10 @@ def _backup_and_restore(machine: Machine, rng: Random) -> str:
     machine.succeed("backup", str(backup), fault=fault)
     if not backup.exists():
         machine.succeed("backup", str(backup))
+    # What this replay has deleted when it is lost with its journal, the backup's journal knows nothing of.
+    replayed = ""
+    if rng.random() < 0.3:
+        replayed = f"{machine.finish(machine.command(*_REPLAY_ALL, fault=_fault(rng)))}; "
     number = _ending(rng)
     machine.end_service(number)
     machine.site.move_journal_away()
@@ -143,7 +147,7 @@ def _backup_and_restore(machine: Machine, rng: Random) -> str:
     if not machine.site.journal.exists():
         machine.succeed("restore", "--keep-config", str(backup))
     machine.start()
-    return f"{fault}; {signal.Signals(number).name}; {again}"
+    return f"{fault}; {replayed}{signal.Signals(number).name}; {again}"
 
 
 def _restart(machine: Machine, rng: Random) -> str:
@@ -178,7 +182,7 @@ def _kill_during_a_command(machine: Machine, rng: Random) -> str:
     if is_slow:
         machine.end_service(number)
         machine.start(_SLOW)
-    command = machine.command(*rng.choice([_REPLAY_ALL, _REPLAY_ALL, ("rollup",)]))
+    command = machine.command(*rng.choice([_REPLAY_ALL, _REPLAY_ALL, ("rollup",)]), fault=_fault(rng))
     threading.Event().wait(0.3 + rng.random() * (5 if is_slow else 1.5))
     machine.end_service(number)
     is_back = rng.random() < 0.7
@@ -305,13 +309,15 @@ def _ending(rng: Random) -> signal.Signals:
 
 
 def _fault(rng: Random, calls: tuple[str, ...] = _CALLS) -> Fault:
-    match rng.randrange(7):
+    match rng.randrange(8):
         case 0:
             return Fault(signal.SIGINT, 0.3 + rng.random() * 1.2)
         case 1:
             return Fault(signal.SIGKILL, 0.3 + rng.random() * 1.2)
         case 2 | 3:
             return _at_a_call(rng, calls)
+        case 4:
+            return replace(_SLOW, signal=signal.SIGKILL, after_s=0.5 + rng.random() * 5)
     return NO_FAULT
 
 
@@ -362,9 +368,10 @@ def numbered(seed: int, number: int, tell: Callable[[str], object]) -> Callable[
         said = "cut short"
         try:
             said = chosen(machine, rng)
-            machine.after_step()
+            # Before a service that was killed is started again, which may mend what is wrong.
             if looks:
                 machine.look()
+            machine.after_step()
         finally:
             tell(f"{number}: {name} {said} ({time.monotonic() - began:.1f} s)")
 
