@@ -193,14 +193,11 @@ def _is_first(first_seen: FirstSeen | None, novelty: tuple[str, str, str], recor
 
 
 def _left(decoded: upload.Upload, without: Collection[str]) -> upload.Upload:
-    if not without:
-        return decoded
-    late = (replace(group, inverters=_others(group.inverters, without)) for group in decoded.late)
-    return replace(decoded, inverters=_others(decoded.inverters, without), late=tuple(late))
+    def others(inverters: Iterable[Inverter]) -> tuple[Inverter, ...]:
+        return tuple(inverter for inverter in inverters if inverter.uid not in without)
 
-
-def _others(inverters: Iterable[Inverter], without: Collection[str]) -> tuple[Inverter, ...]:
-    return tuple(inverter for inverter in inverters if inverter.uid not in without)
+    late = tuple(replace(group, inverters=others(group.inverters)) for group in decoded.late)
+    return replace(decoded, inverters=others(decoded.inverters), late=late)
 
 
 def _decode_upload(record: Stored, decoded: upload.Upload, names: Names, first_seen: FirstSeen | None) -> Decoded:

@@ -14,7 +14,7 @@ from collector.config import Config
 from collector.errors import JournalError
 from collector.influx_answers import FOREIGN_POINTS
 from collector.journal import NAMES_STATE, RUN_STATE
-from collector.journal_devices import last_misdated, misdated_count
+from collector.journal_devices import last_misdated, misdated_count, waiting_inverters
 from collector.journal_jobs import Job, in_span, open_jobs
 from collector.journal_reader import Gateway, JournalReader, Refusal
 from collector.names import Names

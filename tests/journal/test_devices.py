@@ -223,7 +223,8 @@ def test_records_that_wait_for_the_owner_are_never_purged(journal: Journal, path
     delivered_without(journal, 0, ["8"], [])
     delivered_without(journal, 1, [], [])
     bring(journal, MANY)
-    journal.purge(RECEIVED + DAY)
+    journal.append([arrival(frame("20260630120000", yc600(), ecu=MANY[0]), RECEIVED + 9 * DAY)])
+    journal.purge(1, RECEIVED + 9 * DAY)
     # The first gateway took a place of the day as well.
     held = rows(path, "select count(*) from record where held is not null")
     assert held == [(1 + 1 + len(BEYOND),)]
