@@ -24,6 +24,8 @@ _LISTENING = re.compile(r"listening host=\S+ port=(\d+) role=data")
 _CONFIG = """
 [site]
 timezone = "Europe/Amsterdam"
+[collector]
+accept = "all"
 [listen]
 host = "127.0.0.1"
 data_ports = [0]

@@ -19,6 +19,7 @@ from functools import partial
 import trio
 
 from collector import __version__
+from collector.accept import accept_announced
 from collector.admission import Admission
 from collector.backlog import Backlog
 from collector.boards.write import configured_names, write_roof
@@ -31,15 +32,15 @@ from collector.intake import Intake
 from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
 from collector.lock import Taken, locked
 from collector.metrics import Endpoint, Health
-from collector.names import Names
-from collector.points import clock_event
+from collector.names import Names, announced
+from collector.points import clock_event, unknown_device_event
 from collector.report import Figures, Place, disk_free_bytes, report_point
 from collector.server import Server
 from collector.shared_inverters import SharedInverters
 from collector.status import NAMES_CHANGED, unfinished
 from collector.supervision import Supervisor
 from collector.values import is_every_ipv6
-from collector.watch import ClockWatch, FirstRecords
+from collector.watch import ClockWatch, FirstRecords, NewcomerWatch
 from collector.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -62,12 +63,18 @@ class Service:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._names = Names(config)
-        self._journal = Journal(config.journal.path)
+        self._welcome = announced(config)
+        self._journal = Journal(config.journal.path, self._welcome)
         self._limiter = trio.CapacityLimiter(1)
         self._backlog = Backlog(self._journal, self._limiter)
         self._admission = Admission(config.listen.max_connections, config.listen.max_connections_per_address)
         self._supervisor = Supervisor()
-        self._delivery = Delivery(config.influxdb, self._names, self._backlog) if config.influxdb else None
+        self._newcomers = NewcomerWatch(self._warn_of_newcomers)
+        self._delivery = (
+            Delivery(config.influxdb, self._names, self._backlog, self._welcome, self._newcomers.inverters_wait)
+            if config.influxdb
+            else None
+        )
         self._writer = self._delivery.writer if self._delivery else None
         self._first = FirstRecords()
         self._clocks = ClockWatch(self._names, self._warn_of_clock)
@@ -159,6 +166,9 @@ class Service:
         supervised: dict[str, Callable[[], Awaitable[object]]] = {
             "the sign of life": partial(self._beat, intake, server),
             "the board of the roof": partial(trio.to_thread.run_sync, self._write_roof, abandon_on_cancel=True),
+            "what the configuration names": partial(
+                trio.to_thread.run_sync, self._accept_announced, abandon_on_cancel=True
+            ),
         }
         if self._delivery and self._writer:
             background.start_soon(self._delivery.run, self._supervisor)
@@ -177,6 +187,10 @@ class Service:
             background.start_soon(trio.serve_listeners, answer, self._metrics_listeners)
 
     def _on_stored(self, arrival: Arrival) -> None:
+        if self._journal.gateways.waits(arrival.message.ecu):
+            with self._supervisor.contained("the watch over gateways"):
+                self._newcomers.gateway_waits(arrival.message.ecu, arrival.received_at)
+            return
         if self._writer:
             self._writer.wake()
         with self._supervisor.contained("the watch over gateways"):
@@ -186,6 +200,10 @@ class Service:
     def _warn_of_clock(self, ecu: str, at: int, skew: Skew) -> None:
         if self._writer:
             self._writer.offer(clock_event(ecu, at, skew))
+
+    def _warn_of_newcomers(self, ecu: str, at: int, text: str) -> None:
+        if self._writer:
+            self._writer.offer(unknown_device_event(ecu, at, text))
 
     async def _note_names(self) -> None:
         """A changed name forks its series from now on, which only a replay mends."""
@@ -211,6 +229,12 @@ class Service:
                 folder,
                 exc.strerror or exc,
             )
+
+    def _accept_announced(self) -> None:
+        try:
+            accept_announced(self._config.journal.path, self._welcome)
+        except JournalError as exc:
+            _log.warning("what the configuration names may still wait to be accepted reason=%s", exc)
 
     async def _beat(self, intake: Intake, server: Server) -> None:
         while True:

@@ -88,9 +88,10 @@ class Backlog:
         at: int,
         novelties: Sequence[tuple[str, str, str, int]],
         days: Collection[tuple[str, str]] = (),
+        waiting: Sequence[tuple[str, str, str, int]] = (),
     ) -> None:
-        """Mark records as delivered, and their days as in need of a new roll-up."""
-        await self._write_back(self._pending_in, self._journal.mark_delivered, ids, at, novelties, days)
+        """Mark records as delivered, their days as in need of a new roll-up, and those without all as held."""
+        await self._write_back(self._pending_in, self._journal.mark_delivered, ids, at, novelties, days, waiting)
 
     async def set_aside(self, identity: int, reason: str) -> None:
         """Take a record out of what waits."""

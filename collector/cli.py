@@ -19,7 +19,7 @@ from pathlib import Path
 
 import trio
 
-from collector import __version__, export_command
+from collector import __version__, accept_command, export_command, redate
 from collector.backup import command as backup_command
 from collector.config import find, load
 from collector.doctor import command as doctor_command
@@ -171,6 +171,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_span(rollup)
     rollup.set_defaults(command=_rollup)
+    accept_command.add_parser(commands, configured)
+    redate.add_parser(commands, configured)
     export_command.add_parser(commands, configured, _day)
     backup_command.add_parser(commands, configured)
     simulate_command.add_parser(commands, configured)
@@ -276,7 +278,7 @@ def _decode(arguments: argparse.Namespace) -> int:
                 record = reader.record(number)
                 if record is None:
                     raise CollectorError(f"there is no record {number} in {config.journal.path}")
-                _print_line(_decoded(record.raw, names) | {"raw": record.raw.decode("latin-1")})
+                _print_line(_decoded(record.raw, names, record) | {"raw": record.raw.decode("latin-1")})
         return FINE
     if arguments.refused:
         with JournalReader(config.journal.path) as reader:
@@ -315,9 +317,16 @@ def _frames(file: str) -> Iterator[bytes]:
         raise CollectorError(f"{file}: {exc.strerror}") from exc
 
 
-def _decoded(frame: bytes, names: Names) -> dict[str, object]:
+def _decoded(frame: bytes, names: Names, stored: Stored | None = None) -> dict[str, object]:
+    """What a frame says; of one that is stored, as of its receipt and with the time that it was given."""
     message = read(frame)
-    record = Stored(0, time.time_ns(), message.kind, message.ecu, message.time, message.command, frame, newest=False)
+    if stored is None:
+        received_at, dated = time.time_ns(), None
+    else:
+        received_at, dated = stored.received_at, stored.dated
+    record = Stored(
+        0, received_at, message.kind, message.ecu, message.time, message.command, frame, newest=False, dated=dated
+    )
     decoded = decode(record, names, None)
     problems = list(decoded.problems)
     if message.kind in (Kind.UNKNOWN, Kind.REFUSED):

@@ -34,6 +34,18 @@ TOLERATED_S: Final = 600.0
 BELIEVABLE_LEAD_S: Final = 26 * HOUR_S
 
 
+# The first gateways were made in 2010. A record of one whose clock ran in no zone at all is still less than two days
+# ahead of its receipt.
+EARLIEST_NS: Final = int(datetime(2010, 1, 1, tzinfo=UTC).timestamp()) * NS
+_MOST_LEAD_NS: Final = 48 * HOUR_S * NS
+
+# No time stamp of another zone is earlier, as digits.
+EARLIEST_TIME: Final = "20091230000000"
+
+# The beginning of what is said of a time outside these bounds, and of nothing else.
+UNBELIEVABLE: Final = "its time is not believable: "
+
+
 def parse(time: str) -> datetime:
     """Read 14 digits as a naive local time; raises ValueError when they are no date.
 
@@ -69,6 +81,19 @@ def to_utc(time: str, zone: tzinfo, received_at: int | None = None) -> datetime:
     if late <= early or received_at is None:
         return early
     return late if to_ns(late) <= received_at + LIVE_WITHIN_S * NS else early
+
+
+def believable_ns(time: str, zone: tzinfo, received_at: int) -> int:
+    """The instant (ns) of a gateway's time stamp; raises ValueError when it is no date, or one that can't be right."""
+    at = to_ns(to_utc(time, zone, received_at))
+    if not is_believable(at, received_at):
+        raise ValueError(f"{UNBELIEVABLE}{time!r}")
+    return at
+
+
+def is_believable(at: int, received_at: int) -> bool:
+    """Whether something that was received at one instant can be of another (ns)."""
+    return EARLIEST_NS <= at <= received_at + _MOST_LEAD_NS
 
 
 def offset_of(instant: datetime, zone: tzinfo) -> timedelta:

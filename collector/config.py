@@ -22,7 +22,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -81,9 +81,10 @@ class Listen(_Section):
 
 
 class Collector(_Section):
-    """How the collector's own reports are tagged. The default stands for the site's name; a `Config` puts it there."""
+    """How its own reports are tagged, in a `Config` the site's name by default, and whether to `accept` any device."""
 
     instance: Name = ""
+    accept: Literal["all"] | None = None
 
 
 class Journal(_Section):
@@ -176,7 +177,7 @@ class Config(_Section):
     @classmethod
     def _named_after_the_site(cls, value: Collector, info: ValidationInfo) -> Collector:
         site: Site | None = info.data.get("site")
-        return value if value.instance or site is None else Collector(instance=site.name)
+        return value if value.instance or site is None else value.model_copy(update={"instance": site.name})
 
 
 def find(environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -325,6 +326,7 @@ _WANTED = {
     "expected": "{what}",
     "string_type": "text in quotes",
     "path_type": "text in quotes",
+    "literal_error": "{expected}",
     "string_pattern_mismatch": "12 digits in quotes",
     "int_type": "a whole number",
     "float_type": "a number",

@@ -10,6 +10,7 @@ from collector.backlog import Backlog
 from collector.config import InfluxDB
 from collector.influx import InfluxSink
 from collector.names import Names
+from collector.newcomers import Welcome
 from collector.rollup import Buckets, Group, Outcome, Rollups
 from collector.rollup_loop import RollupLoop
 from collector.supervision import Supervisor
@@ -80,11 +81,25 @@ class _ThreadedRollups(_Threaded):
 class Delivery:
     """The writer with its roll-ups. `run` returns only when cancelled, `close` may be called after that."""
 
-    def __init__(self, settings: InfluxDB, names: Names, journal: Backlog) -> None:
+    def __init__(
+        self,
+        settings: InfluxDB,
+        names: Names,
+        journal: Backlog,
+        welcome: Welcome,
+        on_waiting: Callable[[str, Collection[str], int], None] = lambda *_: None,
+    ) -> None:
         self._sink = _ThreadedSink(settings, WRITE_TIMEOUT_S)
         self._rollups = _ThreadedRollups(settings, names)
         self.rollup_loop = RollupLoop(journal, self._rollups, names)
-        self.writer = Writer(journal, self._sink, names, on_delivered=self.rollup_loop.wake)
+        self.writer = Writer(
+            journal,
+            self._sink,
+            names,
+            welcome=welcome,
+            on_delivered=self.rollup_loop.wake,
+            on_waiting=on_waiting,
+        )
 
     async def run(self, supervisor: Supervisor) -> None:
         """Deliver and compute, each for itself."""

@@ -22,7 +22,8 @@ from collector.journal import RUN_STATE, Journal
 from collector.journal_jobs import EVERY_ECU, Job, Jobs, Request, days_left, jobs
 from collector.journal_reader import JournalReader
 from collector.lock import Taken, locked
-from collector.names import Names
+from collector.names import Names, announced
+from collector.newcomers import Welcome
 from collector.progress import bar
 from collector.supervision import Supervisor
 
@@ -85,7 +86,7 @@ def _carried_out(config: Config, requests: Sequence[Request]) -> list[Job]:
             while not watch.look():
                 # Whoever has the lock does it: the service, or this command for as long as there is none.
                 with suppress(Taken), locked(config.journal.path, "run"):
-                    trio.run(_do, settings, names, watch)
+                    trio.run(_do, settings, names, announced(config), watch)
                     break
                 Event().wait(LOOK_S)
             return watch.jobs
@@ -110,10 +111,10 @@ def _check_service(config: Config, reader: JournalReader, names: Names) -> None:
         )
 
 
-async def _do(settings: InfluxDB, names: Names, watch: "_Watch") -> None:
+async def _do(settings: InfluxDB, names: Names, welcome: Welcome, watch: "_Watch") -> None:
     """Deliver and compute, as the service does, until the jobs are done."""
     backlog = Backlog(Journal(watch.journal), trio.CapacityLimiter(1))
-    delivery = Delivery(settings, names, backlog)
+    delivery = Delivery(settings, names, backlog, welcome)
     failure: CollectorError | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -27,11 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collector.clock import BELIEVABLE_LEAD_S, NS, digits, latest_believable
+from collector.clock import BELIEVABLE_LEAD_S, EARLIEST_TIME, NS, digits, latest_believable
 from collector.errors import JournalError
+from collector.journal_faults import FAULTS, journal_error
 from collector.journal_junk import Junk
 from collector.journal_purge import purge
 from collector.journal_schema import bring_up_to_date, typed
+from collector.newcomers import EVERYONE, GATEWAY_WAITS, INVERTERS_WAIT, Gateways, Welcome
 from collector.protocol.messages import QUESTIONS, UNANSWERED, Kind, Message
 from collector.protocol.upload import carries_late_data, kind_of_problem
 
@@ -50,18 +52,6 @@ _REMEMBERED = 10_000
 # How long to wait for a lock that another program holds. A gateway gives up on an answer after ten seconds.
 _PATIENCE_S = 5
 
-_REMEDIES = {
-    "SQLITE_FULL": "the disk is full: make room for {path}",
-    "SQLITE_READONLY": "{path} is read-only for this user: run this as the service's user, who needs to own it, the"
-    " files beside it and its folder",
-    "SQLITE_CANTOPEN": "{path} cannot be opened: check that its folder exists, and run this as the service's user, who"
-    " needs to own both",
-    "SQLITE_CORRUPT": "{path} is damaged: restore a backup, or move it away to begin a new one",
-    "SQLITE_NOTADB": "{path} is no journal: restore a backup, or move it away to begin a new one",
-    "SQLITE_BUSY": "{path} is locked by another program",
-    "SQLITE_IOERR": "{path} cannot be read or written: check the disk",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -75,7 +65,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A record as it lies in the journal, its bytes unpacked."""
+    """A record as it lies in the journal, its bytes unpacked. `dated` (ns) stands for a time of its own that can't be
+    right.
+    """
 
     id: int
     received_at: int
@@ -85,9 +77,12 @@ class Stored:
     command: str
     raw: bytes
     newest: bool
+    dated: int | None = None
 
 
-STORED_COLUMNS = "id, received_at, kind, ecu, time, command, raw, packed, newest"
+_LET_IN_BETWEEN = "select count(*) from ecu where admitted_at >= ? and admitted_at < ?"
+
+STORED_COLUMNS = "id, received_at, kind, ecu, time, command, raw, packed, newest, dated"
 
 
 _STORED_TYPES = (int, int, str, str, str, str, bytes, int, int)
@@ -95,40 +90,16 @@ _STORED_TYPES = (int, int, str, str, str, str, bytes, int, int)
 
 def stored(row: Sequence[Any]) -> Stored:
     """Build a record from a row of STORED_COLUMNS."""
-    identity, received_at, kind, ecu, own_time, command, raw, packed, newest = typed(row, _STORED_TYPES)
-    return Stored(
-        identity, received_at, Kind(kind), ecu, own_time, command, zlib.decompress(raw) if packed else raw, bool(newest)
-    )
-
-
-# What SQLite and the file system raise, and what a damaged file can: packed bytes that are none, and text, JSON or
-# words that are not what was written.
-_DAMAGE = (zlib.error, ValueError)
-FAULTS = (sqlite3.Error, OSError, *_DAMAGE)
-
-
-def journal_error(fault: Exception, path: Path) -> JournalError:
-    """Say of one of FAULTS what to do."""
-    name = str(getattr(fault, "sqlite_errorname", ""))
-    if isinstance(fault, _DAMAGE):
-        name = "SQLITE_CORRUPT"
-    elif isinstance(fault, PermissionError):
-        name = "SQLITE_CANTOPEN"
-    remedy = next((text for code, text in _REMEDIES.items() if name.startswith(code)), "")
-    return JournalError(f"{remedy.format(path=path)} ({fault})" if remedy else f"{path}: {fault}")
-
-
-@contextlib.contextmanager
-def journal_errors(path: Path) -> Iterator[None]:
-    """Turn FAULTS into a JournalError."""
-    try:
-        yield
-    except FAULTS as exc:
-        raise journal_error(exc, path) from exc
+    *always, dated = row
+    identity, received_at, kind, ecu, own_time, command, raw, packed, newest = typed(always, _STORED_TYPES)
+    raw = zlib.decompress(raw) if packed else raw
+    dated = dated if dated is None else typed((dated,), (int,))[0]
+    return Stored(identity, received_at, Kind(kind), ecu, own_time, command, raw, bool(newest), dated)
 
 
 _INSERTED = (
-    "received_at, port, peer, kind, ecu, time, command, digest, raw, packed, newest, late, delivered_at, set_aside"
+    "received_at, port, peer, kind, ecu, time, command, digest, raw, packed, newest, late, delivered_at, set_aside,"
+    " held"
 )
 _INSERT = (
     f"insert into record ({_INSERTED}) values ({', '.join(f':{name}' for name in _INSERTED.split(', '))})"  # noqa: S608
@@ -147,11 +118,13 @@ MARK_DAY = (
 class Journal:
     """The writing side. One object, one thread at a time.
 
-    `fsync_s` is the time the last synced commit took. Every method raises JournalError, and then has changed nothing.
+    `fsync_s` is the time the last synced commit took. Of the gateways that `welcome` does not name a
+    few a day are let in. Every method raises JournalError, and then has changed nothing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, welcome: Welcome = EVERYONE) -> None:
         self.path = path
+        self.gateways = Gateways(welcome)
         self.fsync_s = 0.0
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
@@ -170,6 +143,7 @@ class Journal:
         if self._db is not None:
             db, self._db, self._junk = self._db, None, Junk()
             self._newest.clear()
+            self.gateways.forget()
             db.close()
 
     def append(self, arrivals: Sequence[Arrival]) -> None:
@@ -210,6 +184,9 @@ class Journal:
     def _insert(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str]) -> None:
         message, received_at = arrival.message, arrival.received_at
         newest = message.kind is Kind.RECORD and self._is_newest(db, arrival, marks)
+        is_gateway = message.ecu and not message.is_probe
+        admitted_at = self._admitted_at(db, message.ecu, received_at) if is_gateway else 0
+        is_settled = message.kind in QUESTIONS or message.kind is Kind.UNKNOWN
         packed = message.kind in UNANSWERED
         row = {
             "received_at": received_at,
@@ -226,16 +203,27 @@ class Journal:
             "late": carries_late_data(message.raw),
             "delivered_at": received_at if message.kind in QUESTIONS else None,
             "set_aside": kind_of_problem(message.reason) if message.kind is Kind.UNKNOWN else None,
+            "held": GATEWAY_WAITS if admitted_at is None and not is_settled else None,
         }
         db.execute(_INSERT, row)
         self._junk.note(db, message, row)
-        if message.ecu and not message.is_probe:
+        if is_gateway:
             db.execute(
-                "insert into ecu (ecu, first_seen_at, last_seen_at, peer, newest_time) values (?1, ?2, ?2, ?3, ?4)"
-                " on conflict (ecu) do update"
+                "insert into ecu (ecu, first_seen_at, last_seen_at, peer, newest_time, admitted_at)"
+                " values (?1, ?2, ?2, ?3, ?4, ?5) on conflict (ecu) do update"
                 " set last_seen_at = ?2, peer = ?3, newest_time = iif(?4 = '', newest_time, ?4)",
-                (message.ecu, received_at, arrival.peer, message.time if newest else ""),
+                (message.ecu, received_at, arrival.peer, message.time if newest else "", admitted_at),
             )
+
+    def _admitted_at(self, db: sqlite3.Connection, ecu: str, at: int) -> int | None:
+        """When a gateway was let in, 0 where that does not count; None while it waits."""
+        if self.gateways.knows(ecu):
+            return 0
+        row = db.execute("select admitted_at from ecu where ecu = ?", (ecu,)).fetchone()
+        if row is None:
+            return self.gateways.admit(ecu, at, lambda *day: int(db.execute(_LET_IN_BETWEEN, day).fetchone()[0]))
+        self.gateways.remember(ecu, is_let_in=row[0] is not None)
+        return None if row[0] is None else int(row[0])
 
     def _is_newest(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str]) -> bool:
         ecu, own_time = arrival.message.ecu, arrival.message.time
@@ -243,12 +231,13 @@ class Journal:
         if mark is None:
             row = db.execute("select newest_time from ecu where ecu = ?", (ecu,)).fetchone()
             mark = row[0] if row else ""
-        # A clock that is ahead once must not keep its later, right times from counting as new.
+        # A clock that is ahead once must not keep its later, right times from counting as new, nor one that lost its
+        # time have the first word.
         latest = latest_believable(arrival.received_at)
         if mark >= latest:
             # This machine's was ahead as well, or is behind now: the first record that is live begins anew.
             mark = digits(arrival.received_at - int(BELIEVABLE_LEAD_S) * NS)
-        if not mark < own_time < latest:
+        if not max(mark, EARLIEST_TIME) < own_time < latest:
             return False
         marks[ecu] = own_time
         return True
@@ -264,16 +253,19 @@ class Journal:
         at: int,
         novelties: Iterable[tuple[str, str, str, int]] = (),
         days: Iterable[tuple[str, str]] = (),
+        waiting: Iterable[tuple[str, str, str, int]] = (),
     ) -> None:
         """Mark records as delivered and pack their bytes; novelties are rows of (ecu, kind, name, record).
 
-        `days`, rows of (ecu, local day), are marked for a new roll-up in the same transaction.
+        `days`, rows of (ecu, local day), are marked for a new roll-up in the same transaction. `waiting` are novelties
+        that the records were delivered without, which holds these records until the owner accepts them.
         """
         with self.derived() as db:
             for identity in ids:
                 db.execute("update record set delivered_at = ? where id = ?", (at, identity))
                 _pack(db, identity)
-            db.executemany("insert or ignore into novelty (ecu, kind, name, record) values (?, ?, ?, ?)", novelties)
+            let_in(db, novelties, at)
+            hold(db, waiting)
             db.executemany(MARK_DAY, ((ecu, day, at, None, 0) for ecu, day in days))
 
     def mark_days(self, days: Iterable[tuple[str, str]], at: int) -> None:
@@ -377,6 +369,22 @@ class Journal:
         else:
             log.rename(log.with_name(f"{log.name}.{time.time_ns()}"))
         self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+
+
+def let_in(db: sqlite3.Connection, novelties: Iterable[tuple[str, str, str, int]], at: int) -> None:
+    """Note what was first seen in a record: rows of (ecu, kind, name, record)."""
+    db.executemany(
+        "insert into novelty (ecu, kind, name, record, admitted_at) values (?1, ?2, ?3, ?4, ?5)"
+        " on conflict do update set admitted_at = ?5 where admitted_at is null",
+        ((*novelty, at) for novelty in novelties),
+    )
+
+
+def hold(db: sqlite3.Connection, waiting: Iterable[tuple[str, str, str, int]]) -> None:
+    """Note what waits to be accepted, as such rows, and hold the records that were delivered without it."""
+    for novelty in waiting:
+        db.execute("insert or ignore into novelty values (?, ?, ?, ?, null)", novelty)
+        db.execute("update record set held = ? where id = ?", (INVERTERS_WAIT, novelty[3]))
 
 
 def log_path(path: Path) -> Path:

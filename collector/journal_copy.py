@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collector.errors import JournalError
-from collector.journal import journal_error, journal_errors
+from collector.journal_faults import journal_error, journal_errors
 from collector.journal_schema import schema_version
 
 # Some megabytes: often enough for a progress bar.

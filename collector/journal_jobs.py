@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from enum import StrEnum
 
-from collector.journal import MARK_DAY, NAMES_STATE, STORED_COLUMNS, Journal, Stored, journal_errors, stored
+from collector.journal import MARK_DAY, NAMES_STATE, STORED_COLUMNS, Journal, Stored, hold, let_in, stored
+from collector.journal_faults import journal_errors
 from collector.journal_reader import JournalReader
 from collector.protocol.upload import kind_of_problem
 
@@ -124,6 +125,7 @@ class Progress:
     recovered: list[int] = field(default_factory=list)
     aside: list[tuple[int, str]] = field(default_factory=list)
     novelties: list[tuple[str, str, str, int]] = field(default_factory=list)
+    waiting: list[tuple[str, str, str, int]] = field(default_factory=list)
 
 
 def open_jobs(reader: JournalReader) -> list[Job]:
@@ -277,14 +279,13 @@ class Jobs:
                 ),
             )
             db.executemany(
-                "update record set set_aside = null, delivered_at = null where id = ?",
+                "update record set set_aside = null, delivered_at = null, held = null where id = ?",
                 ((identity,) for identity in progress.recovered),
             )
             aside = [(identity, kind_of_problem(reason)) for identity, reason in progress.aside]
             db.executemany("update record set set_aside = ?2, delivered_at = null where id = ?1", aside)
-            db.executemany(
-                "insert or ignore into novelty (ecu, kind, name, record) values (?, ?, ?, ?)", progress.novelties
-            )
+            let_in(db, progress.novelties, 0)
+            hold(db, progress.waiting)
 
     def end_span(self, job: int, *, is_last: bool) -> None:
         """All of the span is in InfluxDB again; after the last one come the roll-ups."""
@@ -299,7 +300,7 @@ class Jobs:
             given_up = Job(*db.execute(f"select {_COLUMNS} from job where id = ?", (job,)).fetchone())  # noqa: S608
             if given_up.phase == Phase.DELETE:
                 db.execute(
-                    "update record set delivered_at = null where ecu = ?1 and delivered_at is not null"  # noqa: S608
+                    "update record set delivered_at = null, held = null where ecu = ?1 and delivered_at is not null"  # noqa: S608
                     f" and ((time >= ?2 and time < ?3 and time != '') or late or {_REPORT})",
                     (given_up.ecu, *given_up.times),
                 )

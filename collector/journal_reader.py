@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from collector.errors import JournalError
-from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, journal_errors, log_path, stored
+from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, log_path, stored
+from collector.journal_faults import journal_errors
 from collector.journal_schema import SCHEMA_VERSION, first_since, schema_version, typed
 from collector.protocol.messages import Kind
 from collector.protocol.upload import kind_of_problem
@@ -128,7 +129,7 @@ class JournalReader:
             return identity(self.path) != self.file
 
     def pending(self, limit: int) -> list[Stored]:
-        """The oldest records that are neither delivered nor set aside, in order of arrival; fewer of long ones."""
+        """The oldest records that are not delivered, set aside or held, in order of arrival; fewer of long ones."""
         query = f"select {STORED_COLUMNS} from record where {_WAITING} order by id limit ?"  # noqa: S608 (constants)
         records: list[Stored] = []
         held_bytes = 0
@@ -235,9 +236,12 @@ class JournalReader:
             return [(count, _refusal(row)) for *row, count, _ in rows]
 
     def gateways(self) -> list[Gateway]:
-        """Every ECU that was ever heard, by its id."""
-        columns = "ecu, first_seen_at, last_seen_at, peer, newest_time, purged_time"
-        rows = self.typed((str, int, int, str, str, str), f"select {columns} from ecu order by ecu")  # noqa: S608
+        """Every ECU that was ever heard and does not wait to be accepted, by its id."""
+        rows = self.typed(
+            (str, int, int, str, str, str),
+            "select ecu, first_seen_at, last_seen_at, peer, newest_time, purged_time from ecu"
+            " where admitted_at is not null order by ecu",
+        )
         return [Gateway(*row) for row in rows]
 
     def gateway(self, ecu: str) -> Gateway | None:
@@ -294,8 +298,9 @@ class JournalReader:
         )
 
     def novelties(self) -> dict[tuple[str, str, str], int]:
-        """The record in which each (ecu, kind, name) was first seen."""
-        return {(row[0], row[1], row[2]): row[3] for row in self.rows("select ecu, kind, name, record from novelty")}
+        """The record in which each (ecu, kind, name) was first seen, but for what waits to be accepted."""
+        rows = self.rows("select ecu, kind, name, record from novelty where admitted_at is not null")
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
 
     def inverters_of_several(self, since: int, limit: int) -> dict[str, list[str]]:
         """Inverters that more than one of the gateways heard since an instant (ns) ever reported, with the ids of these
@@ -303,7 +308,8 @@ class JournalReader:
         """
         rows = self.rows(
             "with heard as (select name, ecu, last_seen_at from novelty join ecu using (ecu)"
-            " where kind = 'inverter' and last_seen_at >= ?)"
+            " where kind = 'inverter' and last_seen_at >= ? and novelty.admitted_at is not null and ecu.admitted_at"
+            " is not null)"
             " select name, ecu from heard where name in"
             " (select name from heard group by name having count(*) > 1 order by name limit ?)"
             " order by name, last_seen_at desc, ecu",
@@ -319,9 +325,11 @@ class JournalReader:
         """How many records of any kind are kept of an ECU."""
         return int(self._value("select count(*) from record where ecu = ?", ecu))
 
-    def first_time(self, ecu: str) -> str | None:
-        """The lowest time stamp of an upload record of an ECU; None when there is no record."""
-        rows = self.typed((str,), "select time from record where ecu = ? and time != '' order by time limit 1", ecu)
+    def first_time(self, ecu: str, since: str = "") -> str | None:
+        """The lowest time stamp above `since` of an upload record of an ECU; None when there is no record."""
+        rows = self.typed(
+            (str,), "select time from record where ecu = ? and time > ? order by time limit 1", ecu, since
+        )
         return rows[0][0] if rows else None
 
     def by_time(self, ecu: str, *, only_late: bool = False) -> Iterator[Stored]:

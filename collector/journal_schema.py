@@ -90,9 +90,9 @@ drop index record_set_aside;
 create index record_set_aside on record (set_aside) where set_aside is not null;
 create index record_report on record (ecu, received_at) where kind in ('report', 'status', 'gateway', 'refused');
 create index record_unanswered on record (id) where kind in ('unknown', 'refused');
--- admitted_at: null while it waits until the owner accepts it, 0 for what was known before there was a bound
+-- admitted_at: null while it waits until the owner accepts it, 0 for what no bound counts, as what was known before
 alter table ecu add column admitted_at integer default 0;
-alter table novelty add column admitted_at integer not null default 0;
+alter table novelty add column admitted_at integer default 0;
 alter table refused add column packed integer not null default 0;
 create table job (                         -- what a command asks the service to do, and how far that is
     id integer primary key autoincrement,

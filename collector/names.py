@@ -13,6 +13,7 @@ from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from collector import clock, config
+from collector.newcomers import Welcome
 from collector.succession import Succession
 
 # More gateways than any one collector serves: beyond it all are forgotten and built anew.
@@ -54,6 +55,19 @@ class EcuNames:
         if configured is None:
             return Panel(place, self.name, None)
         return Panel(configured.name or place, configured.array or self.name, configured.peak_w)
+
+
+def announced(configured: config.Config) -> Welcome:
+    """The devices that the configuration names, also as replaced ones, or all that there are if it says so."""
+    ecus, inverters = (
+        frozenset({device.id for device in devices}.union(*Succession(devices).chains()))
+        for devices in (configured.ecu, configured.inverter)
+    )
+    return Welcome(
+        ecus,
+        inverters,
+        everyone=configured.collector.accept == "all",
+    )
 
 
 class Names:

@@ -5,14 +5,15 @@ queries: a field keeps its type for ever (a float that is once written as an int
 series keeps its tags.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from math import isfinite
 
 from collector import clock
 from collector.journal import Stored
 from collector.names import EcuNames, Names
+from collector.newcomers import Novelty
 from collector.protocol import control, upload
 from collector.protocol.blocks import Inverter, Phase
 from collector.protocol.messages import Kind
@@ -134,7 +135,7 @@ SCHEMA: Mapping[str, Measurement] = {
 }
 
 Value = float | int | str
-FirstSeen = Mapping[tuple[str, str, str], int]
+FirstSeen = Mapping[Novelty, int]
 Tags = tuple[str, ...]
 
 
@@ -151,26 +152,31 @@ class Point:
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """What a record gives. `problems` are parts that were not understood; `unreadable` says why there is nothing at
-    all.
+    all. `novelties` are what the record has first, as rows of (ecu, kind, name), and `waiting` are inverters that were
+    left out until the owner accepts them, as such rows.
     """
 
     points: tuple[Point, ...]
     problems: tuple[str, ...] = ()
     unreadable: str | None = None
-    novelties: tuple[tuple[str, str, str], ...] = ()
+    novelties: tuple[Novelty, ...] = ()
+    waiting: tuple[Novelty, ...] = ()
 
 
-def decode(record: Stored, names: Names, first_seen: FirstSeen | None) -> Decoded:
+def decode(
+    record: Stored, names: Names, first_seen: FirstSeen | None, without: Collection[str] = frozenset()
+) -> Decoded:
     """Turn a record into points; never raises for its content.
 
     `first_seen` tells in which record an inverter or a firmware version appeared first: that record gives an event, and
-    so does one with something that is not in there yet. Without it there are no such events. The same record gives the
-    same points however often it is decoded.
+    so does one with something that is not in there yet. Without it there are no such events. `without` are ids of
+    inverters that are left out, as if the gateway had not reported them. The same record gives the same points however
+    often it is decoded.
     """
     frame = record.raw.decode("latin-1")
     match record.kind:
         case Kind.RECORD:
-            return _decode_upload(record, frame, names, first_seen)
+            return _decode_upload(record, _left(upload.decode(frame), without), names, first_seen)
         case Kind.REPORT | Kind.STATUS | Kind.GATEWAY:
             return _decode_report(record, frame, names, first_seen)
         case Kind.REFUSED:
@@ -186,26 +192,29 @@ def _is_first(first_seen: FirstSeen | None, novelty: tuple[str, str, str], recor
     return first_seen is not None and first_seen.get(novelty, record.id) == record.id
 
 
-def _decode_upload(record: Stored, frame: str, names: Names, first_seen: FirstSeen | None) -> Decoded:
-    decoded = upload.decode(frame)
+def _left(decoded: upload.Upload, without: Collection[str]) -> upload.Upload:
+    def others(inverters: Iterable[Inverter]) -> tuple[Inverter, ...]:
+        return tuple(inverter for inverter in inverters if inverter.uid not in without)
+
+    late = tuple(replace(group, inverters=others(group.inverters)) for group in decoded.late)
+    return replace(decoded, inverters=others(decoded.inverters), late=late)
+
+
+def _decode_upload(record: Stored, decoded: upload.Upload, names: Names, first_seen: FirstSeen | None) -> Decoded:
     ecu = names.ecu(record.ecu or UNKNOWN_ECU)
     points: list[Point] = []
     problems = list(decoded.problems)
     at = record.received_at
     if decoded.has_round:
         try:
-            instant = clock.to_utc(record.time, ecu.zone, record.received_at)
+            at = record.dated or clock.believable_ns(record.time, ecu.zone, record.received_at)
         except ValueError as exc:
             return Decoded((), tuple(problems), unreadable=str(exc))
-        at = clock.to_ns(instant)
         points.append(_ecu_point(record, decoded, ecu, at))
         points += _inverter_points(ecu, decoded.inverters, at)
-    for group in decoded.late:
-        try:
-            late_at = clock.to_ns(clock.to_utc(group.time, ecu.zone, record.received_at))
-        except ValueError as exc:
-            problems.append(f"late group: {exc}")
-            continue
+    late, faults = late_groups(decoded, ecu.zone, record.received_at)
+    problems += faults
+    for late_at, group in late:
         points += _inverter_points(ecu, group.inverters, late_at)
     if not points and problems:
         return Decoded((), tuple(problems), unreadable="; ".join(problems))
@@ -218,6 +227,19 @@ def _decode_upload(record: Stored, frame: str, names: Names, first_seen: FirstSe
     return Decoded(tuple(points), tuple(problems), novelties=tuple((record.ecu, "inverter", uid) for uid in new))
 
 
+def late_groups(
+    decoded: upload.Upload, zone: tzinfo, received_at: int
+) -> tuple[list[tuple[int, upload.LateGroup]], list[str]]:
+    """The late groups of a record with their times (ns), and what is wrong with those whose time can't be right."""
+    groups, problems = [], []
+    for group in decoded.late:
+        try:
+            groups.append((clock.believable_ns(group.time, zone, received_at), group))
+        except ValueError as exc:
+            problems.append(f"late group: {exc}")
+    return groups, problems
+
+
 def _ecu_point(record: Stored, decoded: upload.Upload, ecu: EcuNames, at: int) -> Point:
     return Point(
         "ecu",
@@ -227,7 +249,7 @@ def _ecu_point(record: Stored, decoded: upload.Upload, ecu: EcuNames, at: int) -
             "energy_wh": decoded.energy_wh,
             "lifetime_kwh": decoded.lifetime_kwh,
             "inverters_reporting": len(decoded.inverters),
-            "clock_skew_s": (record.received_at - at) / clock.NS if record.newest else None,
+            "clock_skew_s": (record.received_at - at) / clock.NS if record.newest and not record.dated else None,
         },
         at,
     )
@@ -315,7 +337,7 @@ def _decode_report(record: Stored, frame: str, names: Names, first_seen: FirstSe
     at = record.received_at
     if record.time:
         try:
-            at = clock.to_ns(clock.to_utc(record.time, names.ecu(record.ecu).zone, record.received_at))
+            at = clock.believable_ns(record.time, names.ecu(record.ecu).zone, record.received_at)
         except ValueError:
             # A report without a usable time of its own happened about when it came.
             at = record.received_at
@@ -347,6 +369,11 @@ def _event(ecu: str, source: str, kind: str, at: int, **fields: Value | None) ->
 def clock_event(ecu: str, at: int, skew: clock.Skew) -> Point:
     """The warning about a gateway's clock, at the time of the warning."""
     return _event(ecu, "collector", "clock_skew", at, text=skew.text, skew_s=skew.seconds, zone=skew.zone)
+
+
+def unknown_device_event(ecu: str, at: int, text: str) -> Point:
+    """Says that devices wait to be accepted: inverters of a gateway, or gateways, for which it is empty."""
+    return _event(ecu, "collector", "unknown_device", at, text=text)
 
 
 # A thousand gateways of four inverters have fewer. Where there are more, all are written anew now and then.

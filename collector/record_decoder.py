@@ -1,11 +1,14 @@
 """Records to lines, for all that is delivered: live and in a replay alike."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from collector.journal import Stored
+from collector.journal_devices import look_up
+from collector.journal_reader import JournalReader
 from collector.names import Names
+from collector.newcomers import Found, Inverters, Novelty
 from collector.points import Decoded, LineWriter, Point, decode
 from collector.protocol.upload import kind_of_problem
 
@@ -13,27 +16,54 @@ _log = logging.getLogger(__name__)
 
 
 class RecordDecoder:
-    """Turns records into lines, and remembers in which record each inverter and firmware version was first seen."""
+    """Turns records into lines, and remembers in which record each inverter and firmware version was first seen.
 
-    def __init__(self, names: Names, first_seen: Mapping[tuple[str, str, str], int]) -> None:
+    `inverters` decides on those that were not.
+    """
+
+    def __init__(self, names: Names, first_seen: Mapping[Novelty, int], inverters: Inverters | None = None) -> None:
         self._names = names
         self._first_seen = dict(first_seen)
+        self._inverters = inverters or Inverters()
         self._lines = LineWriter()
 
     def decode(self, record: Stored) -> Decoded:
         """Decode a record; a fault in the decoder itself becomes the reason to set this one record aside. A reason is
         told by its kind, since it quotes what may be long.
         """
+        decoded = self._decode(record)
+        self._remember(decoded, record)
+        return decoded
+
+    async def decode_admitted(
+        self, record: Stored, read: Callable[[Callable[[JournalReader], Found]], Awaitable[Found]], now: int
+    ) -> Decoded:
+        """Decode a record as `decode` does, but without the inverters that wait to be accepted.
+
+        What was accepted since is asked of the journal by `read`, which may raise JournalError.
+        """
+        decoded = self._decode(record)
+        if unknown := self._inverters.unknown(decoded.novelties, self._first_seen):
+            found = await read(lambda reader: look_up(reader, record.id, unknown))
+            if ids := self._inverters.waiting(unknown, found, now):
+                left_out = tuple(novelty for novelty in unknown if novelty[2] in ids)
+                decoded = replace(self._decode(record, ids), waiting=left_out)
+        self._remember(decoded, record)
+        return decoded
+
+    def _decode(self, record: Stored, without: Collection[str] = frozenset()) -> Decoded:
         try:
-            decoded = decode(record, self._names, self._first_seen)
+            decoded = decode(record, self._names, self._first_seen, without)
         except Exception as exc:  # noqa: BLE001 (a fault in a decoder may cost one record, whose bytes stay, and no more)
             _log.exception("decoder failed record=%d ecu=%s time=%s", record.id, record.ecu, record.time)
             return Decoded((), unreadable=f"decoder failed: {exc!r}")
         if decoded.unreadable is not None:
             return replace(decoded, unreadable=kind_of_problem(decoded.unreadable))
+        return decoded
+
+    def _remember(self, decoded: Decoded, record: Stored) -> None:
         for novelty in decoded.novelties:
             self._first_seen.setdefault(novelty, record.id)
-        return decoded
 
     def lines(self, points: Sequence[Point]) -> list[str]:
         """Line protocol of points, without those that have no value."""

@@ -22,7 +22,7 @@ from collector.journal import Stored
 from collector.journal_jobs import Job, Jobs, Phase, Progress, numbered, span_ids
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
-from collector.points import EVENTS_OF_RECORDS, SCHEMA
+from collector.points import EVENTS_OF_RECORDS, SCHEMA, Decoded
 from collector.record_decoder import RecordDecoder
 from collector.replay_spans import Instants, deletable, instants, next_span
 
@@ -219,7 +219,8 @@ class Replay:
         for record, is_aside in records:
             batch.records += 1
             batch.progress.cursor = record.id
-            self._add(batch, record, job.times, span, decoder, is_aside=is_aside)
+            decoded = await decoder.decode_admitted(record, self._journal.read, self._now_ns())
+            _add(batch, record, decoded, job.times, span, decoder, is_aside=is_aside)
             if len(batch.lines) >= BATCH_LINES:
                 break
             # A batch takes a good part of a second to decode, and gateways wait for their answers meanwhile.
@@ -228,27 +229,28 @@ class Replay:
             batch.progress.cursor = ids[-1]
         return batch
 
-    @staticmethod
-    def _add(
-        batch: _Batch,
-        record: Stored,
-        times: tuple[str, str],
-        span: tuple[int, int],
-        decoder: RecordDecoder,
-        *,
-        is_aside: bool,
-    ) -> None:
-        decoded = decoder.decode(record)
-        progress = batch.progress
-        # Those with late data come with every span, and count with their own.
-        progress.records += not record.time or times[0] <= record.time < times[1]
-        progress.novelties += [(*novelty, record.id) for novelty in decoded.novelties]
-        if decoded.unreadable is not None:
-            progress.unreadable += 1
-            progress.aside.append((record.id, decoded.unreadable))
-        elif is_aside:
-            progress.recovered.append(record.id)
-        else:
-            lines = decoder.lines([point for point in decoded.points if span[0] <= point.time < span[1]])
-            batch.lines += lines
-            progress.points += len(lines)
+
+def _add(
+    batch: _Batch,
+    record: Stored,
+    decoded: Decoded,
+    times: tuple[str, str],
+    span: tuple[int, int],
+    decoder: RecordDecoder,
+    *,
+    is_aside: bool,
+) -> None:
+    progress = batch.progress
+    # Those with late data come with every span, and count with their own.
+    progress.records += not record.time or times[0] <= record.time < times[1]
+    progress.novelties += [(*novelty, record.id) for novelty in decoded.novelties]
+    progress.waiting += [(*novelty, record.id) for novelty in decoded.waiting]
+    if decoded.unreadable is not None:
+        progress.unreadable += 1
+        progress.aside.append((record.id, decoded.unreadable))
+    elif is_aside:
+        progress.recovered.append(record.id)
+    else:
+        lines = decoder.lines([point for point in decoded.points if span[0] <= point.time < span[1]])
+        batch.lines += lines
+        progress.points += len(lines)

@@ -6,16 +6,19 @@ at and do not. Energies are summed from the device's own interval energies over 
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from collector import clock, zones
+from collector.accept import devices, what_waits
 from collector.config import Config
 from collector.errors import JournalError
 from collector.influx_answers import FOREIGN_POINTS
 from collector.journal import NAMES_STATE, RUN_STATE
+from collector.journal_devices import last_misdated, misdated_count, waiting_inverters
 from collector.journal_jobs import Job, in_span, open_jobs
 from collector.journal_reader import Gateway, JournalReader, Refusal
 from collector.names import Names
+from collector.points import late_groups
 from collector.protocol import upload
 from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total
@@ -103,7 +106,11 @@ class Puzzle:
 
 @dataclass(slots=True)
 class Status:
-    """Everything `status` shows; `--json` prints these names."""
+    """Everything `status` shows; `--json` prints these names.
+
+    `held` records have something of devices that wait to be accepted, of which `waiting` are the first ids; `misdated`
+    ones are set aside because of their time.
+    """
 
     healthy: bool = False
     state: str = "unknown"
@@ -117,6 +124,11 @@ class Status:
     understood_in_part: list[Puzzle] = field(default_factory=list)
     rollups_pending: int = 0
     jobs: list[str] = field(default_factory=list)
+    misdated: int = 0
+    held: int = 0
+    gateways_waiting: int = 0
+    inverters_waiting: int = 0
+    waiting: list[str] = field(default_factory=list)
     ecus: list[EcuStatus] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
@@ -178,7 +190,9 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
             f"{status.pending} records wait for InfluxDB, the first since {_rfc3339(since)}: see the log of the service"
         )
     status.warnings += status.jobs
-    reasons = reader.set_aside_reasons(_REASONS_READ)
+    _look_at_what_waits(status, reader)
+    every = reader.set_aside_reasons(_REASONS_READ)
+    reasons = [(reason, count) for reason, count in every if not reason.startswith(clock.UNBELIEVABLE)]
     foreign = [(reason, count) for reason, count in reasons if reason.startswith(FOREIGN_POINTS)]
     status.problems += [f"{count} refused by InfluxDB: {reason}" for reason, count in foreign[:_REASONS_SHOWN]]
     for reason, count in [aside for aside in reasons if aside not in foreign][:_REASONS_SHOWN]:
@@ -207,6 +221,23 @@ def _look(status: Status, reader: JournalReader, config: Config, now: int, *, br
         status.understood_in_part = commonest(puzzles)[:_REASONS_SHOWN]
         if puzzles:
             status.warnings.append(_in_part(commonest(puzzles)))
+
+
+def _look_at_what_waits(status: Status, reader: JournalReader) -> None:
+    found = what_waits(reader)
+    status.held, status.gateways_waiting, status.inverters_waiting = found.records, found.gateways, found.inverters
+    status.waiting = [*found.first_gateways, *found.first_inverters]
+    if status.waiting:
+        status.warnings.append(
+            f"{devices(found)} wait with {found.records} records, since so many new devices are let in by nobody but"
+            " you: `collector accept ID` lets one in, `collector accept --all` all of them"
+        )
+    status.misdated = misdated_count(reader)
+    if last := last_misdated(reader):
+        status.warnings.append(
+            f"{status.misdated} set aside because of a time that is not believable, the latest as number {last.id}, of"
+            f" {last.time} from ECU {last.ecu}: `collector redate` brings them in at another"
+        )
 
 
 def _peer(count: int, newest: Refusal) -> PeerStatus:
@@ -281,7 +312,9 @@ def _ecu(
     if successor:
         # What is the matter with it is nobody's work any more.
         warnings, puzzles = [], {}
-    readings_of = _readings_of(reader, gateway, days, puzzles)
+    readings_of = _readings_of(reader, gateway, own.zone, days, puzzles)
+    for waiting in waiting_inverters(reader, gateway.ecu) & readings_of.keys():
+        del readings_of[waiting]
     if judged is not None:
         warnings.append(f"ECU {own.name}: {judged.text}")
     if now - gateway.last_seen_at > SILENT_ECU_NS:
@@ -318,7 +351,7 @@ def _ecu(
 
 
 def _readings_of(
-    reader: JournalReader, gateway: Gateway, days: Collection[str], puzzles: dict[str, Puzzle]
+    reader: JournalReader, gateway: Gateway, zone: tzinfo, days: Collection[str], puzzles: dict[str, Puzzle]
 ) -> dict[str, dict[str, Inverter]]:
     """Readings of some days (eight digits) by inverter and time stamp; what was not understood is added to `puzzles`.
 
@@ -328,16 +361,19 @@ def _readings_of(
     for day in sorted(days):
         for record in reader.records_between(gateway.ecu, day, f"{day}~"):
             decoded = upload.decode(record.raw.decode("latin-1"))
-            puzzle_over(record.id, decoded.problems, puzzles)
-            for time, inverter in _readings(record.time, decoded):
+            groups, problems = late_groups(decoded, zone, record.received_at)
+            puzzle_over(record.id, [*decoded.problems, *problems], puzzles)
+            for time, inverter in _readings(record.time, decoded, groups):
                 readings.setdefault(inverter.uid, {})[time] = inverter
     return readings
 
 
-def _readings(time: str, decoded: upload.Upload) -> Iterable[tuple[str, Inverter]]:
+def _readings(
+    time: str, decoded: upload.Upload, groups: Iterable[tuple[int, upload.LateGroup]]
+) -> Iterable[tuple[str, Inverter]]:
     for inverter in decoded.inverters:
         yield time, inverter
-    for group in decoded.late:
+    for _, group in groups:
         for inverter in group.inverters:
             yield group.time, inverter
 

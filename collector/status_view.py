@@ -15,7 +15,8 @@ def show(status: Status, console: Console | None = None) -> None:
     health = "[green]healthy[/]" if status.healthy else "[red]NOT healthy[/]"
     console.print(f"{health}, {status.state}")
     waiting = "records waiting for InfluxDB" if status.has_influxdb else "records kept until an InfluxDB is configured"
-    console.print(f"{waiting}: {status.pending}, set aside: {status.set_aside}, turned away: {status.refused}")
+    held = f", held: {status.held}" if status.held else ""
+    console.print(f"{waiting}: {status.pending}, set aside: {status.set_aside}{held}, turned away: {status.refused}")
     for peer in status.refused_peers:
         console.print(
             f"  from {escape(peer.peer)}: {peer.count}, last {peer.last_at} at port {peer.port}, {escape(peer.reason)}:"

@@ -1,10 +1,10 @@
-"""Watches what the gateways send: tells in the log of the first record of each, and of a clock that is wrong with what
-would put it right.
+"""Watches what the gateways send: tells in the log of the first record of each, of a clock that is wrong with what
+would put it right, and of devices that wait to be accepted.
 """
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from collector import clock
 from collector.journal import Arrival
@@ -113,3 +113,33 @@ class ClockWatch:
             del self._warned[ecu]
         if self._newest.get(ecu, "") >= clock.latest_believable(received_at):
             del self._newest[ecu]
+
+
+class NewcomerWatch:
+    """Tells of devices that wait: at the first, and then at most once a day of gateways and once of inverters.
+
+    `warn` is called with the gateway whose inverters wait, empty where gateways do, the time (ns) and what there is to
+    say.
+    """
+
+    def __init__(self, warn: Callable[[str, int, str], None]) -> None:
+        self._warn = warn
+        self._warned: dict[str, int] = {}
+
+    def gateway_waits(self, ecu: str, at: int) -> None:
+        """A message of a gateway was stored that is not let in."""
+        self._tell("", at, f"gateway {ecu} waits: there were more new ones today than are let in unasked")
+
+    def inverters_wait(self, ecu: str, inverters: Collection[str], at: int) -> None:
+        """A record has inverters that are not let in."""
+        first, *more = sorted(inverters)
+        others = f" and {len(more)} more" if more else ""
+        self._tell(ecu, at, f"inverter {first}{others} of gateway {ecu} wait: more new ones than are let in unasked")
+
+    def _tell(self, ecu: str, at: int, text: str) -> None:
+        kind = "inverters" if ecu else "gateways"
+        if at < self._warned.get(kind, at - SILENCE_NS) + SILENCE_NS:
+            return
+        self._warned[kind] = at
+        _log.warning("%s; `collector status` counts them, `collector accept` lets them in", text)
+        self._warn(ecu, at, text)

@@ -18,7 +18,9 @@ import trio
 from collector import clock
 from collector.errors import JournalError, Rejection, SinkRejected, SinkUnavailable
 from collector.journal import Stored
+from collector.journal_devices import let_in_inverters
 from collector.names import Names
+from collector.newcomers import EVERYONE, Inverters, Welcome
 from collector.points import Point
 from collector.record_decoder import RecordDecoder
 from collector.replay import JobsJournal, Replay
@@ -65,8 +67,11 @@ class Pending(JobsJournal, Protocol):
         at: int,
         novelties: Sequence[tuple[str, str, str, int]],
         days: Collection[tuple[str, str]],
+        waiting: Sequence[tuple[str, str, str, int]] = (),
     ) -> None:
-        """Mark records as delivered, and the (ecu, local day) pairs they belong to as in need of a new roll-up."""
+        """Mark records as delivered, and the (ecu, local day) pairs they belong to as in need of a new roll-up; those
+        that were delivered without inverters that wait as held.
+        """
 
     async def set_aside(self, identity: int, reason: str) -> None:
         """Take a record out of what waits."""
@@ -94,6 +99,7 @@ class _Batch:
     newest: dict[int, int] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     novelties: list[tuple[str, str, str, int]] = field(default_factory=list)
+    waiting: list[tuple[str, str, str, int]] = field(default_factory=list)
     days: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -104,8 +110,9 @@ class _Batch:
 class Writer:
     """The delivery loop. `wake` may be called from any task of the same loop at any time.
 
-    `on_delivered` is called after each batch of records that InfluxDB took and the journal has marked. `now_ns` and
-    `jitter` are replaced in tests: `jitter` returns the share of a delay that is waited.
+    `on_delivered` is called after each batch of records that InfluxDB took and the journal has marked. Inverters beyond
+    those that `welcome` lets in are left out, and `on_waiting` is told of the gateway, of them and of the time (ns).
+    `now_ns` and `jitter` are replaced in tests: `jitter` returns the share of a delay that is waited.
     """
 
     def __init__(
@@ -114,7 +121,9 @@ class Writer:
         sink: Sink,
         names: Names,
         *,
+        welcome: Welcome = EVERYONE,
         on_delivered: Callable[[], None] = lambda: None,
+        on_waiting: Callable[[str, Collection[str], int], None] = lambda *_: None,
         now_ns: Callable[[], int] = time.time_ns,
         jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.0),  # noqa: S311
     ) -> None:
@@ -122,7 +131,9 @@ class Writer:
         self._pending = pending
         self._sink = sink
         self._names = names
+        self._welcome = welcome
         self._on_delivered = on_delivered
+        self._on_waiting = on_waiting
         self._now_ns = now_ns
         self._jitter = jitter
         self._replay = Replay(pending, sink, names, self._deliver_waiting, now_ns=now_ns)
@@ -176,7 +187,9 @@ class Writer:
 
     async def _decoder_of_all(self) -> RecordDecoder:
         if self._decoder is None:
-            self._decoder = RecordDecoder(self._names, await self._pending.novelties())
+            let_in = [] if self._welcome.everyone else await self._pending.read(let_in_inverters)
+            inverters = Inverters(self._welcome, let_in)
+            self._decoder = RecordDecoder(self._names, await self._pending.novelties(), inverters)
         return self._decoder
 
     async def _deliver_waiting(self) -> bool:
@@ -210,7 +223,7 @@ class Writer:
                 self._own.remove(point)
         self._note_recovery(len(batch.ids))
         if batch.ids:
-            await self._pending.mark_delivered(batch.ids, self._now_ns(), batch.novelties, batch.days)
+            await self._pending.mark_delivered(batch.ids, self._now_ns(), batch.novelties, batch.days, batch.waiting)
             self._backlog_delivered += len(batch.ids) if self._backlog_since else 0
             self._on_delivered()
 
@@ -224,7 +237,7 @@ class Writer:
         if not to_blame and len(batch.newest) == 1:
             to_blame = batch.ids
             # What of it is not too old, or has no field that somebody else's has, was written all the same.
-            await self._pending.mark_delivered((), self._now_ns(), batch.novelties, batch.days)
+            await self._pending.mark_delivered((), self._now_ns(), batch.novelties, batch.days, batch.waiting)
         for identity in to_blame:
             await self._pending.set_aside(identity, exc.reason)
         if to_blame and exc.reason not in self._told:
@@ -239,13 +252,17 @@ class Writer:
         """Decode as many of the records as fill a batch; sets aside those that give nothing."""
         batch = _Batch()
         for record in records:
-            decoded = decoder.decode(record)
+            now = self._now_ns()
+            decoded = await decoder.decode_admitted(record, self._pending.read, now)
             if decoded.unreadable is not None:
                 await self._give_up(record.id, decoded.unreadable)
                 continue
             batch.newest[record.id] = max((point.time for point in decoded.points), default=0)
             batch.lines += decoder.lines(decoded.points)
             batch.novelties += [(*novelty, record.id) for novelty in decoded.novelties]
+            if decoded.waiting:
+                batch.waiting += [(*novelty, record.id) for novelty in decoded.waiting]
+                self._on_waiting(record.ecu, [inverter for _, _, inverter in decoded.waiting], now)
             batch.days |= touched_days(decoded.points, self._names)
             if len(batch.lines) >= BATCH_LINES:
                 break

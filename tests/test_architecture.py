@@ -33,16 +33,19 @@ ALLOWED: dict[str, set[str]] = {
     "collector.config": {"pydantic", "pydantic_core", "tomli"},
     "collector.zones": set(),
     "collector.clock": set(),
+    "collector.newcomers": set(),
     "collector.succession": set(),
     "collector.names": set(),
     "collector.days": set(),
     "collector.journal_schema": {"sqlite3"},
     "collector.journal_purge": {"sqlite3"},
+    "collector.journal_faults": {"sqlite3"},
     "collector.journal_junk": {"sqlite3"},
     "collector.journal": {"sqlite3"},
     "collector.journal_reader": {"sqlite3"},
     "collector.journal_jobs": {"sqlite3"},
     "collector.journal_copy": {"sqlite3"},
+    "collector.journal_devices": set(),
     "collector.deadline": {"urllib3"},
     "collector.influx_answers": set(),
     "collector.influx": {"influxdb_client", "urllib3"},
@@ -53,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "collector.record_decoder": set(),
     "collector.replay_spans": set(),
     "collector.supervision": {"trio"},
+    "collector.accept": set(),
     "collector.report": {"astral"},
     "collector.watch": set(),
     "collector.shared_inverters": set(),
@@ -120,6 +124,8 @@ ALLOWED: dict[str, set[str]] = {
     "collector.status_view": {"rich"},
     "collector.progress": {"rich"},
     "collector.jobs_command": {"rich", "trio"},
+    "collector.accept_command": set(),
+    "collector.redate": set(),
     "collector.export": set(),
     "collector.export_files": {"pyarrow"},
     "collector.export_command": set(),
@@ -228,7 +234,10 @@ def test_the_protocol_knows_nothing_but_the_standard_library_and_the_errors(modu
         ("influxdb_client", {"collector.influx"}),
         (
             "sqlite3",
-            {f"collector.journal{part}" for part in ("", "_copy", "_jobs", "_junk", "_purge", "_reader", "_schema")},
+            {
+                f"collector.journal{part}"
+                for part in ("", "_copy", "_faults", "_jobs", "_junk", "_purge", "_reader", "_schema")
+            },
         ),
     ],
 )

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from collector.config import Config, Ecu, Inverter, Panel, find, load
 from collector.errors import ConfigError
+from collector.names import announced
+from collector.newcomers import Welcome
 from collector.succession import Succession
 
 ROOT = Path(__file__).parent.parent
@@ -140,6 +142,18 @@ def test_one_host_needs_no_list(write: Write) -> None:
 def test_an_instance_of_ones_own_is_kept(write: Write) -> None:
     config = load(write('[site]\nname = "Dak"\n[collector]\ninstance = "second"'), {})
     assert config.collector.instance == "second"
+
+
+def test_whoever_accepts_all_is_called_like_the_site_as_any_other(write: Write) -> None:
+    config = load(write('[site]\nname = "Dak"\n[collector]\naccept = "all"'), {})
+    assert (config.collector.instance, config.collector.accept) == ("Dak", "all")
+    assert announced(config).everyone
+    assert faults(write('[collector]\naccept = "none"')) == ["collector.accept: expected 'all', got 'none'"]
+
+
+def test_named_devices_are_announced(write: Write) -> None:
+    named = '[[ecu]]\nid = "216000000001"\n[[inverter]]\nid = "408000000001"'
+    assert announced(load(write(named), {})) == Welcome(frozenset({"216000000001"}), frozenset({"408000000001"}))
 
 
 def test_a_config_can_not_be_changed(write: Write) -> None:

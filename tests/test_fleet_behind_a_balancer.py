@@ -86,7 +86,7 @@ class Site:
         before = self.collectors.get(name)
         collector = Collector(
             folder,
-            f'[site]\ntimezone = "UTC"\n[collector]\ninstance = "{name}"\n'
+            f'[site]\ntimezone = "UTC"\n[collector]\ninstance = "{name}"\naccept = "all"\n'
             f"[metrics]\nport = {self._metrics.get(name, 0)}\n"
             f'[influxdb]\nurl = "{url or self.influx.url}"\norg = "{self.influx.org}"\ntoken = "{self.influx.token}"\n'
             f'bucket = "{self.influx.bucket}"\nrollup_bucket = "{self.influx.rollup_bucket}"\n',

@@ -1,6 +1,7 @@
 """Records as points: every measurement, tag and field against values worked out by hand, and the lines they become."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf, nan
 
 import pytest
@@ -11,7 +12,18 @@ from collector.clock import NS, Skew
 from collector.config import Config
 from collector.influx import InfluxSink
 from collector.names import Names
-from collector.points import SCHEMA, Decoded, FirstSeen, LineWriter, Point, as_json, clock_event, decode, tag_value
+from collector.points import (
+    SCHEMA,
+    Decoded,
+    FirstSeen,
+    LineWriter,
+    Point,
+    as_json,
+    clock_event,
+    decode,
+    tag_value,
+    unknown_device_event,
+)
 from collector.protocol.upload import LateGroup
 from tests.conftest import Influx
 from tests.samples import (
@@ -437,6 +449,44 @@ def test_a_firmware_version_is_new_once() -> None:
     assert decoded(raw, first_seen=known, identity=3).points == first.points
 
 
+@pytest.mark.parametrize("time", ["20091231225959", "20000101000500", "20260623125000", "22600101000000"])
+def test_a_time_that_cannot_be_right_gives_nothing_and_is_named(time: str) -> None:
+    received = ns("2026-06-21T10:49:00Z")
+    found = decoded(frame(time, yc600()), at=received)
+    assert found == Decoded((), unreadable=f"its time is not believable: '{time}'")
+
+
+@pytest.mark.parametrize("time", ["20100101010000", "20260623124900"])
+def test_the_first_and_the_last_time_that_can_be_right(time: str) -> None:
+    received = ns("2026-06-21T10:49:00Z")
+    assert len(points(frame(time, yc600()), "ecu", at=received)) == 1
+
+
+def test_a_late_group_of_a_time_that_cannot_be_right_costs_itself_alone() -> None:
+    odd = LateGroup("20000101000500", (qs1(),))
+    found = decoded(frame(TIME, yc600(), late=(odd, LATE[0])))
+    assert [point.time for point in found.points if point.measurement == "inverter"] == [AT, ns("2026-06-21T09:55:00Z")]
+    assert found.problems == ("late group: its time is not believable: '20000101000500'",)
+
+
+def test_a_date_of_the_owner_s_stands_for_the_time_of_the_record_and_says_nothing_about_the_clock() -> None:
+    dated = replace(stored(frame("20000101000500", yc600()), RECEIVED, newest=True), dated=AT)
+    found = decode(dated, Names(NAMED), None)
+    assert {point.time for point in found.points} == {AT}
+    assert found.points[0].fields["clock_skew_s"] is None
+
+
+def test_inverters_that_are_left_out_are_as_if_the_gateway_had_not_reported_them() -> None:
+    raw = frame(TIME, yc600(), qs1(), late=(LateGroup("20260621115500", (qs1(), yc600())),))
+    without = decode(stored(raw, RECEIVED), Names(NAMED), {}, {"806000000202"})
+    only = frame(TIME, yc600(), late=(LateGroup("20260621115500", (yc600(),)),))
+    whole = decode(stored(only, RECEIVED), Names(NAMED), {})
+    assert without.novelties == whole.novelties == ((ECU, "inverter", UID),)
+    places = [[(point.tags, point.time) for point in found.points] for found in (without, whole)]
+    assert places[0] == places[1]
+    assert without.points[0].fields["energy_wh"] == whole.points[0].fields["energy_wh"]
+
+
 def test_reports_of_the_control_port_are_events() -> None:
     zone = decoded(control("A104", "2026062112400020260621120000Etc/GMT-1"))
     ((tags, at, fields),) = events(zone)
@@ -463,8 +513,9 @@ def test_an_event_quotes_no_more_of_a_message_than_shows_what_it_is() -> None:
 
 
 def test_a_report_without_a_usable_time_happened_when_it_came() -> None:
-    ((_, at, _),) = events(decoded(control("A123", f"000120260230124000END{UID}0710001END")))
-    assert at == RECEIVED
+    for time in ("20260230124000", "20000101000500", "22600101000500"):
+        ((_, at, _),) = events(decoded(control("A123", f"0001{time}END{UID}0710001END")))
+        assert at == RECEIVED
 
 
 def test_questions_give_nothing_and_are_no_fault() -> None:
@@ -476,6 +527,13 @@ def test_a_warning_about_a_clock_is_an_event() -> None:
     point = clock_event(ECU, 5, Skew(3600, ("Etc/GMT-1", "Europe/London")))
     assert (point.tags, point.time) == ((ECU, "collector", "clock_skew"), 5)
     assert (point.fields["skew_s"], point.fields["zone"]) == (3600, "Etc/GMT-1")
+
+
+def test_devices_that_wait_are_an_event_of_their_gateway_or_of_an_unknown_one() -> None:
+    (inverters, gateways) = (unknown_device_event(ecu, 5, "waits") for ecu in (ECU, ""))
+    assert (inverters.tags, inverters.time) == ((ECU, "collector", "unknown_device"), 5)
+    # A series for each id that waits is what must not be.
+    assert gateways.tags == ("unknown", "collector", "unknown_device")
 
 
 def line(measurement: str, tags: tuple[str, ...], fields: Mapping[str, float | int | str | None], time: int = 5) -> str:

@@ -611,3 +611,15 @@ def test_a_site_without_a_configuration_is_looked_at_as_well(journal: Journal) -
     store(journal, frame("20260621104000", yc600()))
     plain = Config.model_validate({"journal": {"path": journal.path}})
     assert gather(plain, NOW).ecus[0].last_record == "2026-06-21T10:40:00Z"
+
+
+def test_the_view_counts_what_is_held_only_where_something_is() -> None:
+    assert "set aside: 1, held: 3, turned away: 0" in shown(Status(set_aside=1, held=3))
+
+
+def test_an_impossible_time_of_a_late_group_is_no_inverter_s_latest(journal: Journal) -> None:
+    late = LateGroup("22600101000500", (yc600(),))
+    store(journal, frame("20260621124000", yc600(), late=(late,)))
+    found = look(journal)
+    assert found.ecus[0].inverters[0].last_record == "2026-06-21T10:40:00Z"
+    assert found.understood_in_part[0].reason.startswith("late group: its time is not believable")

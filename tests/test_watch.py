@@ -8,7 +8,7 @@ import pytest
 from collector.clock import NS, Skew
 from collector.names import Names
 from collector.protocol.upload import LateGroup
-from collector.watch import FIRST_TOLD, ClockWatch, FirstRecords
+from collector.watch import FIRST_TOLD, ClockWatch, FirstRecords, NewcomerWatch
 from tests.samples import ECU, arrival, config, control, fill_up, frame, ns, yc600
 
 OTHER = "216000999999"
@@ -165,3 +165,30 @@ def test_nor_does_a_gateways_that_was_ahead_with_it(watch: ClockWatch, warned: W
     live(watch, clock(12, day="20280620"), begin=BEGIN + 2 * year)
     live(watch, clock(11))
     assert [at for _, at, _ in warned][-1] == BEGIN + 10 * MINUTE
+
+
+class Told(list[tuple[str, int, str]]):
+    def __call__(self, ecu: str, at: int, text: str) -> None:
+        self.append((ecu, at, text))
+
+
+def test_devices_that_wait_are_told_at_once_and_then_once_a_day_of_either_kind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = Told()
+    watch = NewcomerWatch(told)
+    day = 24 * 60 * MINUTE
+    with caplog.at_level(logging.WARNING):
+        for at in (BEGIN, BEGIN + MINUTE, BEGIN + day - 1, BEGIN + day):
+            watch.gateway_waits(OTHER, at)
+            watch.inverters_wait(ECU, ["3", "1", "2"], at)
+    assert [(ecu, at) for ecu, at, _ in told] == [
+        ("", BEGIN),
+        (ECU, BEGIN),
+        ("", BEGIN + day),
+        (ECU, BEGIN + day),
+    ]
+    assert told[0][2] == f"gateway {OTHER} waits: there were more new ones today than are let in unasked"
+    assert told[1][2] == f"inverter 1 and 2 more of gateway {ECU} wait: more new ones than are let in unasked"
+    assert len(caplog.messages) == 4
+    assert "`collector accept`" in caplog.messages[0]

@@ -54,6 +54,7 @@ class FakeJournal:
     first_seen: dict[Novelty, int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
     stale: set[tuple[str, str]] = field(default_factory=set)
+    held: set[int] = field(default_factory=set)
     looks: int = 0
     empty: trio.Event = field(default_factory=trio.Event)
 
@@ -78,8 +79,10 @@ class FakeJournal:
         at: int,
         novelties: Sequence[tuple[str, str, str, int]],
         days: Collection[tuple[str, str]],
+        waiting: Sequence[tuple[str, str, str, int]] = (),
     ) -> None:
         await self._step("mark_delivered")
+        self.held |= {identity for *_, identity in waiting}
         assert at >= BEGIN
         self.stale.update(days)
         for identity in ids:
@@ -376,7 +379,7 @@ async def test_poisonous_records_are_set_aside_alone_and_the_rest_is_delivered(
     autojump_clock: MockClock, bench: Bench, poisonous: list[int]
 ) -> None:
     bench.journal.add(
-        1000, at=lambda number: f"2026{number // 96 + 1:02d}01{number // 4 % 24:02d}{number % 4}00000"[:14]
+        1000, at=lambda number: f"2025{number // 96 + 1:02d}01{number // 4 % 24:02d}{number % 4}00000"[:14]
     )
     bench.sink.poison = {record_time(bench.journal, identity) for identity in poisonous}
     await bench.run_until_done()

@@ -46,9 +46,10 @@ class Threadless:
         at: int,
         novelties: Sequence[tuple[str, str, str, int]],
         days: Collection[EcuDay],
+        waiting: Sequence[tuple[str, str, str, int]] = (),
     ) -> None:
         await self._step()
-        self.journal.mark_delivered(ids, at, novelties, days)
+        self.journal.mark_delivered(ids, at, novelties, days, waiting)
 
     async def set_aside(self, identity: int, reason: str) -> None:
         await self._step()

@@ -257,6 +257,19 @@ def _collectors() -> tuple[Rule, ...]:
             link=_COLLECTOR,
         ),
         Rule(
+            uid="solar-unknown-devices",
+            title="Unknown devices wait",
+            query=collector_queries.NEWCOMERS,
+            limit=0.0,
+            severity="info",
+            summary='Unknown {{ if eq $labels.ecu "unknown" }}gateways{{ else }}inverters of gateway {{ $labels.ecu }}'
+            "{{ end }} wait to be accepted",
+            description="They are more than an owner adds in a day: a device that invents ids, or somebody who plays"
+            " with them. All they send is kept. `collector status` counts them and names some; `collector accept` lets"
+            " them into InfluxDB.",
+            link="solar-quality",
+        ),
+        Rule(
             uid="solar-disk-full",
             title="Disk full",
             query=collector_queries.DISK_FULL,

@@ -15,6 +15,20 @@ from(bucket: "solar")
   |> group()
 """
 
+# The collector says so once a day while such devices send something: of inverters with their gateway, and of gateways
+# without one.
+NEWCOMERS = """\
+from(bucket: "solar")
+  |> range(start: -26h)
+  |> filter(fn: (r) => r._measurement == "event" and r._field == "text" and r.kind == "unknown_device")
+  |> count()
+  |> toFloat()
+  |> keep(columns: ["ecu", "_value"])
+  |> group(columns: ["ecu"])
+  |> sum()
+  |> group()
+"""
+
 # Finds nothing, ever: whether it is answered is what counts.
 DATABASE = """\
 from(bucket: "solar")

@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector import clock
+from collector.accept import what_waits
 from collector.clock import NS, Skew
 from collector.config import Config
 from collector.errors import JournalError
 from collector.journal import NAMES_STATE, RUN_STATE
+from collector.journal_devices import Waiting
 from collector.journal_jobs import oldest_mark
 from collector.journal_reader import Gateway, JournalReader, Refusal, SetAside
 from collector.names import EcuNames, Names
+from collector.points import late_groups
 from collector.protocol import upload
 from collector.shared_inverters import Shared
 from collector.shared_inverters import find as find_shared
@@ -77,6 +80,7 @@ class Facts:
     stale_since: int = 0
     set_aside: list[SetAside] = field(default_factory=list)
     set_aside_count: int = 0
+    waiting: Waiting | None = None
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
     gateways: int = 0
     ecus: list[EcuFacts] = field(default_factory=list)
@@ -125,6 +129,7 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     facts.pending = reader.pending_count()
     facts.set_aside_count = reader.set_aside_count()
     facts.set_aside = reader.set_aside_examples(_MOST_REASONS)
+    facts.waiting = what_waits(reader)
     facts.refused = reader.refused_by_peer(_MOST_PEERS)
     facts.stale_days = reader.stale_days_count()
     facts.stale_since = oldest_mark(reader)
@@ -138,7 +143,8 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
 def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int, heard: Collection[str]) -> EcuFacts:
     own = names.ecu(gateway.ecu)
     skew_s, judged = skew(reader, gateway, names, now)
-    oldest_at, newest_at = (_instant(time, own) for time in (reader.first_time(gateway.ecu), gateway.newest_time))
+    oldest_at = _instant(reader.first_time(gateway.ecu, clock.EARLIEST_TIME), own)
+    newest_at = _instant(gateway.newest_time, own)
     successor = names.successor(gateway.ecu, now)
     return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged, successor, successor in heard)
 
@@ -155,17 +161,19 @@ def _understand(facts: Facts, reader: JournalReader, deadline: float) -> None:
     puzzles: dict[str, Puzzle] = {}
     for ecu in facts.ecus:
         # What a retired one sent in its last days is nobody's work any more.
-        if not ecu.successor and not _puzzle_over(ecu.gateway, reader, puzzles, deadline):
+        if not ecu.successor and not _puzzle_over(ecu, reader, puzzles, deadline):
             break
         facts.understood += 1
     facts.puzzles = commonest(puzzles)
 
 
-def _puzzle_over(gateway: Gateway, reader: JournalReader, puzzles: dict[str, Puzzle], deadline: float) -> bool:
+def _puzzle_over(ecu: EcuFacts, reader: JournalReader, puzzles: dict[str, Puzzle], deadline: float) -> bool:
     """Returns whether there was time for the whole day."""
-    day = gateway.newest_time[:8]
-    for record in reader.records_between(gateway.ecu, day, f"{day}~") if day else ():
+    day = ecu.gateway.newest_time[:8]
+    for record in reader.records_between(ecu.gateway.ecu, day, f"{day}~") if day else ():
         if time.monotonic() >= deadline:
             return False
-        puzzle_over(record.id, upload.decode(record.raw.decode("latin-1")).problems, puzzles)
+        decoded = upload.decode(record.raw.decode("latin-1"))
+        _, problems = late_groups(decoded, ecu.names.zone, record.received_at)
+        puzzle_over(record.id, [*decoded.problems, *problems], puzzles)
     return True

@@ -1,7 +1,8 @@
 """Whether the service runs, and whether what it stored is understood, delivered, and under the names it has now."""
 
 from collector import __version__
-from collector.clock import NS
+from collector.accept import devices
+from collector.clock import NS, UNBELIEVABLE
 from collector.doctor.facts import DECODING_S, WEEK_NS
 from collector.doctor.findings import START, Finding, failure, ok, skipped, told_time, warning
 from collector.doctor.look import Look
@@ -25,7 +26,14 @@ async def check(look: Look) -> list[Finding]:
             *_service(look),
             skipped(RECORDS, "the journal could not be read in time", "look again when it is quiet"),
         ]
-    return [*_service(look), *_not_understood(look), *_turned_away(look), *_names(look), *_rollups(look)]
+    return [
+        *_service(look),
+        *_not_understood(look),
+        *_devices(look),
+        *_turned_away(look),
+        *_names(look),
+        *_rollups(look),
+    ]
 
 
 def _service(look: Look) -> list[Finding]:
@@ -102,7 +110,28 @@ def _set_aside(aside: SetAside) -> Finding:
             "the journal has them, and InfluxDB has nothing so old by its owner's wish",
             "none is needed if that is meant; else see what is said of the bucket below",
         )
+    if aside.reason.startswith(UNBELIEVABLE):
+        return warning(
+            RECORDS,
+            found,
+            "their bytes are kept, but nothing of them is in InfluxDB",
+            f"set the clock of the ECU; collector redate --record {aside.record} --received",
+        )
     return _puzzle(aside.record, found, "their bytes are kept, but nothing of them is in InfluxDB")
+
+
+def _devices(look: Look) -> list[Finding]:
+    waiting = look.facts.waiting
+    if waiting is None or not (found := devices(waiting)):
+        return []
+    return [
+        warning(
+            RECORDS,
+            f"{found} wait to be accepted, with {waiting.records} records",
+            "more new devices than an owner adds in a day: their records are kept, but are not in InfluxDB",
+            "if they are yours: collector accept ID, or collector accept --all",
+        )
+    ]
 
 
 def _puzzle(record: int, found: str, meaning: str) -> Finding:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import trio
 
+from collector import newcomers
 from collector.config import Config, load
 from collector.errors import CollectorError, ConfigError
 from collector.file_limit import raise_file_limit
@@ -84,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CollectorError(f"{reason} Others are named with --host, --data-port and --control-port")
     if arguments.host is None and not arguments.beside_real_ecus:
         guard.refuse_real_ecus(config.journal.path)
+    if hint := _held_back(arguments, config):
+        sys.stderr.write(f"{hint}\n")
     raise_file_limit()
     with contextlib.ExitStack() as stack:
         out = None
@@ -113,6 +116,24 @@ def run(arguments: argparse.Namespace) -> int:
     report = {"seconds": round(seconds, 3), **simulated.tally.as_json(held)}
     sys.stdout.write(f"{json.dumps(report, indent=2)}\n" if arguments.json else _as_text(simulated.tally, report))
     return FINDING if held or simulated.tally.fault_count else FINE
+
+
+def _held_back(arguments: argparse.Namespace, config: Config) -> str:
+    """What the collector of this configuration will keep from InfluxDB, empty for nothing."""
+    ecus, inverters = arguments.ecus, arguments.inverters
+    is_much = (
+        ecus > newcomers.MOST_GATEWAYS_A_DAY
+        or inverters > newcomers.MOST_INVERTERS_OF_A_GATEWAY
+        or ecus * inverters > newcomers.MOST_INVERTERS_A_DAY
+    )
+    if config.collector.accept == "all" or not is_much:
+        return ""
+    return (
+        f"the collector stores and answers all {ecus} gateways of {inverters} inverters, but of unknown ones it lets"
+        f" {newcomers.MOST_GATEWAYS_A_DAY} gateways and {newcomers.MOST_INVERTERS_A_DAY} inverters a day into InfluxDB,"
+        f" {newcomers.MOST_INVERTERS_OF_A_GATEWAY} of one gateway: for a fleet, give it"
+        ' accept = "all" under [collector]'
+    )
 
 
 def _introduced(simulated: _Fleet, target: Target, zone: tzinfo) -> str:

@@ -56,7 +56,10 @@ def add_to(simulate: argparse.ArgumentParser) -> None:
     when.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day of a backlog")
     when.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last day, included; today ends now")
     when.add_argument(
-        "--speed", type=_speed, metavar="N", help="simulated seconds in a second, also into the future (default: 1)"
+        "--speed",
+        type=_speed,
+        metavar="N",
+        help="simulated seconds in a second, also into the future, of which the collector takes two days (default: 1)",
     )
     when.add_argument("--for", dest="lasting", type=_span, metavar="SPAN", help="simulated time to live, as 36h or 2d")
     when.add_argument(

@@ -610,6 +610,7 @@ def test_other_events_are_no_trouble(influx: Influx) -> None:
     roof.gateway(roof.steps(HOUR))
     roof.points.append(Point("event", (ECU, "data", "new_inverter"), {"text": "new"}, ns(roof.now - HOUR)))
     assert firing(influx, roof, "solar-not-understood") == []
+    assert asked(influx, roof.now, "solar-unknown-devices") == []
 
 
 # The collector.
@@ -637,6 +638,15 @@ def test_records_that_are_set_aside_are_told_and_those_of_long_ago_are_not(influ
     roof.collector(HOUR, None, records_set_aside=7)
     roof.collector(3 * HOUR, None, instance="other", records_set_aside=9)
     assert firing(influx, roof, "solar-set-aside") == [{"instance": "home"}]
+
+
+def test_unknown_devices_that_wait_are_told_for_a_day_each_gateway_once(influx: Influx) -> None:
+    roof = Roof()
+    for ecu, ago in (("unknown", 25 * HOUR), (ECU, 2 * HOUR), (ECU, HOUR)):
+        tags = (ecu, "collector", "unknown_device")
+        roof.points.append(Point("event", tags, {"text": "waits"}, ns(roof.now - ago)))
+    assert subjects(firing(influx, roof, "solar-unknown-devices"), "ecu") == [ECU, "unknown"]
+    assert asked(influx, roof.now + 26 * HOUR, "solar-unknown-devices") == []
 
 
 def test_a_disk_with_less_than_a_gigabyte_is_told(influx: Influx) -> None:

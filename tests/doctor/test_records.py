@@ -1,5 +1,6 @@
 """What the journal tells of the service, of records that were not understood, and of the gateways and their clocks."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Any
 import pytest
 
 from collector import __version__
-from collector.clock import NS
+from collector.clock import NS, UNBELIEVABLE
 from collector.doctor import clocks, examine, facts, journal, records, settings
 from collector.doctor.findings import Finding, Level
 from collector.influx_answers import rejection
 from collector.journal import NAMES_STATE, RUN_STATE, Journal
 from collector.names import Names
+from collector.newcomers import Welcome
 from collector.status import rollups_waiting
 from tests.doctor.looking import levels, look, note, only, store
 from tests.protocol.helpers import POLL
@@ -338,3 +340,25 @@ async def test_the_zone_of_the_site_is_chosen_right_mistyped_or_forgotten(tmp_pa
     (boards,) = await settings.check(look(path, environ={"TZ": ":Europe/Amsterdm"}))
     assert "the boards show UTC" in only([boards], Level.WARNING).meaning
     assert levels(await settings.check(look(path, environ={"TZ": ":Europe/Paris"}))) == [Level.OK]
+
+
+async def test_devices_that_wait_to_be_accepted_are_counted_with_the_command_that_lets_them_in(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with contextlib.closing(Journal(path, Welcome())) as journal:
+        for order, raw in enumerate(rounds_of(22)):
+            journal.append([arrival(raw, NOW - NS + order)])
+    (finding,) = [finding for finding in await found(path) if "accepted" in finding.found]
+    assert finding.level is Level.WARNING
+    assert finding.found.startswith("2 gateways (216000100020, 216000100021) wait to be accepted, with 2 records")
+    assert "collector accept" in finding.remedy
+    # They are not looked at, nor decoded.
+    assert look(path, now=NOW).facts.gateways == 20
+
+
+async def test_what_was_set_aside_because_of_its_time_is_no_new_model_to_be_reported(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    store(path, frame("20000101000500", yc600()), received_at=[NOW])
+    with contextlib.closing(Journal(path)) as journal:
+        journal.set_aside(1, f"{UNBELIEVABLE}'20000101000500'")
+    (finding,) = [finding for finding in await found(path) if "set aside" in finding.found]
+    assert finding.remedy == "set the clock of the ECU; collector redate --record 1 --received"

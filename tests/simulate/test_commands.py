@@ -248,6 +248,29 @@ def test_a_mistaken_argument_is_a_usage_error(
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "settings", "is_told"),
+    [
+        (("--ecus", "21"), "", True),
+        (("--ecus", "1", "--inverters", "151"), "", True),
+        (("--ecus", "20", "--inverters", "26"), "", True),
+        (("--ecus", "20", "--inverters", "25"), "", False),
+        (("--ecus", "21"), '[collector]\naccept = "all"', False),
+    ],
+)
+def test_a_fleet_is_told_of_what_the_collector_will_not_let_into_influxdb(
+    arguments: tuple[str, ...],
+    settings: str,
+    is_told: bool,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    with Collector(tmp_path, settings) as collector:
+        quick = ("--from", "2026-04-01", "--to", "2026-04-01", "--steady", "--every", "10000", "--no-control")
+        assert simulate(collector, "--host", "127.0.0.1", *quick, *arguments) == 0
+    assert ('accept = "all"' in capsys.readouterr().err) is is_told
+
+
 def test_a_zone_nobody_knows_and_ports_nobody_named_are_configuration_errors(tmp_path: Path) -> None:
     config = str(write_config(tmp_path))
     with pytest.raises(ConfigError, match="Mars"):

@@ -72,6 +72,7 @@ class _Trouble:
         self._folder = folder
         self._influx = influx
         self._settings = (
+            '[collector]\naccept = "all"\n'
             f'[influxdb]\nurl = "{influx.api.url}"\norg = "{influx.api.org}"\ntoken = "{influx.api.token}"\n'
         )
         self.collector = Collector(folder, self._settings)
