@@ -141,6 +141,11 @@ def _backup_and_restore(machine: Machine, rng: Random) -> str:
         replayed = f"{machine.finish(machine.command(*_REPLAY_ALL, fault=_fault(rng)))}; "
     number = _ending(rng)
     machine.end_service(number)
+    replayed = ""
+    if rng.random() < 0.3:
+        # By the command itself. What it has deleted when it is cut off, the backup's journal knows nothing of.
+        machine.wants_service = False
+        replayed = f"{machine.finish(machine.command(*_REPLAY_ALL, fault=_slow_and_killed(rng)))}; "
     machine.site.move_journal_away()
     again = _fault(rng, _CALLS_OF_FILES)
     machine.succeed("restore", "--keep-config", str(backup), fault=again)
@@ -317,8 +322,12 @@ def _fault(rng: Random, calls: tuple[str, ...] = _CALLS) -> Fault:
         case 2 | 3:
             return _at_a_call(rng, calls)
         case 4:
-            return replace(_SLOW, signal=signal.SIGKILL, after_s=0.5 + rng.random() * 5)
+            return _slow_and_killed(rng)
     return NO_FAULT
+
+
+def _slow_and_killed(rng: Random) -> Fault:
+    return replace(_SLOW, signal=signal.SIGKILL, after_s=0.5 + rng.random() * 5)
 
 
 def _at_a_call(rng: Random, calls: tuple[str, ...]) -> Fault:
