@@ -65,7 +65,8 @@ class Trial:
         try:
             run(machine, [steps.numbered(seed, number, tell) for number in numbers], REST_EVERY, deadline)
         except Lost as lost:
-            return Failure(seed, tuple(numbers), tuple(did), str(lost))
+            # What comes behind the last step that was begun has no part in it.
+            return Failure(seed, tuple(numbers[: len(did)]), tuple(did), str(lost))
         finally:
             self.counts.add(machine.counts)
         return None
@@ -85,14 +86,13 @@ class Trial:
         by one.
         """
         deadline = time.monotonic() + 60 * minutes
-        # What came behind the last step that was begun had no part in it.
-        numbers = failure.numbers[: len(failure.did)]
+        numbers = failure.numbers
         size = len(numbers) // 2
         while size and time.monotonic() < deadline:
             for begin in range(0, len(numbers), size):
                 left = (*numbers[:begin], *numbers[begin + size :])
                 if time.monotonic() < deadline and (again := self.once(failure.seed, left)):
-                    failure, numbers = again, again.numbers[: len(again.did)]
+                    failure, numbers = again, again.numbers
                     break
             else:
                 size //= 2
