@@ -19,7 +19,7 @@ from collector.config import Config, InfluxDB
 from collector.delivery import Delivery
 from collector.errors import CollectorError, ConfigError
 from collector.journal import RUN_STATE, Journal
-from collector.journal_jobs import EVERY_ECU, Job, Jobs, Request, days_left, jobs
+from collector.journal_jobs import EVERY_ECU, REPLAY, ROLLUP, Job, Jobs, Request, days_left, jobs
 from collector.journal_reader import JournalReader
 from collector.lock import Taken, locked
 from collector.names import Names, announced
@@ -49,12 +49,12 @@ def replay(config: Config, *, ecu: str | None, first: date | None, last: date | 
     if ecu is not None and not gateways:
         raise CollectorError(f"the journal has no records of an ECU {ecu}")
     everything = not (ecu or first or last)
-    return _carried_out(config, [Request("replay", name, first, last, everything) for name in gateways])
+    return _carried_out(config, [Request(REPLAY, name, first, last, everything) for name in gateways])
 
 
 def rollup(config: Config, *, ecu: str | None, first: date | None, last: date | None) -> list[Job]:
     """Have the days of one gateway or of all computed again from what InfluxDB holds; else as `replay`."""
-    done = _carried_out(config, [Request("rollup", ecu or EVERY_ECU, first, last)])
+    done = _carried_out(config, [Request(ROLLUP, ecu or EVERY_ECU, first, last)])
     if ecu is not None and not any(job.days or job.kept or job.refused for job in done):
         raise CollectorError(f"InfluxDB has nothing of an ECU {ecu}" + (" in these days" if first or last else ""))
     return done
@@ -158,7 +158,7 @@ class _Watch:
         self.jobs = jobs(self._reader, self._ids)
         total = sum(job.total for job in self.jobs)
         records = sum(job.records for job in self.jobs)
-        if any(job.kind == "replay" for job in self.jobs):
+        if any(job.kind == REPLAY for job in self.jobs):
             self._progress.update(self._records, total=total or None, completed=min(records, total), visible=True)
         left = days_left(self._reader, self._ids)
         self._most_days = max(left, self._most_days)

@@ -20,6 +20,10 @@ from collector.journal_faults import journal_errors
 from collector.journal_reader import JournalReader
 from collector.protocol.upload import kind_of_problem
 
+# Kinds of jobs. A refill is a replay that deletes nothing before it writes: after a restore, when nobody knows how much
+# of the journal InfluxDB has.
+REPLAY, REFILL, ROLLUP = "replay", "refill", "rollup"
+
 # As a job's gateway: whatever InfluxDB holds.
 EVERY_ECU = "*"
 
@@ -43,7 +47,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A job as it is asked for: `kind` is replay or rollup; days are local ones, both included, None is no bound.
+    """A job as it is asked for: days are local ones, both included, None is no bound.
 
     `everything` says that it is one of those that leave no name of before in InfluxDB.
     """
@@ -227,10 +231,10 @@ class Jobs:
                     wanted,
                 ).fetchone()
                 if row is None:
-                    phase = Phase.NEXT if request.kind == "replay" else Phase.DAYS
+                    phase = Phase.DAYS if request.kind == ROLLUP else Phase.NEXT
                     row = db.execute(
                         "insert into job (kind, ecu, first, last, everything, asked_at, phase, total)"
-                        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?1 = 'replay' and ?3 = '' and ?4 = '',"
+                        " values (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?1 != 'rollup' and ?3 = '' and ?4 = '',"
                         " (select count(*) from record where ecu = ?2 and time != ''), 0)) returning id",
                         (*wanted, request.everything, at, phase),
                     ).fetchone()
@@ -241,7 +245,7 @@ class Jobs:
         """Carry the job out with these names, from its beginning if it was begun with others."""
         with self._journal.synced() as db:
             db.execute(
-                "update job set names = ?, phase = iif(kind = 'replay', 'next', 'days'), span_first = '',"
+                "update job set names = ?, phase = iif(kind = 'rollup', 'days', 'next'), span_first = '',"
                 " span_end = '', cursor = 0, records = 0, points = 0, recovered = 0, unreadable = 0, refused = 0,"
                 " days = 0, kept = 0, problem = '' where id = ?",
                 (names, job),

@@ -23,7 +23,7 @@ _CLOCK_SET_NS: Final = to_ns(datetime(2010, 1, 1, tzinfo=UTC))
 # ahead (docs/protocol.md, 6.2).
 _OLD_ENOUGH = """
     delivered_at is not null and held is null
-    and ecu not in (select ecu from job where ended_at is null and kind = 'replay')
+    and ecu not in (select ecu from job where ended_at is null and kind != 'rollup')
     and received_at < :before and case
         when dated is not null then dated < :before
         when time = '' then received_at >= :clock_set

@@ -96,7 +96,7 @@ alter table novelty add column admitted_at integer default 0;
 alter table refused add column packed integer not null default 0;
 create table job (                         -- what a command asks the service to do, and how far that is
     id integer primary key autoincrement,
-    kind text not null,                    -- replay or rollup
+    kind text not null,                    -- replay, refill or rollup
     ecu text not null,                     -- '' for records without a readable id; '*' for all that InfluxDB holds
     first text not null,                   -- local days, both included; '' for no bound
     last text not null,

@@ -19,7 +19,7 @@ import trio
 from collector import clock
 from collector.errors import JournalError, Rejection, SinkRejected, SinkUnavailable
 from collector.journal import Stored
-from collector.journal_jobs import Job, Jobs, Phase, Progress, numbered, span_ids
+from collector.journal_jobs import REFILL, ROLLUP, Job, Jobs, Phase, Progress, numbered, span_ids
 from collector.journal_reader import Gateway, JournalReader
 from collector.names import Names
 from collector.points import EVENTS_OF_RECORDS, SCHEMA, Decoded
@@ -113,7 +113,7 @@ class Replay:
 
         Raises SinkUnavailable and JournalError, and is then to be called again. Cancelling it loses nothing.
         """
-        jobs = [job for job in await self._journal.open_jobs() if job.kind == "replay"]
+        jobs = [job for job in await self._journal.open_jobs() if job.kind != ROLLUP]
         names = self._names.fingerprint()
         for job in jobs:
             if job.names and job.names != names:
@@ -145,7 +145,7 @@ class Replay:
     async def _delete(self, job: Job, gateway: Gateway, span: Instants) -> None:
         gaps = await self._journal.read(JournalReader.gaps)
         zone = self._names.ecu(job.ecu).zone
-        for start, stop in deletable(span, gateway.purged_time, zone, gaps):
+        for start, stop in [] if job.kind == REFILL else deletable(span, gateway.purged_time, zone, gaps):
             for what in _DELETED:
                 # Delivered meanwhile and deleted all the same, a record is written again with the others of the span.
                 await self._between()

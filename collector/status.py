@@ -15,7 +15,7 @@ from collector.errors import JournalError
 from collector.influx_answers import FOREIGN_POINTS
 from collector.journal import NAMES_STATE, RUN_STATE
 from collector.journal_devices import last_misdated, misdated_count, waiting_inverters
-from collector.journal_jobs import Job, in_span, open_jobs
+from collector.journal_jobs import REFILL, REPLAY, ROLLUP, Job, in_span, open_jobs
 from collector.journal_reader import Gateway, JournalReader, Refusal
 from collector.names import Names
 from collector.points import late_groups
@@ -157,10 +157,17 @@ def rollups_waiting(days: int) -> str:
     return "1 day waits for its roll-up" if days == 1 else f"{days} days wait for their roll-up"
 
 
+_JOBS = (
+    (REPLAY, "a replay"),
+    (REFILL, "writing to InfluxDB what the restored journal holds"),
+    (ROLLUP, "the computation of roll-ups"),
+)
+
+
 def unfinished(jobs: Sequence[Job]) -> list[str]:
     """What the owner has asked for and is not done yet: one line for each kind of it."""
     lines = []
-    for kind, what in (("replay", "a replay"), ("rollup", "the computation of roll-ups")):
+    for kind, what in _JOBS:
         some = [job for job in jobs if job.kind == kind]
         if some:
             done, total = sum(job.records for job in some), sum(job.total for job in some)

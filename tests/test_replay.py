@@ -336,6 +336,20 @@ def test_what_only_a_purged_fill_up_message_had_told_stays_in_influxdb(site: Sit
     assert {series_at for series_at in before if LATE_AT in series_at} <= site.influx.points.keys()
 
 
+def test_a_refill_writes_what_is_missing_and_deletes_nothing(site: Site) -> None:
+    for offset in (0, 100):
+        site.store_day(DAY + timedelta(days=offset))
+    site.work()
+    there = dict(site.influx.points)
+    # What only InfluxDB has, as of the time between a backup and its restore; and a part of the journal's is missing.
+    foreign = {(series, at + 1): fields for (series, at), fields in list(there.items())[:5]}
+    site.influx.points = {**dict(list(there.items())[::3]), **foreign}
+    with closing(Journal(site.path)) as journal:
+        Jobs(journal).ask([Request("refill", ECU)], RECEIVED)
+    site.work()
+    assert site.influx.points == {**there, **foreign}
+
+
 def test_a_record_that_had_been_set_aside_and_is_understood_now_is_delivered(site: Site) -> None:
     site.store_day(DAY)
     with closing(Journal(site.path)) as journal:

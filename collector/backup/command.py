@@ -26,7 +26,7 @@ def add_parser(
         parents=[configured],
         help="put journal and configuration, without secrets, into one file; safe while the service runs",
         description="Makes one file of journal and configuration, without the database's token, and reads it back"
-        " before it gets its name. InfluxDB needs no backup: `collector replay --all` fills it from the journal.",
+        " before it gets its name. InfluxDB needs no backup: it is filled again from the journal.",
     )
     backup.add_argument(
         "out", metavar="OUT", type=Path, help="a new file, or a folder, in which it gets a name with the date"
@@ -103,7 +103,7 @@ def _restore(arguments: argparse.Namespace) -> int:
         zone = done.manifest.timezone
         _say(f'  set TZ as it was where the backup was made, or timezone = "{zone}" in [site]\n')
     _say("  start the collector\n")
-    _say("  if InfluxDB was lost as well, `collector replay --all` fills it again; otherwise leave it as it is\n")
+    _say("  leave InfluxDB as it is: the service writes to it what the journal holds, and deletes nothing\n")
     return _FINE
 
 

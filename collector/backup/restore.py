@@ -6,15 +6,15 @@ the way is named, for its owner to move. Cut off at any instant, there is the wh
 same command again does what is left. Where the journal goes is the configuration's word alone.
 
 What came between the backup and the restore is not in the journal, yet perhaps in InfluxDB; the journal notes it as a
-gap, so that a replay does not delete what it can't write again, and has its days rolled up anew, since nobody knows
-which of them still waited for that.
+gap, so that a replay does not delete what it can't write again. And since nobody knows how much of the rest InfluxDB
+has by now, the service is to write all of it once more, deleting nothing, and to compute the roll-ups.
 """
 
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from collector import clock, journal_copy
@@ -29,15 +29,14 @@ from collector.backup.settings import (
     without_secrets,
 )
 from collector.config import FILE_NAME, Config, find, load
-from collector.days import day_of
 from collector.errors import CollectorError, JournalError
 from collector.journal import GAPS_STATE, RUN_STATE, Journal, log_path
+from collector.journal_jobs import REFILL, Jobs, Request
 from collector.journal_reader import JournalReader
 
 # The service's sign of life comes every ten seconds.
 _ALIVE_NS = 60 * clock.NS
 
-_DAY_NS = 24 * clock.HOUR_S * clock.NS
 
 Progress = Callable[[int, int], None]
 
@@ -179,18 +178,10 @@ def _note_gap(restored: Path, manifest: Manifest, now: int) -> None:
                 gaps = reader.gaps()
             except (TypeError, ValueError):
                 raise CollectorError("the backup's journal is damaged: its gaps are no times") from None
-            ecus = [gateway.ecu for gateway in reader.gateways()]
+            ecus = [gateway.ecu for gateway in reader.gateways()] + [""] * (reader.count("") > 0)
         ends = max(now, begins)
         journal.put_state(GAPS_STATE, {"gaps": [*gaps, (begins, ends)]})
-        days = _days(begins, ends)
-        journal.mark_days([(ecu, day) for ecu in ecus for day in days], ends)
+        # What the journal says of InfluxDB was so when the backup was made. A replay since may have been cut off.
+        Jobs(journal).ask([Request(REFILL, ecu) for ecu in ecus], ends)
         # The backup may be younger than a sign of life in it, which is that of a service elsewhere.
         journal.put_state(RUN_STATE, {})
-
-
-def _days(begins: int, ends: int) -> list[str]:
-    """The local days between two instants (ns) in whatever zone, which a configuration that lacks its token can't yet
-    tell. One too many costs a computation that changes nothing.
-    """
-    first, last = day_of(begins - _DAY_NS, UTC), day_of(ends + _DAY_NS, UTC)
-    return [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
