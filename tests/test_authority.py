@@ -129,7 +129,7 @@ def test_a_file_of_no_use_is_a_fault_with_the_remedy(tmp_path: Path) -> None:
     [
         ('""', "expected a path, got ''"),
         ("5", "expected text in quotes, got 5"),
-        (r'"a\u0000"', "expected a path, got 'a\\x00'"),
+        (r'"a\u0000"', "expected a path, got 'a\\x00' (character 2 is U+0000 CONTROL CHARACTER: take it out)"),
     ],
 )
 def test_what_is_no_path_is_one_fault(tmp_path: Path, value: str, told: str) -> None:

@@ -89,7 +89,10 @@ def assert_no_traceback(collector: Collector) -> None:
 def test_every_acknowledged_record_survives_one_kill_after_the_other(tmp_path: Path) -> None:
     acknowledged: list[bytes] = []
     for life in range(4):
-        with Collector(tmp_path) as collector, Load(collector, 6, first=10 * life) as load:
+        with (
+            Collector(tmp_path, '[collector]\naccept = "all"') as collector,
+            Load(collector, 6, first=10 * life) as load,
+        ):
             load.wait_for(120)
             collector.kill()
         acknowledged += load.acknowledged
