@@ -6,7 +6,7 @@ all where a country has skipped it.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 # All that InfluxDB's 64 bits of nanoseconds can tell, in whole days.
 BEGINNING = datetime(1677, 9, 22, tzinfo=UTC)
@@ -14,6 +14,7 @@ END = datetime(2262, 4, 11, tzinfo=UTC)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+_LAST_OF_THE_WEST = time(10, 30)
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
@@ -24,6 +25,19 @@ def midnight(day: date, zone: tzinfo) -> datetime:
 def day_of(at: int, zone: tzinfo) -> date:
     """The local day of an instant (ns since 1970)."""
     return (_EPOCH + timedelta(microseconds=at // 1000)).astimezone(zone).date()
+
+
+def day_begun_at(at: int, zone: tzinfo) -> date:
+    """The local day that begins at an instant (ns since 1970): a midnight of this zone, or else of another.
+
+    Zones lie between 12 hours west and 14 hours east of Greenwich, so of the few that share a midnight the one where
+    more people live counts: Hawaii, and New Zealand.
+    """
+    day = day_of(at, zone)
+    instant = _EPOCH + timedelta(microseconds=at // 1000)
+    if midnight(day, zone) == instant:
+        return day
+    return instant.date() if instant.time() <= _LAST_OF_THE_WEST else instant.date() + _DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from collector import clock
 from collector.daily import DAILY, daily_points, time_of
-from collector.days import BEGINNING, END, Run, day_of, midnight, runs
+from collector.days import BEGINNING, END, Run, day_begun_at, day_of, midnight, runs
 from collector.names import Names
 from collector.points import SCHEMA, LineWriter, Point, Tags
 
@@ -35,7 +35,8 @@ BATCH_LINES = 5000
 
 _SOURCES = ("ecu", "inverter")
 _TAGS = tuple(dict.fromkeys(tag for name in DAILY for tag in SCHEMA[name].tags))
-_HALF_A_DAY_NS = 12 * clock.HOUR_S * clock.NS
+# How far midnights lie before and after that of UTC, where the second bound is to be passed.
+_EASTERNMOST, _WESTERNMOST = timedelta(hours=14), timedelta(hours=13)
 # Nobody keeps points for less; so the days that are computed most often need no question.
 _SURELY_KEPT_NS = 48 * clock.HOUR_S * clock.NS
 
@@ -154,12 +155,13 @@ class Rollups:
                 if row.get("ecu") is None:
                     # Written by another program.
                     continue
-                name, at = str(row["ecu"]), clock.to_ns(time_of(row["_value"]))
+                name, begun = str(row["ecu"]), time_of(row["_value"])
                 if row["result"] in DAILY:
-                    # The midnight of another zone is that of the day which it is nearest to.
-                    at += _HALF_A_DAY_NS
-                zone = self._names.ecu(name).zone
-                days = {day_of(at, zone), day_of(at + 2 * _HALF_A_DAY_NS - 1, zone)}
+                    # Midnights of whatever zone within a day of UTC begin that day or the next one.
+                    days = {begun.date(), begun.date() + timedelta(days=1)}
+                else:
+                    zone, at = self._names.ecu(name).zone, clock.to_ns(begun)
+                    days = {day_of(at, zone), day_of(at + 24 * clock.HOUR_S * clock.NS - 1, zone)}
                 found[name] |= {day for day in days if first <= day <= last}
         return {name: days for name, days in found.items() if days}
 
@@ -173,19 +175,21 @@ class Rollups:
 
     def _there(self, group: Group) -> set[_Entry]:
         """The roll-ups that belong to the group's days, also those at the midnights of another zone."""
-        start, stop = (edge - timedelta(hours=12) for edge in (group.run.start, group.run.stop))
+        first, last = (midnight(day, UTC) for day in (group.run.first, group.run.last))
+        start, stop = first - _EASTERNMOST, last + _WESTERNMOST
         rows = self._sink.query(self._query("there.flux", group.ecus, start, stop, columns=("_measurement", *_TAGS)))
         found: set[_Entry] = set()
         for row in rows:
-            if series := _series(row):
-                found.add((*series, clock.to_ns(time_of(row["_value"]))))
+            at = clock.to_ns(time_of(row["_value"]))
+            if (series := _series(row)) and group.run.first <= day_begun_at(at, group.zone) <= group.run.last:
+                found.add((*series, at))
         return found
 
     @staticmethod
     def _owner(entry: _Entry, zone: tzinfo) -> tuple[str, int]:
-        """The gateway, and the midnight that is nearest: that of the day which the roll-up was made for."""
+        """The gateway, and the midnight of the day that the roll-up was made for."""
         _, tags, at = entry
-        return tags[0], clock.to_ns(midnight(day_of(at + _HALF_A_DAY_NS, zone), zone))
+        return tags[0], clock.to_ns(midnight(day_begun_at(at, zone), zone))
 
     def _tidy(self, group: Group, there: set[_Entry], computed: set[tuple[str, int]], written: set[_Entry]) -> None:
         """Delete what computed days no longer have, and bring what others keep to their midnight in this zone."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.clock import to_ns
-from collector.days import day_of, midnight, runs
+from collector.days import day_begun_at, day_of, midnight, runs
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 # A new offset within the day, at its first instant, at its last one, by half an hour, and a day that never was.
@@ -78,3 +78,24 @@ def test_a_year_is_three_runs_and_its_two_odd_days() -> None:
         (date(2026, 3, 29), 1),
         (date(2026, 1, 1), 87),
     ]
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Pacific/Honolulu",
+        "America/St_Johns",
+        "UTC",
+        "Europe/Amsterdam",
+        "Asia/Kathmandu",
+        "Pacific/Auckland",
+        "Etc/GMT+9",
+    ],
+)
+@pytest.mark.parametrize("other", ["Pacific/Honolulu", "America/New_York", "Europe/Amsterdam", "Pacific/Auckland"])
+def test_the_midnight_of_any_zone_is_known_for_that_of_its_day(zone: str, other: str) -> None:
+    for number in range(0, 365, 3):
+        day = date(2026, 1, 1) + timedelta(days=number)
+        at = to_ns(midnight(day, ZoneInfo(zone)))
+        assert day_begun_at(at, ZoneInfo(zone)) == day
+        assert day_begun_at(at, ZoneInfo(other)) == day

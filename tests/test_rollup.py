@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from collector import rollup
 from collector.clock import NS
 from collector.daily import DAILY
-from collector.days import BEGINNING, END
+from collector.days import BEGINNING, END, day_of
 from collector.errors import SinkRejected, SinkUnavailable
 from collector.influx import InfluxSink
 from collector.points import Point
@@ -428,7 +428,6 @@ ZONE_CHANGES = [
     (("UTC", "Asia/Kolkata"), "18:30"),
     (("Asia/Kolkata", "Asia/Kathmandu"), "18:15"),
     (("Australia/Adelaide", "UTC", "America/St_Johns", "Asia/Kolkata"), "18:30"),
-    (("UTC", "Pacific/Auckland", "Asia/Kathmandu"), "18:15"),
 ]
 
 
@@ -457,6 +456,30 @@ def test_where_the_zone_changed_what_has_no_points_is_moved_to_the_new_midnight(
     assert {key[:2]: value for key, value in after.items() if key[2] == moved} == {
         key[:2]: value for key, value in before.items() if key[2] == old
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("America/New_York", "Pacific/Auckland"),
+        ("Pacific/Auckland", "America/New_York"),
+        ("Pacific/Honolulu", "Pacific/Auckland"),
+        ("UTC", "Pacific/Auckland"),
+    ],
+)
+def test_a_zone_at_the_other_end_of_the_world_leaves_no_roll_up_at_an_old_midnight(
+    yard: Yard, before: str, after: str
+) -> None:
+    days = span(date(2026, 6, 1), 3)
+    yard.zone = before
+    yard.deliver(*(frame(f"{day:%Y%m%d}120000", yc600()) for day in days))
+    yard.roll_up()
+    # What a replay does to the points.
+    yard.delete("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
+    yard.zone = after
+    yard.deliver(*(frame(f"{day:%Y%m%d}120000", yc600(), lifetime_kwh=1.0) for day in days))
+    yard.replace()
+    assert [day_of(ns(at), ZoneInfo(after)) for at in yard.midnights()] == days
 
 
 @pytest.mark.parametrize(("before", "after"), [("Etc/GMT-1", "Europe/Amsterdam"), ("Europe/Amsterdam", "Etc/GMT-1")])
