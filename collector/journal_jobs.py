@@ -293,7 +293,12 @@ class Jobs:
                 ((identity,) for identity in progress.recovered),
             )
             aside = [(identity, kind_of_problem(reason)) for identity, reason in progress.aside]
-            db.executemany("update record set set_aside = ?2, delivered_at = null where id = ?1", aside)
+            # What waits by now was given another time meanwhile.
+            db.executemany(
+                "update record set set_aside = ?2, delivered_at = null"
+                " where id = ?1 and (delivered_at is not null or set_aside is not null)",
+                aside,
+            )
             let_in(db, progress.novelties, 0)
             hold(db, progress.waiting)
 

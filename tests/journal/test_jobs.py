@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.journal import NAMES_STATE, Journal
+from collector.journal_devices import Devices
 from collector.journal_jobs import (
     EVERY_ECU,
     Job,
@@ -285,6 +286,17 @@ def test_days_that_were_looked_for_before_a_job_was_begun_anew_do_not_end_it(wor
     work.mark(job, [(ECU, "2026-06-21")], RECEIVED)
     assert only(reader).phase == Phase.NEXT
     assert stale_days(reader) == []
+
+
+def test_a_record_that_was_given_another_time_while_its_batch_was_written_still_waits(
+    journal: Journal, work: Jobs, reader: JournalReader
+) -> None:
+    journal.append([numbered_record(1)])
+    journal.set_aside(1, "its time can't be right")
+    (job,) = work.ask([Request("replay", ECU)], RECEIVED)
+    Devices(journal).date([(1, RECEIVED)])
+    work.advance(job, Progress(1, aside=[(1, "its time can't be right")]))
+    assert reader.pending_count() == 1
 
 
 # The purge
