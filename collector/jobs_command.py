@@ -69,8 +69,9 @@ def _database(config: Config) -> InfluxDB:
 def _reader(config: Config) -> JournalReader:
     path = config.journal.path
     if path.exists():
-        # An older one is brought up to date; a missing one is an error of the reader.
-        with closing(Journal(path)) as journal:
+        # An older one is brought up to date, but not while a service of then works with it; a missing one is an error
+        # of the reader.
+        with suppress(Taken), locked(path, "run"), closing(Journal(path)) as journal:
             journal.open()
     return JournalReader(path)
 

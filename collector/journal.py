@@ -381,10 +381,18 @@ def let_in(db: sqlite3.Connection, novelties: Iterable[tuple[str, str, str, int]
 
 
 def hold(db: sqlite3.Connection, waiting: Iterable[tuple[str, str, str, int]]) -> None:
-    """Note what waits to be accepted, as such rows, and hold the records that were delivered without it."""
-    for novelty in waiting:
-        db.execute("insert or ignore into novelty values (?, ?, ?, ?, null)", novelty)
-        db.execute("update record set held = ? where id = ?", (INVERTERS_WAIT, novelty[3]))
+    """Note what waits to be accepted, as such rows, and hold the records that were delivered without it.
+
+    What the owner has accepted while the record was on its way holds nothing: the record is delivered once more.
+    """
+    for *novelty, record in waiting:
+        db.execute("insert or ignore into novelty values (?, ?, ?, ?, null)", (*novelty, record))
+        waits = "select 1 from novelty where ecu = ? and kind = ? and name = ? and admitted_at is null"
+        if db.execute(waits, novelty).fetchone():
+            held = "update record set held = ? where id = ? and delivered_at is not null"
+            db.execute(held, (INVERTERS_WAIT, record))
+        else:
+            db.execute("update record set held = null, delivered_at = null where id = ?", (record,))
 
 
 def log_path(path: Path) -> Path:

@@ -238,12 +238,18 @@ class Jobs:
                         " (select count(*) from record where ecu = ?2 and time != ''), 0)) returning id",
                         (*wanted, request.everything, at, phase),
                     ).fetchone()
+                elif request.everything:
+                    db.execute("update job set everything = 1, asked_at = ? where id = ?", (at, row[0]))
                 numbers.append(row[0])
             return numbers
 
     def begin(self, job: int, names: str) -> None:
-        """Carry the job out with these names, from its beginning if it was begun with others."""
+        """Carry the job out with these names, from its beginning if it was begun with others.
+
+        What of its span may be deleted by then is delivered: it may take long until the job comes there again.
+        """
         with self._journal.synced() as db:
+            _deliver_again(db, job)
             db.execute(
                 "update job set names = ?, phase = iif(kind = 'rollup', 'days', 'next'), span_first = '',"
                 " span_end = '', cursor = 0, records = 0, points = 0, recovered = 0, unreadable = 0, refused = 0,"
@@ -287,7 +293,12 @@ class Jobs:
                 ((identity,) for identity in progress.recovered),
             )
             aside = [(identity, kind_of_problem(reason)) for identity, reason in progress.aside]
-            db.executemany("update record set set_aside = ?2, delivered_at = null where id = ?1", aside)
+            # What waits by now was given another time meanwhile.
+            db.executemany(
+                "update record set set_aside = ?2, delivered_at = null"
+                " where id = ?1 and (delivered_at is not null or set_aside is not null)",
+                aside,
+            )
             let_in(db, progress.novelties, 0)
             hold(db, progress.waiting)
 
@@ -301,24 +312,20 @@ class Jobs:
         else stays as it was, with names of before.
         """
         with self._journal.synced() as db:
-            given_up = Job(*db.execute(f"select {_COLUMNS} from job where id = ?", (job,)).fetchone())  # noqa: S608
-            if given_up.phase == Phase.DELETE:
-                db.execute(
-                    "update record set delivered_at = null, held = null where ecu = ?1 and delivered_at is not null"  # noqa: S608
-                    f" and ((time >= ?2 and time < ?3 and time != '') or late or {_REPORT})",
-                    (given_up.ecu, *given_up.times),
-                )
+            _deliver_again(db, job)
             db.execute("update job set everything = 0 where ended_at is null")
             db.execute(
                 "update job set ended_at = ?, refused = refused + 1, problem = ? where id = ?", (at, reason, job)
             )
 
     def mark(self, job: int, days: Iterable[tuple[str, str]], at: int) -> None:
-        """These (ecu, local day) pairs are to be computed for the job; on disk when this returns."""
+        """These (ecu, local day) pairs are to be computed for the job, unless that was begun anew since they were
+        looked for; on disk when this returns.
+        """
         with self._journal.synced() as db:
-            db.executemany(MARK_DAY, ((ecu, day, at, job, 1) for ecu, day in days))
-            db.execute("update job set phase = 'rollup' where id = ?", (job,))
-            _end_finished(db, at)
+            if db.execute("update job set phase = 'rollup' where id = ? and phase = 'days'", (job,)).rowcount:
+                db.executemany(MARK_DAY, ((ecu, day, at, job, 1) for ecu, day in days))
+                _end_finished(db, at)
 
     def clear_days(self, marks: Iterable[int], computed: Collection[int], kept: Collection[int], at: int) -> None:
         """Take back marks by their ids: the days are `computed`, or keep what they have (`kept`), or have nothing.
@@ -345,13 +352,28 @@ class Jobs:
             _end_finished(db, at)
 
 
+def _deliver_again(db: sqlite3.Connection, job: int) -> None:
+    """What of a job's span may be deleted and is not written again waits for delivery as it did at first."""
+    cut_off = Job(*db.execute(f"select {_COLUMNS} from job where id = ?", (job,)).fetchone())  # noqa: S608
+    if cut_off.phase in (Phase.DELETE, Phase.WRITE):
+        db.execute(
+            "update record set delivered_at = null, held = null where ecu = ?1 and id > ?2"  # noqa: S608
+            f" and delivered_at is not null and ((time >= ?3 and time < ?4 and time != '') or late or {_REPORT})",
+            (cut_off.ecu, cut_off.cursor, *cut_off.times),
+        )
+
+
 def _end_finished(db: sqlite3.Connection, at: int) -> None:
-    """End the jobs of which no day is left; with the last one that was for everything, no name of before is left."""
+    """End the jobs of which no day is left; with the last one that was for everything, no name of before is left,
+    unless another one asked for with it was carried out with other names.
+    """
     ended = db.execute(
         "update job set ended_at = ? where phase = 'rollup' and ended_at is null"
-        " and not exists (select 1 from stale_day where stale_day.job = job.id) returning everything, names",
+        " and not exists (select 1 from stale_day where stale_day.job = job.id) returning everything, names,"
+        " asked_at",
         (at,),
     ).fetchall()
-    names = [names for everything, names in ended if everything]
-    if names and not db.execute("select 1 from job where everything and ended_at is null").fetchone():
-        db.execute("insert or replace into state values (?, ?)", (NAMES_STATE, json.dumps({"fingerprint": names[-1]})))
+    for names, asked_at in [named for everything, *named in ended if everything]:
+        others = "select 1 from job where everything and (ended_at is null or (asked_at = ? and names != ?))"
+        if not db.execute(others, (asked_at, names)).fetchone():
+            db.execute("insert or replace into state values (?, ?)", (NAMES_STATE, json.dumps({"fingerprint": names})))

@@ -44,7 +44,7 @@ def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) ->
     # No clock is further behind UTC than the westernmost zone's.
     own_before = digits(before + zones.FIRST_H * HOUR_S * NS)
     seen = db.execute(
-        f"select id, ecu, time, received_at, {_OLD_ENOUGH} from record"  # noqa: S608 (a constant)
+        f"select id, ecu, iif(dated is null, time, ''), max(received_at, coalesce(dated, 0)), {_OLD_ENOUGH} from record"  # noqa: S608 (a constant)
         " where id > :after and id < :end order by id limit :most",
         {
             "before": before,
@@ -55,15 +55,16 @@ def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) ->
             "most": most,
         },
     ).fetchall()
-    gone = [(identity, ecu, own, received_at) for identity, ecu, own, received_at, may_go in seen if may_go]
+    gone = [(identity, ecu, own, latest) for identity, ecu, own, latest, may_go in seen if may_go]
     db.executemany("delete from record where id = ?", [(identity,) for identity, *_ in gone])
     # The key of a fill-up message says nothing about what is still here, nor does a time that was set right by hand.
-    # What such a record gave InfluxDB, as a report without a time did, happened no later than its receipt in any zone.
+    # What such a record gave InfluxDB, as a report without a time did, is no later than its receipt or that time, in
+    # any zone.
     db.executemany(
         "update ecu set purged_time = max(purged_time, ?) where ecu = ?",
         [
-            (own if "" < own < own_before else digits(received_at + zones.LAST_H * HOUR_S * NS), ecu)
-            for _, ecu, own, received_at in gone
+            (own if "" < own < own_before else digits(latest + zones.LAST_H * HOUR_S * NS), ecu)
+            for _, ecu, own, latest in gone
         ],
     )
     return seen[-1][0] if len(seen) == most else None

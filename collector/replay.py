@@ -17,7 +17,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 import trio
 
 from collector import clock
-from collector.errors import JournalError, Rejection, SinkRejected, SinkUnavailable
+from collector.errors import Rejection, SinkRejected, SinkUnavailable
 from collector.journal import Stored
 from collector.journal_jobs import REFILL, ROLLUP, Job, Jobs, Phase, Progress, numbered, span_ids
 from collector.journal_reader import Gateway, JournalReader
@@ -173,8 +173,8 @@ class Replay:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send, sending)
                 if trio.current_time() < deadline and self._limit == BATCH_RECORDS:
-                    # A nursery would make a group of it; the next step meets it again.
-                    with suppress(JournalError):
+                    # A nursery would cut the sending off, for good; the next step meets the fault again.
+                    with suppress(Exception):
                         following = await self._prepare(job, received, decoder, after=sending.progress.cursor)
             if isinstance(sending.outcome, SinkUnavailable):
                 raise sending.outcome

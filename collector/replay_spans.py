@@ -10,6 +10,7 @@ from collector.journal_reader import Gateway
 
 # One shard group of the bucket, so that a deletion looks into one or two of them.
 SPAN = timedelta(days=84)
+_DAY = timedelta(days=1)
 
 # There were no gateways before; one that has lost its clock may say less.
 _FIRST_DAY = date(2010, 1, 1)
@@ -22,9 +23,10 @@ def next_span(job: Job, gateway: Gateway, first_time: str) -> tuple[str, str]:
 
     The first and the last span reach beyond all records, so that what was written with a wrong zone goes as well.
     """
-    end = job.span_first or (job.last and (date.fromisoformat(job.last) + timedelta(days=1)).isoformat())
-    top = date.fromisoformat(end) if end else _day(gateway.newest_time, gateway) + timedelta(days=1)
-    lowest = date.fromisoformat(job.first) if job.first else max(_FIRST_DAY, _day(first_time, gateway))
+    end = job.span_first or (job.last and (date.fromisoformat(job.last) + _DAY).isoformat())
+    newest = _day(gateway.newest_time) or _instant(gateway.last_seen_at).date()
+    top = min(date.fromisoformat(end), newest + _DAY) if end else newest + _DAY
+    lowest = max(_FIRST_DAY, date.fromisoformat(job.first) if job.first else _day(first_time) or _FIRST_DAY)
     first = top - SPAN
     return (first.isoformat() if first > lowest else job.first), end
 
@@ -61,16 +63,17 @@ def _whole_from(purged_time: str) -> date:
     if not purged_time:
         return date.min
     try:
-        return clock.parse(purged_time).date() + timedelta(days=1)
+        return clock.parse(purged_time).date() + _DAY
     except (ValueError, OverflowError):
         return date.max
 
 
-def _day(time: str, gateway: Gateway) -> date:
+def _day(time: str) -> date | None:
+    """The day of a time stamp; None for one that is no date."""
     try:
         return clock.parse(time).date()
     except ValueError:
-        return _instant(gateway.last_seen_at).date()
+        return None
 
 
 def _instant(at: int) -> datetime:

@@ -233,7 +233,7 @@ class Writer:
             self._own.clear()
             return
         oldest = self._now_ns() - exc.retention_s * clock.NS if exc.retention_s else 0
-        to_blame = [identity for identity, newest in batch.newest.items() if newest < oldest]
+        to_blame = [identity for identity, newest in batch.newest.items() if 0 < newest < oldest]
         if not to_blame and len(batch.newest) == 1:
             to_blame = batch.ids
             # What of it is not too old, or has no field that somebody else's has, was written all the same.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.journal import NAMES_STATE, Journal
+from collector.journal_devices import Devices
 from collector.journal_jobs import (
     EVERY_ECU,
     Job,
@@ -239,6 +240,7 @@ def test_the_names_are_settled_by_the_last_job_of_everything(
     for job in (part, one, other):
         assert reader.state(NAMES_STATE) == {"fingerprint": "old"}
         work.begin(job, "new")
+        work.end_span(job, is_last=True)
         work.mark(job, [], RECEIVED)
     assert reader.state(NAMES_STATE) == {"fingerprint": "new"}
 
@@ -250,9 +252,51 @@ def test_a_job_that_was_given_up_settles_no_names(work: Jobs, reader: JournalRea
     work.begin(one, "new")
     work.give_up(one, "InfluxDB refused it", RECEIVED)
     work.begin(other, "new")
+    work.end_span(other, is_last=True)
     work.mark(other, [], RECEIVED)
     assert reader.state(NAMES_STATE) == {}
     assert [job.problem for job in jobs(reader, [one])] == ["InfluxDB refused it"]
+
+
+def test_names_that_were_changed_between_two_jobs_are_not_settled(work: Jobs, reader: JournalReader) -> None:
+    wanted = [Request("replay", ECU, everything=True), Request("replay", OTHER_ECU, everything=True)]
+    for job, names in zip(work.ask(wanted, RECEIVED), ("new", "newer"), strict=True):
+        work.begin(job, names)
+        work.end_span(job, is_last=True)
+        work.mark(job, [], RECEIVED)
+    assert reader.state(NAMES_STATE) == {}
+
+
+def test_a_replay_of_one_gateway_counts_for_one_of_everything_that_is_asked_for_meanwhile(
+    work: Jobs, reader: JournalReader
+) -> None:
+    (job,) = work.ask([Request("replay", ECU)], RECEIVED)
+    assert work.ask([Request("replay", ECU, everything=True)], RECEIVED + 1) == [job]
+    work.begin(job, "new")
+    work.end_span(job, is_last=True)
+    work.mark(job, [], RECEIVED)
+    assert reader.state(NAMES_STATE) == {"fingerprint": "new"}
+
+
+def test_days_that_were_looked_for_before_a_job_was_begun_anew_do_not_end_it(work: Jobs, reader: JournalReader) -> None:
+    (job,) = work.ask([Request("replay", ECU, everything=True)], RECEIVED)
+    work.begin(job, "old")
+    work.end_span(job, is_last=True)
+    work.begin(job, "new")
+    work.mark(job, [(ECU, "2026-06-21")], RECEIVED)
+    assert only(reader).phase == Phase.NEXT
+    assert stale_days(reader) == []
+
+
+def test_a_record_that_was_given_another_time_while_its_batch_was_written_still_waits(
+    journal: Journal, work: Jobs, reader: JournalReader
+) -> None:
+    journal.append([numbered_record(1)])
+    journal.set_aside(1, "its time can't be right")
+    (job,) = work.ask([Request("replay", ECU)], RECEIVED)
+    Devices(journal).date([(1, RECEIVED)])
+    work.advance(job, Progress(1, aside=[(1, "its time can't be right")]))
+    assert reader.pending_count() == 1
 
 
 # The purge
@@ -266,6 +310,7 @@ def test_nothing_is_purged_of_a_gateway_with_a_replay_under_way(
     replay, _ = work.ask([Request("replay", ECU), Request("rollup", OTHER_ECU)], RECEIVED)
     purge_before(journal, 2 * RECEIVED)
     assert rows(path, "select id from record") == [(1,)], "roll-ups need no records"
+    work.end_span(replay, is_last=True)
     work.mark(replay, [], RECEIVED)
     purge_before(journal, 2 * RECEIVED)
     assert kept_ids(reader) == []
@@ -274,6 +319,7 @@ def test_nothing_is_purged_of_a_gateway_with_a_replay_under_way(
 def test_state_of_names_is_json(work: Jobs, path: Path) -> None:
     (job,) = work.ask([Request("replay", ECU, everything=True)], RECEIVED)
     work.begin(job, 'a "name"')
+    work.end_span(job, is_last=True)
     work.mark(job, [], RECEIVED)
     ((value,),) = rows(path, "select value from state")
     assert json.loads(str(value)) == {"fingerprint": 'a "name"'}
