@@ -375,9 +375,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     records, points = sum(job.records for job in done), sum(job.points for job in done)
     print(f"{records} records, {points} points written, {sum(job.days for job in done)} days rolled up")
     if recovered := sum(job.recovered for job in done):
-        print(
-            f"{recovered} records that had been set aside go to InfluxDB again; `collector status` tells what it refuses"
-        )
+        print(f"{recovered} records that had been set aside go to InfluxDB again; what it refuses, `status` tells")
     if unreadable := sum(job.unreadable for job in done):
         print(f"{unreadable} records are not understood; `collector status` says why")
     return _told(done)
