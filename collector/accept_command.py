@@ -35,7 +35,9 @@ def add_parser(
 
 def run(arguments: argparse.Namespace) -> int:
     """Accept, and tell what. Raises CollectorError for an id of which nothing waits."""
-    if bool(arguments.ids) == arguments.all:
+    if arguments.all and arguments.ids:
+        arguments.usage_error("--all goes with no id")
+    if not (arguments.all or arguments.ids):
         arguments.usage_error("say what: the ids of gateways or inverters, or --all")
     path = load(arguments.config, needs_token=False).journal.path
     with JournalReader(path) as reader:

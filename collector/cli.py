@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_span(rollup)
     rollup.set_defaults(command=_rollup)
     accept_command.add_parser(commands, configured)
-    redate.add_parser(commands, configured)
+    redate.add_parser(commands, configured, _OneGateway)
     export_command.add_parser(commands, configured, _day)
     backup_command.add_parser(commands, configured)
     simulate_command.add_parser(commands, configured)
@@ -182,8 +182,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _OneGateway(argparse.Action):
+    """One id. An empty one, as of a variable that is not set, would mean all; of two, only the last would count."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        if not values:
+            raise argparse.ArgumentError(self, "the id is empty")
+        if getattr(namespace, self.dest) is not None:
+            raise argparse.ArgumentError(self, "takes one gateway: run the command once for each")
+        setattr(namespace, self.dest, values)
+
+
 def _add_span(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--ecu", metavar="ID", help="only this gateway")
+    command.add_argument("--ecu", metavar="ID", action=_OneGateway, help="only this gateway")
     command.add_argument("--from", metavar="DAY", dest="first", type=_day, help="first local day, as 2026-03-29")
     command.add_argument("--to", metavar="DAY", dest="last", type=_day, help="last local day, included")
 
@@ -358,7 +375,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     records, points = sum(job.records for job in done), sum(job.points for job in done)
     print(f"{records} records, {points} points written, {sum(job.days for job in done)} days rolled up")
     if recovered := sum(job.recovered for job in done):
-        print(f"{recovered} records that had been set aside are delivered now")
+        print(f"{recovered} records that had been set aside go to InfluxDB again; what it refuses, `status` tells")
     if unreadable := sum(job.unreadable for job in done):
         print(f"{unreadable} records are not understood; `collector status` says why")
     return _told(done)

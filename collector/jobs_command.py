@@ -6,8 +6,8 @@ that ends early leaves its jobs to the service, and the same command again goes 
 
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from threading import Event
 
@@ -82,7 +82,7 @@ def _carried_out(config: Config, requests: Sequence[Request]) -> list[Job]:
         _check_service(config, reader, names)
         ids = Jobs(journal).ask(requests, time.time_ns())
         journal.close()
-        with bar() as progress:
+        with _rest_told(), bar() as progress:
             watch = _Watch(reader, ids, progress)
             while not watch.look():
                 # Whoever has the lock does it: the service, or this command for as long as there is none.
@@ -91,6 +91,17 @@ def _carried_out(config: Config, requests: Sequence[Request]) -> list[Job]:
                     break
                 Event().wait(LOOK_S)
             return watch.jobs
+
+
+@contextmanager
+def _rest_told() -> Iterator[None]:
+    """Tell whoever breaks the command off that its work goes on."""
+    try:
+        yield
+    except* KeyboardInterrupt:
+        # In a group where trio ran.
+        sys.stderr.write("collector: the service does the rest; the same command again goes on watching\n")
+        raise
 
 
 def _check_service(config: Config, reader: JournalReader, names: Names) -> None:

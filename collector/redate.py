@@ -23,7 +23,9 @@ FINE = 0
 
 
 def add_parser(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", configured: argparse.ArgumentParser
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    configured: argparse.ArgumentParser,
+    one_gateway: type[argparse.Action],
 ) -> None:
     """Add the command to the collector's own."""
     dating = commands.add_parser(
@@ -35,7 +37,7 @@ def add_parser(
         " service runs.",
     )
     which = dating.add_mutually_exclusive_group(required=True)
-    which.add_argument("--ecu", metavar="ID", help="all of this gateway's")
+    which.add_argument("--ecu", metavar="ID", action=one_gateway, help="all of this gateway's")
     which.add_argument(
         "--record", metavar="NUMBER", type=_number, action="append", help="one by its number; may be repeated"
     )

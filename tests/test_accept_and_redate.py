@@ -62,10 +62,10 @@ def test_what_can_be_accepted_is_told_to_whoever_names_something_else(journal: J
     assert err == f"collector: nothing of none waits to be accepted; what waits: 2 gateways ({', '.join(FLOOD[-2:])})\n"
     run("accept", "--all")
     assert run("accept", "none") == (1, "", "collector: nothing of none waits to be accepted\n")
-    for usage in (("accept",), ("accept", "--all", FLOOD[0])):
+    for usage, said in ((("accept",), "say what"), (("accept", "--all", FLOOD[0]), "--all goes with no id")):
         code, _, err = run(*usage)
         assert code == 2
-        assert "say what" in err
+        assert said in err
 
 
 def test_neither_makes_a_journal_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:

@@ -222,6 +222,20 @@ def test_a_replay_without_an_influxdb_has_nowhere_to_go(run: Run) -> None:
     assert err == "collector: no [influxdb] is configured, so there is nothing to replay into\n"
 
 
+@pytest.mark.parametrize("command", [("replay",), ("rollup",), ("redate", "--received")])
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (("--ecu", ""), "argument --ecu: the id is empty"),
+        (("--ecu", ECU, "--ecu", ECU), "argument --ecu: takes one gateway: run the command once for each"),
+    ],
+)
+def test_one_gateway_is_named_or_none(run: Run, command: tuple[str, ...], ids: tuple[str, ...], said: str) -> None:
+    code, out, err = run(*command, *ids)
+    assert (code, out) == (USAGE, "")
+    assert said in err
+
+
 @pytest.mark.parametrize("arguments", [("replay", "--all"), ("rollup",)])
 def test_what_goes_to_an_influxdb_that_is_away_says_what_to_look_at_and_gives_up(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]

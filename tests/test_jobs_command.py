@@ -1,6 +1,6 @@
 """`collector rollup`, and what `collector replay` does to roll-ups, with a real InfluxDB; and both beside a service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
@@ -147,6 +147,26 @@ def test_an_influxdb_that_is_away_is_waited_for_and_then_left_to_the_service(
     # The same command goes on with that job.
     assert run() == (FINE, "1 days computed\n", "")
     assert open_jobs(yard) == []
+
+
+@pytest.mark.parametrize("looks", [0, 1], ids=["while it waits for others", "while it works itself"])
+def test_who_breaks_a_command_off_is_told_that_its_work_goes_on(
+    yard: Yard, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    deliver_days(yard, DAY)
+    answers = iter([journal_jobs.jobs] * looks)
+
+    def broken_off(reader: JournalReader, ids: Sequence[int]) -> list[Job]:
+        if look := next(answers, None):
+            return look(reader, ids)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs_command, "jobs", broken_off)
+    with pytest.raises((KeyboardInterrupt, BaseExceptionGroup)):
+        main(["rollup", "--config", str(write_config(tmp_path, settings(yard)))])
+    said = "collector: the service does the rest; the same command again goes on watching\n"
+    assert capsys.readouterr().err == said
+    assert [job.kind for job in open_jobs(yard)] == ["rollup"]
 
 
 def open_jobs(yard: Yard) -> list[Job]:
