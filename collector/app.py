@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -30,7 +31,7 @@ from collector.errors import JournalError, StartError
 from collector.file_limit import raise_file_limit, room_for_connections
 from collector.intake import Intake
 from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
-from collector.lock import Taken, locked
+from collector.lock import IN_ITS_PLACE, RUN, START, Taken, locked
 from collector.metrics import Endpoint, Health
 from collector.names import Names, announced
 from collector.points import clock_event, unknown_device_event
@@ -47,6 +48,8 @@ _log = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 3.0
+# A command looks for a service that starts several times a second, and breaks off what is under way.
+HAND_OVER_S = 15.0
 HEARTBEAT_S = 10.0
 REPORT_S = 60.0
 PURGE_S = 3600.0
@@ -113,14 +116,31 @@ class Service:
     def _alone(self) -> Iterator[None]:
         """A second collector would sign itself off in the name of the first, and deliver what that one delivers."""
         journal = self._config.journal.path
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._lock(journal))
+            except Taken as exc:
+                raise StartError(
+                    f"a collector runs on {journal} already ({exc.holder}): stop that one, or give this one a journal"
+                    " of its own"
+                ) from exc
+            yield
+
+    @staticmethod
+    def _lock(journal: Path) -> contextlib.ExitStack[bool | None]:
+        """The lock of whoever delivers. A command that works in the service's place hands it over, another service
+        does not.
+        """
+        stack = contextlib.ExitStack[bool | None]()
         try:
-            with locked(journal, "run"):
-                yield
+            stack.enter_context(locked(journal, RUN))
         except Taken as exc:
-            raise StartError(
-                f"a collector runs on {journal} already ({exc.holder}): stop that one, or give this one a journal of"
-                " its own"
-            ) from exc
+            if IN_ITS_PLACE not in exc.holder:
+                raise
+            _log.info("waiting until a command hands over the journal holder=%s", exc.holder)
+            with locked(journal, START, patience_s=1.0):
+                stack.enter_context(locked(journal, RUN, patience_s=HAND_OVER_S))
+        return stack
 
     def _fit_connections(self, files: int) -> None:
         """A connection beyond the files that may be open could not be accepted, whoever would have to make room."""

@@ -21,7 +21,7 @@ from collector.errors import CollectorError, ConfigError
 from collector.journal import RUN_STATE, Journal
 from collector.journal_jobs import EVERY_ECU, REPLAY, ROLLUP, Job, Jobs, Request, days_left, jobs
 from collector.journal_reader import JournalReader
-from collector.lock import Taken, locked
+from collector.lock import IN_ITS_PLACE, RUN, START, Taken, is_taken, locked
 from collector.names import Names, announced
 from collector.newcomers import Welcome
 from collector.progress import bar
@@ -71,7 +71,7 @@ def _reader(config: Config) -> JournalReader:
     if path.exists():
         # An older one is brought up to date, but not while a service of then works with it; a missing one is an error
         # of the reader.
-        with suppress(Taken), locked(path, "run"), closing(Journal(path)) as journal:
+        with suppress(Taken), _in_its_place(config), closing(Journal(path)) as journal:
             journal.open()
     return JournalReader(path)
 
@@ -86,11 +86,20 @@ def _carried_out(config: Config, requests: Sequence[Request]) -> list[Job]:
             watch = _Watch(reader, ids, progress)
             while not watch.look():
                 # Whoever has the lock does it: the service, or this command for as long as there is none.
-                with suppress(Taken), locked(config.journal.path, "run"):
+                with suppress(Taken), _in_its_place(config):
                     trio.run(_do, settings, names, announced(config), watch)
-                    break
                 Event().wait(LOOK_S)
             return watch.jobs
+
+
+@contextmanager
+def _in_its_place(config: Config) -> Iterator[None]:
+    """Have the service's lock, which one that starts gets back; raises Taken while it runs or starts."""
+    path = config.journal.path
+    with locked(path, START):
+        pass
+    with locked(path, RUN, note=IN_ITS_PLACE):
+        yield
 
 
 @contextmanager
@@ -106,7 +115,7 @@ def _rest_told() -> Iterator[None]:
 
 def _check_service(config: Config, reader: JournalReader, names: Names) -> None:
     """A service that was started with another configuration would write the names of that one."""
-    with suppress(Taken), locked(config.journal.path, "run"):
+    with suppress(Taken), _in_its_place(config):
         return
     deadline = time.monotonic() + _START_S
     while "names" not in (run := reader.state(RUN_STATE)) and time.monotonic() < deadline:
@@ -124,7 +133,7 @@ def _check_service(config: Config, reader: JournalReader, names: Names) -> None:
 
 
 async def _do(settings: InfluxDB, names: Names, welcome: Welcome, watch: "_Watch") -> None:
-    """Deliver and compute, as the service does, until the jobs are done."""
+    """Deliver and compute, as the service does, until the jobs are done and nothing waits, or a service starts."""
     backlog = Backlog(Journal(watch.journal), trio.CapacityLimiter(1))
     delivery = Delivery(settings, names, backlog, welcome)
     failure: CollectorError | None = None
@@ -132,7 +141,7 @@ async def _do(settings: InfluxDB, names: Names, welcome: Welcome, watch: "_Watch
         async with trio.open_nursery() as nursery:
             nursery.start_soon(delivery.run, Supervisor())
             try:
-                while not watch.look(lambda: delivery.writer.health.error) or watch.waiting:  # noqa: ASYNC110
+                while not (watch.look(lambda: delivery.writer.health.error) or is_taken(watch.journal, START)):  # noqa: ASYNC110
                     await trio.sleep(LOOK_S)
             except CollectorError as exc:
                 # A nursery would make a group of it.
@@ -160,13 +169,10 @@ class _Watch:
         self._most_days = 0
         self._away_since: float | None = None
 
-    @property
-    def waiting(self) -> bool:
-        """Whether records wait that are not in InfluxDB yet, as after a time without it."""
-        return self._reader.pending_count() > 0
-
     def look(self, error: Callable[[], str | None] | None = None) -> bool:
-        """Look at the jobs once; True when all are done. `error` says why InfluxDB can't be used, if it can't."""
+        """Look at the jobs once; True when all are done. `error` says why InfluxDB can't be used, if it can't; it comes
+        from where there is no service, and records that wait are to be delivered as well.
+        """
         self.jobs = jobs(self._reader, self._ids)
         total = sum(job.total for job in self.jobs)
         records = sum(job.records for job in self.jobs)
@@ -176,7 +182,7 @@ class _Watch:
         self._most_days = max(left, self._most_days)
         if self._most_days:
             self._progress.update(self._days, total=self._most_days, completed=self._most_days - left, visible=True)
-        if all(job.ended for job in self.jobs):
+        if all(job.ended for job in self.jobs) and not (error and self._reader.pending_count()):
             return True
         self._lose_patience(error() if error else self._said())
         return False

@@ -21,6 +21,13 @@ _LOOK_S = 0.05
 _MOST_BYTES = 300
 
 
+# Whoever delivers has the first of these, the service or a command that does it in its place. A service that starts has
+# the second one while it waits for a command to let go of the first.
+RUN, START = "run", "start"
+# What such a command notes in the first one.
+IN_ITS_PLACE = "in the service's place"
+
+
 class Taken(CollectorError):
     """Another process has the lock; `holder` says which."""
 
@@ -30,9 +37,9 @@ class Taken(CollectorError):
 
 
 @contextlib.contextmanager
-def locked(journal: Path, purpose: str, *, patience_s: float = 0.0) -> Iterator[None]:
-    """Have the lock on this purpose while the block runs. Raises Taken if it is not to be had within `patience_s`, and
-    JournalError if there can be no such file.
+def locked(journal: Path, purpose: str, *, patience_s: float = 0.0, note: str = "") -> Iterator[None]:
+    """Have the lock on this purpose while the block runs; whoever finds it taken reads the `note`. Raises Taken if it
+    is not to be had within `patience_s`, and JournalError if there can be no such file.
     """
     # Wherever a link to the journal is, its lock is beside the file itself.
     real = Path(os.path.realpath(journal))
@@ -45,13 +52,22 @@ def locked(journal: Path, purpose: str, *, patience_s: float = 0.0) -> Iterator[
     except OSError as exc:
         raise JournalError(f"{file}: {exc.strerror}") from exc
     try:
-        _take(descriptor, file, time.monotonic() + patience_s)
+        _take(descriptor, file, time.monotonic() + patience_s, note)
         yield
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, file: Path, deadline: float) -> None:
+def is_taken(journal: Path, purpose: str) -> bool:
+    """Whether another process has the lock on this purpose. Raises JournalError as `locked` does."""
+    try:
+        with locked(journal, purpose):
+            return False
+    except Taken:
+        return True
+
+
+def _take(descriptor: int, file: Path, deadline: float, note: str) -> None:
     try:
         while not _is_had(descriptor):
             if time.monotonic() >= deadline:
@@ -59,7 +75,7 @@ def _take(descriptor: int, file: Path, deadline: float) -> None:
             Event().wait(_LOOK_S)
     except OSError as exc:
         raise JournalError(f"{file}: {exc.strerror}") from exc
-    me = f"pid {os.getpid()} on {socket.gethostname()}\n".encode()
+    me = f"pid {os.getpid()} on {socket.gethostname()} {note}".strip().encode() + b"\n"
     # The lock holds without it, also on a full disk.
     with contextlib.suppress(OSError):
         if _said(descriptor) != me:

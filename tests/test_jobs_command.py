@@ -1,10 +1,15 @@
 """`collector rollup`, and what `collector replay` does to roll-ups, with a real InfluxDB; and both beside a service."""
 
+import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 import trio
@@ -17,12 +22,12 @@ from collector.influx import InfluxSink
 from collector.journal import RUN_STATE
 from collector.journal_jobs import EVERY_ECU, Job, Jobs, Request
 from collector.journal_reader import JournalReader
-from collector.lock import locked
+from collector.lock import RUN, START, is_taken, locked
 from tests.commands import Answer, Run, outcome
 from tests.conftest import Influx
 from tests.fake_influx import FakeInflux, error
 from tests.rolling import Yard, span
-from tests.running import run_command, write_config
+from tests.running import Collector, own_environ, run_command, write_config
 from tests.samples import ECU, UID, day_times, frame, ns, purge_before, yc600
 
 DAY = date(2026, 6, 21)
@@ -348,6 +353,40 @@ def test_a_command_goes_on_by_itself_where_the_service_ends(
         assert run() == (FINE, "3 days computed\n", "")
     assert [len(jobs) for jobs in looks[:3]] == [1, 1, 1]
     assert yard.energies("ecu", "ecu_day") == {ECU: 12.108}
+
+
+def test_a_service_that_starts_gets_the_journal_from_a_command_that_works_in_its_place(
+    yard: Yard, tmp_path: Path
+) -> None:
+    deliver_days(yard, *span(DAY, 3))
+    influx = yard.influx.settings
+    # Nobody answers there, so that the command has its work to do for as long as it takes.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        lines = [f'{key} = "{value}"' for key, value in influx.items()]
+        away = [*lines[1:], f'url = "http://127.0.0.1:{silent.getsockname()[1]}"']
+        table = "\n".join(["[site]", f'timezone = "{yard.zone}"', "[influxdb]", *away])
+        (tmp_path / "data").mkdir()
+        shutil.copy(yard.path, tmp_path / "data" / "journal.db")
+        config = write_config(tmp_path, table)
+        command = subprocess.Popen(
+            [sys.executable, "-m", "collector", "replay", "--all", "--config", str(config)],
+            cwd=tmp_path,
+            env=own_environ(),
+            stderr=subprocess.PIPE,
+        )
+        try:
+            journal = tmp_path / "data" / "journal.db"
+            while not is_taken(journal, RUN):
+                assert command.poll() is None
+                Event().wait(0.02)
+            with Collector(tmp_path, table) as collector:
+                collector.wait_for("waiting until a command hands over the journal")
+                assert collector.send(frame("20260701120000", yc600()) + b"\n") == b"10120260701120000"
+                assert command.poll() is None, "it goes on watching"
+                assert not is_taken(journal, START)
+        finally:
+            command.kill()
+            command.communicate()
 
 
 @pytest.mark.parametrize(
