@@ -208,7 +208,8 @@ class Rollups:
                 self._move(ecu, at, owner[1])
                 at_midnight.add(owner)
                 self._delete(f"ecu={_quoted(ecu)}", at, at)
-            elif owner in computed:
+            elif owner in computed or self._values(ecu, at) == self._values(ecu, owner[1]):
+                # The latter is what a move that was cut off leaves.
                 self._delete(f"ecu={_quoted(ecu)}", at, at)
         for (measurement, tags), times in series.items():
             named = {"_measurement": measurement, **dict(zip(SCHEMA[measurement].tags, tags, strict=True))}
@@ -219,12 +220,16 @@ class Rollups:
 
     def _move(self, ecu: str, at: int, to: int) -> None:
         """Write again, at another instant, what a gateway has at one."""
+        self._write([Point(*series, fields, to) for series, fields in self._values(ecu, at).items()])
+
+    def _values(self, ecu: str, at: int) -> dict[tuple[str, Tags], dict[str, Any]]:
+        """What a gateway's roll-ups at an instant say, by series."""
         start = clock.from_ns(at)
         values: dict[tuple[str, Tags], dict[str, Any]] = defaultdict(dict)
         for row in self._sink.query(self._query("one.flux", (ecu,), start, start + timedelta(seconds=1))):
             if (series := _series(row)) and row["_field"] in SCHEMA[series[0]].fields:
                 values[series][str(row["_field"])] = row["_value"]
-        self._write([Point(measurement, tags, fields, to) for (measurement, tags), fields in values.items()])
+        return dict(values)
 
     def _write(self, points: Sequence[Point]) -> None:
         lines = [line for line in map(self._lines.line, points) if line]

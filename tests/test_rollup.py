@@ -534,7 +534,7 @@ def test_a_move_that_is_cut_off_has_lost_nothing_and_is_ended_later(yard: Yard, 
         yard.replace(DAY, sink=Between(yard.sink, fails))
     assert "2026-06-20T22:00:00Z" in yard.midnights()
     yard.replace(DAY)
-    assert "2026-06-21T00:00:00Z" in yard.midnights()
+    assert yard.midnights() == ["2026-06-21T00:00:00Z"]
 
 
 def test_a_retention_takes_no_roll_up_of_a_day_that_lies_partly_beyond_it(yard: Yard) -> None:
