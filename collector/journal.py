@@ -7,7 +7,7 @@ the gateway keeps its copy.
 
 WAL with `synchronous=FULL` makes a commit one fsync. What can be derived again (delivery marks, packing, the heartbeat)
 is committed with NORMAL, which costs no fsync and can lose its last moments in a power cut, after which it is done
-again. What allows something to be deleted elsewhere (the span of a replay, days marked for a new roll-up) is synced
+again. What allows something to be deleted elsewhere (the span of a replay, the days of a job) is synced
 like a record: nothing else would bring back what was deleted.
 
 Everything here is synchronous and belongs to one thread at a time; `intake` and `writer` put it behind trio. After any
@@ -266,11 +266,6 @@ class Journal:
                 _pack(db, identity)
             let_in(db, novelties, at)
             hold(db, waiting)
-            db.executemany(MARK_DAY, ((ecu, day, at, None, 0) for ecu, day in days))
-
-    def mark_days(self, days: Iterable[tuple[str, str]], at: int) -> None:
-        """Mark (ecu, local day) pairs for a new roll-up; on disk when this returns."""
-        with self.synced() as db:
             db.executemany(MARK_DAY, ((ecu, day, at, None, 0) for ecu, day in days))
 
     def set_aside(self, identity: int, reason: str) -> None:

@@ -137,6 +137,7 @@ class Replay:
 
     async def _begin_span(self, job: Job, gateway: Gateway, names: str) -> None:
         if not job.names:
+            _log.info("%s begins job=%d ecu=%s records=%s", job.kind, job.id, job.ecu, job.total or "of some days")
             await self._journal.change_jobs(Jobs.begin, job.id, names)
         first_time = await self._journal.read(lambda reader: reader.first_time(job.ecu)) or ""
         first, end = next_span(job, gateway, first_time)
@@ -165,6 +166,11 @@ class Replay:
             self._ids = await self._journal.read(lambda reader: span_ids(reader, job, received, _IDS_AT_ONCE))
         if not self._ids:
             is_last = job.span_first == job.first
+            if is_last:
+                _log.info(
+                    "%s is written, its days follow job=%d ecu=%s records=%d points=%d set_aside_by_influxdb=%d",
+                    *(job.kind, job.id, job.ecu, job.records, job.points, job.refused),
+                )
             await self._journal.change_jobs(Jobs.end_span, job.id, is_last=is_last)
             return
         batch = await self._prepare(job, received, decoder)

@@ -179,7 +179,7 @@ def test_a_job_ends_when_no_day_of_it_is_left_and_counts_what_became_of_them(
     journal: Journal, work: Jobs, reader: JournalReader
 ) -> None:
     (job,) = work.ask([Request("rollup", EVERY_ECU)], RECEIVED)
-    journal.mark_days([(ECU, "2026-06-21")], RECEIVED - 9)
+    journal.mark_delivered((), RECEIVED - 9, days=[(ECU, "2026-06-21")])
     work.mark(job, [(ECU, f"2026-06-{day}") for day in (18, 19, 20, 21)], RECEIVED)
     marks = {mark.day[-2:]: mark for mark in stale_days(reader)}
     assert {mark.job for mark in marks.values()} == {job}
@@ -206,7 +206,7 @@ def test_the_days_of_a_span_that_is_being_written_again_are_not_computed_meanwhi
     journal: Journal, work: Jobs, reader: JournalReader
 ) -> None:
     days = ["2026-06-20", "2026-06-21", "2026-06-22"]
-    journal.mark_days([(ecu, day) for ecu in (ECU, OTHER_ECU) for day in days], RECEIVED)
+    journal.mark_delivered((), RECEIVED, days=[(ecu, day) for ecu in (ECU, OTHER_ECU) for day in days])
 
     def computed() -> list[str]:
         return [mark.day[-2:] for mark in stale_days(reader) if mark.ecu == ECU]
