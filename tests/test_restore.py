@@ -26,7 +26,7 @@ from collector.errors import CollectorError
 from collector.influx import InfluxSink
 from collector.jobs_command import replay, rollup
 from collector.journal import GAPS_STATE, RUN_STATE, Journal
-from collector.journal_jobs import open_jobs
+from collector.journal_jobs import REFILL, Jobs, Progress, Request, open_jobs
 from collector.journal_reader import JournalReader
 from collector.journal_schema import SCHEMA_VERSION
 from tests.commands import Run, without_settings
@@ -639,3 +639,22 @@ def test_all_of_a_restored_journal_is_to_be_written_again_whatever_it_says_of_in
     with JournalReader(folder / "data" / "journal.db") as reader:
         found = {(job.kind, job.ecu, job.phase, job.total) for job in open_jobs(reader)}
     assert found == {("refill", ecu, "next", 1) for ecu in ecus}
+
+
+def test_a_refill_that_was_under_way_when_the_backup_was_made_begins_again(folder: Path) -> None:
+    old = folder.parent / "old"
+    with contextlib.closing(Journal(old / "data" / "journal.db")) as journal:
+        journal.append([arrival(frame("20260621124000", yc600()), ns("2026-06-21T10:51:00Z"))])
+        journal.mark_delivered([1], ns("2026-06-21T10:52:00Z"))
+        jobs = Jobs(journal)
+        (job,) = jobs.ask([Request(REFILL, ECU)], ns("2026-06-22T01:00:00Z"))
+        jobs.begin(job, "names")
+        jobs.begin_span(job, "2026-06-01", "")
+        jobs.advance(job, Progress(cursor=1, records=1))
+        jobs.end_span(job, is_last=False)
+    (old / "config.toml").write_text(CONFIG)
+    restore.restore(made_of(old), None, keep_config=False, now=ns("2026-06-24T18:00:00Z"), progress=lambda *_: None)
+    with JournalReader(folder / "data" / "journal.db") as reader:
+        (again,) = open_jobs(reader)
+    # What it had written by then may not be in InfluxDB any more.
+    assert (again.kind, again.phase, again.span_first, again.cursor, again.records) == (REFILL, "next", "", 0, 0)

@@ -182,6 +182,9 @@ def _note_gap(restored: Path, manifest: Manifest, now: int) -> None:
         ends = max(now, begins)
         journal.put_state(GAPS_STATE, {"gaps": [*gaps, (begins, ends)]})
         # What the journal says of InfluxDB was so when the backup was made. A replay since may have been cut off.
-        Jobs(journal).ask([Request(REFILL, ecu) for ecu in ecus], ends)
+        # One that was under way by then has done some of it for an InfluxDB of before, and begins again.
+        jobs = Jobs(journal)
+        for job in jobs.ask([Request(REFILL, ecu) for ecu in ecus], ends):
+            jobs.begin(job, "")
         # The backup may be younger than a sign of life in it, which is that of a service elsewhere.
         journal.put_state(RUN_STATE, {})
