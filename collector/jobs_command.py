@@ -6,7 +6,7 @@ that ends early leaves its jobs to the service, and the same command again goes 
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import date
 from threading import Event
@@ -80,14 +80,21 @@ def _carried_out(config: Config, requests: Sequence[Request]) -> list[Job]:
     names, settings = Names(config), _database(config)
     with _reader(config) as reader, closing(Journal(config.journal.path)) as journal:
         _check_service(config, reader, names)
-        ids = Jobs(journal).ask(requests, time.time_ns())
+        asked_at = time.time_ns()
+        ids = Jobs(journal).ask(requests, asked_at)
         journal.close()
         with _rest_told(), bar() as progress:
             watch = _Watch(reader, ids, progress)
             while not watch.look():
                 # Whoever has the lock does it: the service, or this command for as long as there is none.
-                with suppress(Taken), _in_its_place(config):
-                    trio.run(_do, settings, names, announced(config), watch)
+                try:
+                    with _in_its_place(config):
+                        trio.run(_do, settings, names, announced(config), watch)
+                except Taken:
+                    run = reader.state(RUN_STATE)
+                    # One that ended before may have left its own.
+                    if run.get("beat_at", 0) > asked_at:
+                        _check_names(run, names)
                 Event().wait(LOOK_S)
             return watch.jobs
 
@@ -120,8 +127,12 @@ def _check_service(config: Config, reader: JournalReader, names: Names) -> None:
     deadline = time.monotonic() + _START_S
     while "names" not in (run := reader.state(RUN_STATE)) and time.monotonic() < deadline:
         Event().wait(LOOK_S)
+    # Without them the lock is another command's, which does this work as well.
+    _check_names(run, names)
+
+
+def _check_names(run: Mapping[str, object], names: Names) -> None:
     if "names" not in run:
-        # The lock is another command's, which does this work as well.
         return
     if run["names"] is None:
         raise CollectorError("the service was started without [influxdb]: restart it, then try again")

@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -404,6 +405,31 @@ def test_a_service_that_would_do_it_otherwise_is_to_be_restarted_first(
     assert told in err
     assert "restart it" in err
     assert open_jobs(yard) == []
+
+
+def test_a_command_tells_when_the_service_that_started_meanwhile_does_otherwise(
+    yard: Yard, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver_days(yard, DAY)
+    with yard.journal() as journal:
+        journal.put_state(RUN_STATE, {"names": yard.names.fingerprint()})
+    look = jobs_command._Watch.look
+    looks = []
+
+    def another_starts(watch: object, *arguments: object) -> bool:
+        looks.append(1)
+        assert len(looks) < 100, "it would watch for ever"
+        if len(looks) == 3:
+            with yard.journal() as journal:
+                journal.put_state(RUN_STATE, {"names": None, "beat_at": time.time_ns()})
+        return look(watch, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jobs_command._Watch, "look", another_starts)
+    monkeypatch.setattr(jobs_command, "LOOK_S", 0.02)
+    with locked(yard.path, "run"):
+        code, out, err = run()
+    assert (code, out) == (FINDING, "")
+    assert "without [influxdb]" in err
 
 
 async def test_a_service_replays_and_roll_ups_at_once_agree_in_the_end(
