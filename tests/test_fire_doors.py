@@ -17,6 +17,8 @@ import trio
 from collector import app, metrics, supervision
 from collector.backlog import Backlog
 from collector.config import Config
+from collector.errors import Rejection, SinkRejected
+from collector.influx import InfluxSink
 from collector.journal_reader import JournalReader
 from collector.rollup_loop import RollupLoop
 from collector.status import gather
@@ -160,6 +162,27 @@ async def test_a_broken_delivery_keeps_what_it_did_not_deliver(
         await until(lambda: bug.raised > 2)
     with JournalReader(config.journal.path) as reader:
         assert [kept.raw for kept in reader.pending(10)] == [RECORD]
+
+
+async def test_points_of_another_program_are_told_to_whoever_asks_for_the_health(
+    tmp_path: Path, influx: FakeInflux, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise SinkRejected("points of another program", Rejection.FOREIGN_POINTS)
+
+    monkeypatch.setattr(InfluxSink, "write", refuse)
+    config = with_everything(tmp_path, influx)
+
+    def is_set_aside() -> bool:
+        with JournalReader(config.journal.path) as reader:
+            return bool(reader.set_aside_reasons(1))
+
+    async with running(config) as ports:
+        assert await ask(ports[0], RECORD) == ACKNOWLEDGED
+        await until(is_set_aside)
+        health = json.loads((await scraped(metrics_port(caplog), "/health")).partition(b"\r\n\r\n")[2])
+    assert health["storing"] is True
+    assert health["problems"] == ["points of another program"]
 
 
 # A collector in which a function of the intake's raises.

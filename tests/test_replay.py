@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -9,17 +10,20 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
 
 import pytest
 import trio
 
+from collector import clock
 from collector import replay as replay_module
 from collector.backlog import Backlog
 from collector.clock import NS
 from collector.config import Config
+from collector.days import midnight
 from collector.errors import SinkRejected, SinkUnavailable
-from collector.journal import NAMES_STATE, Journal
-from collector.journal_jobs import Job, Jobs, Request, in_span, jobs, open_jobs
+from collector.journal import GAPS_STATE, NAMES_STATE, Journal
+from collector.journal_jobs import Job, Jobs, Request, in_span, jobs, open_jobs, span_ids
 from collector.journal_purge import DAY_NS
 from collector.journal_reader import JournalReader
 from collector.names import Names
@@ -334,6 +338,46 @@ def test_what_only_a_purged_fill_up_message_had_told_stays_in_influxdb(site: Sit
     site.names = panels("new", "new too")
     site.replay()
     assert {series_at for series_at in before if LATE_AT in series_at} <= site.influx.points.keys()
+
+
+def test_what_a_restored_journal_lacks_stays_in_influxdb(site: Site) -> None:
+    for day in (DAY, NEXT):
+        site.store_day(day)
+    site.work()
+    before = dict(site.influx.points)
+    begin, end = (clock.to_ns(midnight(day, ZoneInfo(site.zone))) for day in (NEXT, NEXT + timedelta(days=1)))
+    with closing(Journal(site.path)) as journal:
+        journal.put_state(GAPS_STATE, {"gaps": [(begin, end)]})
+    with closing(sqlite3.connect(site.path)) as db, db:
+        assert db.execute("delete from record where time >= ?", (f"{NEXT:%Y%m%d}01",)).rowcount
+    site.replay()
+    assert site.influx.points == before
+    # Beside the gap, what the journal has is written anew.
+    site.names = panels("new", "new too")
+    site.replay()
+    assert {"new", "new too"} < names_of(site)
+    assert len(site.influx.points) == len(before)
+
+
+def test_the_memory_of_a_replay_does_not_grow_with_the_journal(
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    small_steps: None,  # noqa: ARG001
+) -> None:
+    found: list[int] = []
+
+    def counted(*arguments: object) -> list[int]:
+        ids = span_ids(*arguments)  # type: ignore[arg-type]
+        found.append(len(ids))
+        return ids
+
+    monkeypatch.setattr(replay_module, "span_ids", counted)
+    for day in (DAY, NEXT):
+        site.store_day(day)
+    site.work()
+    (job,) = site.replay()
+    assert job.records == sum(found) == 2 * ROUNDS
+    assert max(found) == 20
 
 
 def test_a_refill_writes_what_is_missing_and_deletes_nothing(site: Site) -> None:
