@@ -98,6 +98,8 @@ class Service:
         with trio.open_signal_receiver(*STOP_SIGNALS) as signals, self._alone():
             try:
                 await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
+                # What is there is of a service before, which may have worked with other names.
+                await self._put_run_state(self._sign_of_life())
                 listeners = await _open_listeners(self._config.listen.host, self._ports())
                 metrics = self._config.metrics
                 scraped = [] if metrics.port is None else [(metrics.port, "metrics")]
@@ -133,7 +135,8 @@ class Service:
         """
         stack = contextlib.ExitStack[bool | None]()
         try:
-            stack.enter_context(locked(journal, RUN))
+            # A command may have just looked whether it is free, or not noted yet that it works in this place.
+            stack.enter_context(locked(journal, RUN, patience_s=0.2))
         except Taken as exc:
             if IN_ITS_PLACE not in exc.holder:
                 raise
@@ -264,9 +267,7 @@ class Service:
     def _run_state(self, intake: Intake, server: Server) -> dict[str, object]:
         sink = self._writer.health if self._writer else None
         return {
-            "version": __version__,
-            "started_at": self._started_at,
-            "beat_at": time.time_ns(),
+            **self._sign_of_life(),
             "received": server.counters.received,
             "acknowledged": server.counters.acknowledged,
             "refused": server.counters.refused,
@@ -282,6 +283,9 @@ class Service:
             "failures": self._supervisor.problems,
             "fsync_s": self._journal.fsync_s,
         }
+
+    def _sign_of_life(self) -> dict[str, object]:
+        return {"version": __version__, "started_at": self._started_at, "beat_at": time.time_ns()}
 
     async def _say_goodbye(self) -> None:
         await self._put_run_state(

@@ -122,12 +122,16 @@ def _rest_told() -> Iterator[None]:
 
 def _check_service(config: Config, reader: JournalReader, names: Names) -> None:
     """A service that was started with another configuration would write the names of that one."""
-    with suppress(Taken), _in_its_place(config):
-        return
+    try:
+        with _in_its_place(config):
+            return
+    except Taken as exc:
+        if IN_ITS_PLACE in exc.holder:
+            # Another command does this work as well.
+            return
     deadline = time.monotonic() + _START_S
     while "names" not in (run := reader.state(RUN_STATE)) and time.monotonic() < deadline:
         Event().wait(LOOK_S)
-    # Without them the lock is another command's, which does this work as well.
     _check_names(run, names)
 
 

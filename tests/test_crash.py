@@ -182,6 +182,7 @@ def test_a_second_collector_on_one_journal_ends_at_once_and_changes_nothing(tmp_
         done = collector.run("run")
         assert done.returncode == 1
         assert "listening" not in done.stderr
+        assert "waiting until a command hands over" not in done.stderr
         assert done.stderr.splitlines()[-1].startswith(
             f"collector: a collector runs on data/journal.db already (pid {collector.process.pid} on "
         )
