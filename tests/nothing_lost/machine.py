@@ -234,7 +234,9 @@ class Machine:
             return
         _, status = self._status()
         after = self.site.kept()
-        if not before.jobs and not after.jobs and not after.waiting <= status["pending"] <= before.waiting:
+        # A report gets no answer, so it may have been stored only after the first look.
+        fewest, most = sorted((before.waiting, after.waiting))
+        if not before.jobs and not after.jobs and not fewest <= status["pending"] <= most:
             raise Lost(f"{before.waiting} records wait, then {after.waiting}; status says {status['pending']}")
         if before.jobs and after.jobs and not status["jobs"]:
             raise Lost(f"status tells of no unfinished job: {json.dumps(status)}")
