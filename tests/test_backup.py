@@ -85,7 +85,7 @@ def records(journal: bytes, folder: Path) -> list[bytes]:
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
     with JournalReader(path) as reader:
-        return [record.raw for record in reader.pending(1_000_000)]
+        return [record.raw for gateway in reader.gateways() for record in reader.by_time(gateway.ecu)]
 
 
 def names(folder: Path) -> list[str]:
