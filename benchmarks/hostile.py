@@ -81,7 +81,7 @@ def measure(options: Options) -> list[Row]:
     """A row for each attack, and one for each promise. Raises Skip without an InfluxDB."""
     with TemporaryDirectory(dir=options.folder) as name, database(Path(name)) as influx:
         folder = Path(name)
-        config = service.write_config(folder, f'[[ecu]]\nid = "{_ECU}"\n{influx.config}')
+        config = service.write_config(folder, f'[[ecu]]\nid = "{_ECU}"\n{influx.config}', accepts_all=False)
         with service.collector(folder, config, influx.environ) as running:
             honest = _Honest(running.port)
             with honest.sending():

@@ -24,8 +24,7 @@ _LISTENING = re.compile(r"listening host=\S+ port=(\d+) role=data")
 _CONFIG = """
 [site]
 timezone = "Europe/Amsterdam"
-[collector]
-accept = "all"
+{accept}
 [listen]
 host = "127.0.0.1"
 data_ports = [0]
@@ -42,10 +41,15 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return own | dict(extra)
 
 
-def write_config(folder: Path, more: str = "") -> Path:
+def write_config(folder: Path, more: str = "", *, accepts_all: bool = True) -> Path:
     """A configuration whose journal is in the folder."""
     config = folder / "config.toml"
-    config.write_text(_CONFIG.format(journal=json.dumps(str(folder / "journal.db"))) + more)
+    config.write_text(
+        _CONFIG.format(
+            accept='[collector]\naccept = "all"' if accepts_all else "", journal=json.dumps(str(folder / "journal.db"))
+        )
+        + more
+    )
     return config
 
 
