@@ -98,12 +98,12 @@ class Service:
         with trio.open_signal_receiver(*STOP_SIGNALS) as signals, self._alone():
             try:
                 await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
-                # What is there is of a service before, which may have worked with other names.
-                await self._put_run_state(self._sign_of_life())
                 listeners = await _open_listeners(self._config.listen.host, self._ports())
                 metrics = self._config.metrics
                 scraped = [] if metrics.port is None else [(metrics.port, "metrics")]
                 self._metrics_listeners = await _open_listeners((metrics.host,), scraped)
+                # What is there is of a service before, which may have worked with other names.
+                await self._put_run_state(self._sign_of_life())
                 await self._note_names()
                 await self._serve(listeners, signals, task_status)
                 await self._say_goodbye()

@@ -3,6 +3,7 @@ mean it no good: what it acknowledged is in the journal.
 """
 
 import contextlib
+import json
 import resource
 import socket
 import sqlite3
@@ -175,6 +176,9 @@ def test_a_port_that_is_taken_ends_the_start_with_one_clear_line(tmp_path: Path)
         f"collector: cannot listen on 127.0.0.1 port {port}: another program uses it (perhaps another collector); "
         "stop that one or change the port"
     ]
+    # It never ran, and nothing says that it does.
+    status = run_command("status", "--json", folder=tmp_path)
+    assert json.loads(status.stdout)["state"] == "never started"
 
 
 def test_a_second_collector_on_one_journal_ends_at_once_and_changes_nothing(tmp_path: Path) -> None:
