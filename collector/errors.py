@@ -13,6 +13,10 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
+# How the reason of every record begins that InfluxDB refused for points of somebody else's, or for its age.
+FOREIGN_POINTS = "InfluxDB holds points of another program"
+TOO_OLD = "older than the retention of the bucket"
+
 
 class CollectorError(Exception):
     """Base of the family; its text is fit to be shown to the owner and never holds a secret."""
@@ -53,6 +57,10 @@ class SinkUnavailable(CollectorError):
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+
+
+class TokenRefused(SinkUnavailable):
+    """InfluxDB, and nothing before it, refuses the token: it does not know it, or not for this."""
 
 
 class Rejection(StrEnum):

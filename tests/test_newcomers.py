@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.clock import NS
+from collector.clock.stamps import NS
 from collector.newcomers import (
     EVERYONE,
     MOST_GATEWAYS_A_DAY,
