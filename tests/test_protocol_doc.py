@@ -149,6 +149,8 @@ def answer(text: str) -> str:
         if command in ("A157", "A159"):
             key = CONTROL["C5"][1][34:48]
             return f"APS13AAA69A100AAA1{ecu}{command}{text[30:44]}0101{key}END"
+        if command == "A147" and text[34:48].isdecimal() and text[34:48] != "0" * 14:
+            return text[34:48]
         return "nothing"
     if text.startswith("APS13AAA22"):
         return "100"
@@ -314,6 +316,8 @@ def test_every_answer_would_be_accepted() -> None:
         if name.startswith("D"):
             assert text[0] == "1"
             assert size - 3 == 14 * int(text[1:3])
+        elif CONTROL[name][1][10:14] == "A147":
+            assert text == CONTROL[name][1][34:48]
         else:
             assert text.startswith("APS13")
             assert number(text[5:10]) == size

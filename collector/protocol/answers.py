@@ -1,14 +1,15 @@
 """The closed list of what is ever sent to a gateway (docs/protocol.md, 3 and 7).
 
-A wrong answer is worse than none, so there is no general encoder here: six templates, filled only with digits the
+A wrong answer is worse than none, so there is no general encoder here: seven templates, filled only with digits the
 gateway itself has sent. None of them changes anything in the gateway but what it keeps for delivery. No answer ends in
 a line feed, and each must leave in a single send.
 """
 
 from collections.abc import Sequence
 
+from collector.protocol.control import CONFIRMED
 from collector.protocol.fields import ID, TIME
-from collector.protocol.messages import Kind, Message
+from collector.protocol.kinds import Kind, Message
 
 # The count has two digits, and ninety-nine time stamps stay within one TCP segment and below every receive buffer
 # known.
@@ -35,6 +36,9 @@ def answer(message: Message, stored: Sequence[str] = ()) -> bytes | None:
             return _status_answer(times) if times else b"APS13AAA24A123AAA0000END"
         case Kind.GATEWAY if ID.fullmatch(message.ecu) and TIME.fullmatch(message.time):
             return _gateway_answer(message, message.time, [message.time])
+        case Kind.REPORT if message.command == CONFIRMED and TIME.fullmatch(message.time):
+            # The gateway compares the first bytes of whatever comes with this time stamp, and looks at nothing else.
+            return message.time.encode()
         case Kind.GATEWAY_QUERY if ID.fullmatch(message.ecu) and TIME.fullmatch(_asked_at(message)) and times:
             return _gateway_answer(message, _asked_at(message), times)
     return None

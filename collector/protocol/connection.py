@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from collector.errors import RemoteProtocolError
-from collector.protocol.framing import LIMIT, FrameBuffer
-from collector.protocol.messages import Message, read
+from collector.protocol._framing import LIMIT, FrameBuffer
+from collector.protocol.kinds import Kind, Message
+from collector.protocol.messages import read
+from collector.protocol.upload import is_tail, is_whole
 
 
 class Pause(Enum):
@@ -22,12 +24,18 @@ class Pause(Enum):
 
 NEED_DATA, END = Pause.NEED_DATA, Pause.END
 
+# What is said of a stray piece that is known to come.
+STALE_TAIL = "the end of an older record behind a shorter one"
+
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """Bytes between messages that begin like none: the tail of an older, longer record (docs/protocol.md, 6.4)."""
+    """Bytes between messages that begin like none. `is_tail` says that they are what is known to come there: the tail
+    of an older, longer record (docs/protocol.md, 6.4).
+    """
 
     raw: bytes
+    is_tail: bool = False
 
 
 Event = Message | Stray | Pause
@@ -44,6 +52,7 @@ class Connection:
         self._ended = False
         self._settled = False
         self._greeted = False
+        self._may_have_tail = False
 
     def receive_data(self, data: bytes) -> None:
         """Take what the socket gave; b"" says that it will give no more."""
@@ -91,13 +100,20 @@ class Connection:
         if frame is None:
             return NEED_DATA
         if not is_message:
-            return Stray(frame)
+            return self._stray(frame)
         self._greeted = True
-        return read(frame)
+        message = read(frame)
+        self._may_have_tail = message.kind is Kind.RECORD and is_whole(frame)
+        return message
+
+    def _stray(self, raw: bytes) -> Stray:
+        """Only a record whose length is right leaves a tail; where it is wrong, what follows may be a part of it."""
+        self._may_have_tail = self._may_have_tail and is_tail(raw)
+        return Stray(raw, self._may_have_tail)
 
     def _last_event(self) -> Event:
         if self.is_empty:
             return END
         if not self._buffer.starts_like_a_message():
-            return Stray(self._buffer.take_rest())
+            return self._stray(self._buffer.take_rest())
         raise RemoteProtocolError("the connection ended inside a message")

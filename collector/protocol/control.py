@@ -1,7 +1,7 @@
 """Messages of the control port: which are answered, which only kept, and what the kept ones say (docs/protocol.md, 7).
 
 Whatever arrives is stored as it came. This module tells the messages apart and reads the reports; the answers, of which
-there are four, stand in `answers`.
+there are five, stand in `answers`.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,18 @@ _POLL = Layout(constant("A101"), digits("time", 14), constant(END))
 _GATEWAY_QUERY = Layout(digits("time", 14), constant(END))
 # Commands whose time stamp is the key under which the gateway keeps the record.
 _KEYED = ("A123", "A156", "A158")
+# The report that some firmware repeats until its time stamp comes back, which others leave at zeros.
+CONFIRMED = "A147"
+_NO_TIME = "0" * 14
 _ANSWERED = {"A101": _POLL, "A157": _GATEWAY_QUERY, "A159": _GATEWAY_QUERY}
 
 
-def fault(frame: str) -> str | None:
-    """Why a control message is not to be trusted: a line for the log; None when its outside is in order."""
-    if not frame.isascii():
+def fault(frame: str, *, is_report: bool = False) -> str | None:
+    """Why a control message is not to be trusted: a line for the log; None when its outside is in order.
+
+    A report may have any bytes, for firmware prints some that it has never set; all other messages are ASCII.
+    """
+    if not (is_report or frame.isascii()):
         return "a control message with bytes outside ASCII"
     if not frame.endswith(END):
         return "a control message without its END"
@@ -53,9 +59,19 @@ def is_status_query(frame: str) -> bool:
 
 def own_time(frame: str, command: str) -> str:
     """The key of a record; empty for messages that are none, and for the query, whose digits are all 0."""
+    if command == CONFIRMED:
+        return _to_confirm(frame[_BODY:])
     if command not in _KEYED or is_status_query(frame):
         return ""
     return frame[_BODY + 4 : _BODY + 18]
+
+
+def _to_confirm(body: str) -> str:
+    try:
+        time = str(_RECORD_HEAD.decode(body[: _RECORD_HEAD.width])["time"])
+    except FieldError:
+        return ""
+    return "" if time == _NO_TIME else time
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,9 @@ class ReportForm:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report, read. `values` and `entries` are texts as sent; `unread` has the parts that have no known layout."""
+    """A report, read. `values` and `entries` are texts as sent, but for bytes that are no text, which stand there as
+    `\\xff` and the like; `unread` has the parts that have no known layout.
+    """
 
     title: str
     values: Mapping[str, str]
@@ -89,7 +107,7 @@ def _words(values: Mapping[str, str]) -> str:
 
 def _is_blank(value: str) -> bool:
     """Unset values are runs of `A`, unset time stamps are zeros."""
-    return not value.strip("A") or value == "0" * 14
+    return not value.strip("A") or value == _NO_TIME
 
 
 _COUNTED = Layout(text("count", 4), text("time", 14))
@@ -171,13 +189,22 @@ def decode(frame: str, command: str) -> Report:
     unread = []
     values: Mapping[str, str] = {}
     try:
-        values = form.head.decode(head)
+        values = _legible(form.head.decode(head))
     except FieldError:
-        unread.append(head)
+        unread.append(_shown(head))
     read = []
     for entry in entries:
         try:
-            read.append(form.entry.decode(entry))
+            read.append(_legible(form.entry.decode(entry)))
         except FieldError:
-            unread.append(entry)
+            unread.append(_shown(entry))
     return Report(form.title, values, tuple(read), tuple(unread))
+
+
+def _legible(values: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: _shown(value) for name, value in values.items()}
+
+
+def _shown(text: str) -> str:
+    """A text with its bytes outside ASCII written out, as `repr` of bytes does."""
+    return text.encode("ascii", "backslashreplace").decode("ascii")

@@ -7,8 +7,8 @@ signs, blanks and underscores.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import fsum
 from typing import Any
 
@@ -20,6 +20,8 @@ ID = re.compile(r"[0-9]{12}", re.ASCII)
 
 STATUS_BITS = 11
 
+_FLAGS_OF_PATTERNS = re.ASCII | re.DOTALL
+
 _LENGTH = slice(5, 10)
 
 
@@ -30,6 +32,15 @@ class FieldError(ValueError):
 def total(values: Iterable[float]) -> float:
     """The sum of decimal values, without the noise of their binary fractions: at most six decimals are ever sent."""
     return round(fsum(values), 6)
+
+
+def sum_if_known(values: Sequence[float | None]) -> float | None:
+    """Their `total`; None where one is not known, since the sum of a part is not the sum."""
+    try:
+        return total(values)  # type: ignore[arg-type]
+    except TypeError:
+        # Looking for None beforehand takes as long as adding up.
+        return None
 
 
 def declared_length(frame: str) -> int | None:
@@ -58,7 +69,9 @@ class Field:
     """One field of a layout: how many characters, which of them are legal, and what they mean.
 
     `read` may raise ValueError for a text that the pattern lets through; `write` gets the value and the padding
-    character.
+    character. A field with `steps` is a number of so many steps to the unit, for which `read` is not asked. By a field
+    that `tells_layout` one text is told from another: without it nothing behind it has a meaning. A text that is only
+    `tolerated`, a pattern as well, is its own value, and is told.
     """
 
     name: str
@@ -66,35 +79,55 @@ class Field:
     pattern: str
     read: Callable[[str], Any]
     write: Callable[[Any, str], str]
+    steps: int = 0
+    tells_layout: bool = False
+    tolerated: str = ""
+
+    def value(self, text: str) -> object:
+        """What a text of this field's width means; None where it is not as it should be."""
+        if re.fullmatch(self.pattern, text, _FLAGS_OF_PATTERNS) is None:
+            return None
+        try:
+            return number(text) / self.steps if self.steps else self.read(text)
+        except ValueError:
+            return None
 
 
 def number(text: str) -> int:
-    """Read digits with `0` or `A` in front; nothing but padding is 0."""
-    try:
-        return int(text)
-    except ValueError:
-        return int(text.lstrip("A") or "0")
+    """Read digits with `0` or `A` in front, and a sign behind these; nothing but padding is 0."""
+    return int(text.lstrip("A") or "0")
 
 
 def quantity(name: str, width: int, steps: int = 1) -> Field:
     """A non-negative number counted in `steps` to the unit: `steps=10` for tenths. Whole units stay integers."""
+    return _quantity(name, width, steps, f"[0-9A]{{{width}}}", least=0)
 
-    def read(text: str) -> float:
-        # Dividing, unlike multiplying by 0.001, gives the float nearest to the decimal number that was sent.
-        return number(text) if steps == 1 else number(text) / steps
 
+def signed(name: str, width: int, steps: int) -> Field:
+    """A number in `steps` to the unit that may be negative, as in `-0012`; padding may stand before the sign."""
+    return _quantity(name, width, steps, f"[-0-9A]{{{width}}}", least=-(10 ** (width - 1)) + 1)
+
+
+def _quantity(name: str, width: int, steps: int, pattern: str, least: int) -> Field:
     def write(value: float | None, pad: str) -> str:
-        digits = str(round((value or 0) * steps))
-        if len(digits) > width or digits.startswith("-"):
+        count = round((value or 0) * steps)
+        digits = str(abs(count))
+        room = width - (count < 0)
+        if len(digits) > room or count < least:
             raise FieldError(f"{name}: {value} does not fit {width} digits")
-        return digits.rjust(width, pad)
+        return f"-{digits.rjust(room, '0')}" if count < 0 else digits.rjust(width, pad)
 
-    return Field(name, width, f"[0-9A]{{{width}}}", read, write)
+    return Field(name, width, pattern, number, write, steps if steps > 1 else 0)
 
 
 def digits(name: str, width: int) -> Field:
-    """An identity or a time stamp: kept as text."""
-    return _kept(name, width, f"[0-9]{{{width}}}")
+    """A time stamp or a code: kept as text."""
+    return _kept(name, width, f"[0-9]{{{width}}}", tells_layout=True)
+
+
+def serial(name: str, width: int) -> Field:
+    """A serial number: kept as text. It is digits, but a letter in one is no reason to lose a device."""
+    return replace(digits(name, width), tolerated=f"[0-9A-Za-z]{{{width}}}")
 
 
 def text(name: str, width: int) -> Field:
@@ -102,8 +135,8 @@ def text(name: str, width: int) -> Field:
     return _kept(name, width, f".{{{width}}}")
 
 
-def _kept(name: str, width: int, pattern: str) -> Field:
-    form = re.compile(pattern, re.ASCII | re.DOTALL)
+def _kept(name: str, width: int, pattern: str, *, tells_layout: bool = False) -> Field:
+    form = re.compile(pattern, _FLAGS_OF_PATTERNS)
 
     def write(value: object, _pad: str) -> str:
         written = str(value)
@@ -111,7 +144,7 @@ def _kept(name: str, width: int, pattern: str) -> Field:
             raise FieldError(f"{name}: {value!r} does not fit {width} characters")
         return written
 
-    return Field(name, width, pattern, str, write)
+    return Field(name, width, pattern, str, write, tells_layout=tells_layout)
 
 
 def open_text(name: str) -> Field:
@@ -121,7 +154,8 @@ def open_text(name: str) -> Field:
 
 def constant(value: str, pattern: str = "") -> Field:
     """Characters without a value of their own; `pattern` allows others than those that are written."""
-    return Field("", len(value), pattern or re.escape(value), str, lambda _value, _pad: value)
+    pattern = pattern or re.escape(value)
+    return Field("", len(value), pattern, str, lambda _value, _pad: value, tells_layout=True)
 
 
 def temperature(name: str, offset: int) -> Field:
@@ -171,21 +205,65 @@ class Layout:
     def __init__(self, *fields: Field) -> None:
         self.fields = fields
         self.width = sum(field.width for field in fields)
-        self._pattern = re.compile("".join(f"({field.pattern})" for field in fields), re.ASCII | re.DOTALL)
+        self.names = tuple(field.name for field in fields if field.name)
+        self._readers = tuple((field.read, field.steps) for field in fields if field.name)
+        parts = (f"({field.pattern})" if field.name else f"(?:{field.pattern})" for field in fields)
+        self._pattern = re.compile("".join(parts), _FLAGS_OF_PATTERNS)
 
-    def decode(self, text: str) -> dict[str, Any]:
-        """Read a text of exactly this layout's width; raises FieldError for any other."""
+    def values(self, text: str) -> list[Any]:
+        """Read a text of exactly this layout's width: a value for each of `names`. Raises FieldError for any other."""
         match = self._pattern.fullmatch(text)
         if match is None:
             raise FieldError(f"not of the expected form: {text!r}")
+        raws: Sequence[str] = match.groups()
+        if "A" in text:
+            # Older firmware pads with it.
+            raws = [
+                raw.lstrip("A") or "0" if steps else raw for (_, steps), raw in zip(self._readers, raws, strict=True)
+            ]
         try:
-            return {
-                field.name: field.read(raw)
-                for field, raw in zip(self.fields, match.groups(), strict=True)
-                if field.name
-            }
+            # Dividing, unlike multiplying by 0.001, gives the float nearest to the decimal number that was sent. So few
+            # digits are a float without loss, and as such read in half the time of an integer.
+            return [
+                float(raw) / steps if steps else read(raw)
+                for (read, steps), raw in zip(self._readers, raws, strict=True)
+            ]
         except ValueError as exc:
             raise FieldError(f"not a number in {text!r}") from exc
+
+    def readable(self, text: str) -> tuple[list[Any], list[str]]:
+        """Read as `values` does, but what is not as it should be costs that field alone, whose value is None.
+
+        Returns the values, and the names of such fields. Raises FieldError where the layout itself can't be told.
+        """
+        try:
+            return self.values(text), []
+        except FieldError:
+            return self._one_by_one(text)
+
+    def _one_by_one(self, text: str) -> tuple[list[Any], list[str]]:
+        values: list[Any] = []
+        unread: list[str] = []
+        start = 0
+        for field in self.fields:
+            raw = text[start : start + field.width]
+            start += field.width
+            value = field.value(raw)
+            if value is None:
+                if field.tolerated and re.fullmatch(field.tolerated, raw):
+                    value = raw
+                elif field.tells_layout or len(raw) != field.width:
+                    raise FieldError(f"not of the expected form: {text!r}")
+                unread.append(field.name)
+            if field.name:
+                values.append(value)
+        if start != len(text):
+            raise FieldError(f"not of the expected form: {text!r}")
+        return values, unread
+
+    def decode(self, text: str) -> dict[str, Any]:
+        """Read a text as `values` does; each value by its name."""
+        return dict(zip(self.names, self.values(text), strict=True))
 
     def encode(self, values: Mapping[str, Any], pad: str = "0") -> str:
         """Write the fields; a missing or None number is written as 0.

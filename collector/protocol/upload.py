@@ -8,9 +8,11 @@ the same tables.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from collector.protocol import _contradictions
+from collector.protocol._site_power import Said, in_tenths, of_part_w, of_whole_w
 from collector.protocol.blocks import Inverter, decode_blocks, encode_blocks
 from collector.protocol.fields import (
     ID,
@@ -18,14 +20,16 @@ from collector.protocol.fields import (
     FieldError,
     Layout,
     constant,
+    declared_length,
     digits,
     length_fault,
     quantity,
+    sum_if_known,
     text,
-    total,
     with_length,
 )
-from collector.protocol.forms import Dialect, dialect
+from collector.protocol.models import PLC_15, Dialect, dialect
+from collector.protocol.problems import KNOWN_HABIT
 
 END, GROUP_END, TAIL = "END", "UND", "ADD"
 
@@ -54,7 +58,10 @@ HEADER_96 = Layout(
 )
 FILL_UP = Layout(*_START, text("ecu", 12), digits("time", 14), constant(END))
 _GROUP_HEAD = Layout(digits("time", 14), quantity("count", 3))
-_SYSTEM, _ECU = slice(10, 14), slice(18, 30)
+_SYSTEM, _CLASS, _ECU, _POWER = slice(10, 14), slice(14, 18), slice(18, 30), slice(30, 40)
+
+# The size of a block that a Linux gateway assumes for the length of a late round, by the record's version.
+_ASSUMED_BLOCK = {15: 50, 16: 101, 18: 50}
 
 _JSON_TIME = re.compile(r'"EST"\s*:\s*"([0-9]{14})"', re.ASCII)
 _JSON_ECU = re.compile(r'"EID"\s*:\s*"([0-9]{12})"', re.ASCII)
@@ -62,19 +69,11 @@ _JSON_QUERY = re.compile(r'\{\s*"EID"\s*:\s*"([0-9]{12})"\s*,?\s*\}', re.ASCII)
 _RECORD = re.compile(r"APS[0-9]{2}", re.ASCII)
 _NIGHT_QUERY = re.compile(r"APS[0-9]{2}(?:AAA|000)22([0-9]{12})", re.ASCII)
 
-# As repr quotes bytes in a problem; an apostrophe within a word, or an escaped one, begins nothing. A number is a word
-# that begins with a digit, so that a time is one as well. Some are no more than the trouble itself: a block's width,
-# HTTP's code, and a bucket with its retention.
-_PARTICULAR = re.compile(
-    r"""(?<![\w\\])(['"])((?:(?!\1)[^\\]|\\.)*)(?:\1|\Z)"""
-    r"|(?<!\w)(?<!HTTP )(?!(?<=with )\d{1,3} characters)(?!(?<=\()[\d.]+ (?:day|hour)s?\))\d(?:[\w.:+-]*\w)?",
-    re.DOTALL,
-)
-# A type's code and the names of fields stay: they are what the trouble is about.
-_TELLING = re.compile("[0-9A-F]{2}|[A-Za-z_]{3,20}")
-# What a kind is told from, and how much is told of it.
-_LOOKED_AT = 4000
-_TOLD = 400
+# Behind its header a record has digits, padding, and the letters of END, ADD and UND.
+_BEHIND_HEADER = re.compile(rb"[0-9ABDENU]+")
+# Where "more follow" stands in either header, and what follows it there.
+_MORE_FLAGS = (78, 88)
+_BEHIND_MORE = b"0000END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,8 @@ class LateGroup:
 class Upload:
     """One record, decoded. `power_w` and `lifetime_kwh` are None where the header does not tell or cannot be trusted.
 
-    `has_round` is False for the fill-up message, which carries only late groups and no round of its own.
+    `has_round` is False for the fill-up message, which carries only late groups and no round of its own. A round that
+    is not `is_whole` has inverters that were not understood, `unread` of them by what the header counts.
     """
 
     version: int
@@ -109,11 +109,18 @@ class Upload:
     late: tuple[LateGroup, ...] = ()
     has_round: bool = True
     problems: tuple[str, ...] = ()
+    is_whole: bool = True
+    unread: int = 0
 
     @property
-    def energy_wh(self) -> float:
-        """What the gateway counts for this interval: the sum over the inverters."""
-        return total(inverter.energy_wh for inverter in self.inverters)
+    def energy_wh(self) -> float | None:
+        """What the gateway counts for this interval: the sum over the inverters. None where one is not known."""
+        return sum_if_known([inverter.energy_wh for inverter in self.inverters]) if self.is_whole else None
+
+    @property
+    def inverters_reporting(self) -> int | None:
+        """How many inverters answered in this round. None where not one of them was understood."""
+        return len(self.inverters) + self.unread if self.inverters or self.is_whole else None
 
 
 def find_record(frame: str) -> Found | None:
@@ -167,6 +174,24 @@ def carries_late_data(raw: bytes) -> bool:
     return TAIL.encode() in raw
 
 
+def is_tail(raw: bytes) -> bool:
+    """Whether bytes may be the end of a record, as a gateway leaves behind a shorter one (docs/protocol.md, 6.4)."""
+    return _BEHIND_HEADER.fullmatch(raw) is not None
+
+
+def is_whole(raw: bytes) -> bool:
+    """Whether a record has the length that it states, so that whatever follows is no part of it."""
+    return declared_length(raw[:10].decode("latin-1")) == len(raw)
+
+
+def without_more_flag(raw: bytes) -> bytes:
+    """A record as it is when no other follows it, which is all that the flag tells: of its round it says nothing."""
+    for place in _MORE_FLAGS:
+        if raw[place : place + 1] == b"1" and raw[place + 1 : place + 8] == _BEHIND_MORE:
+            return raw[:place] + b"0" + raw[place + 1 :]
+    return raw
+
+
 def decode(frame: str) -> Upload:
     """Decode a frame in which `find_record` found a time stamp."""
     if frame.startswith("{"):
@@ -178,17 +203,32 @@ def decode(frame: str) -> Upload:
         return Upload(version=0, ecu="", time="", has_round=False, problems=("not a record",))
     version = int(frame[3:5])
     layout = HEADER_96 if _time_at(frame) == 70 else HEADER_86
-    header, header_problems = _decode_header(frame, layout)
+    header, problems = _decode_header(frame, layout)
     form = dialect(version, frame[_SYSTEM])
     body, _, tail = frame[layout.width :].partition(TAIL)
-    inverters, block_problems = decode_blocks(_split(body, END), form)
+    texts = _split(body, END)
+    inverters, block_problems, are_read = decode_blocks(texts, form)
     late, late_problems = _decode_tail(tail, form)
-    problems = (*_length_problems(frame), *header_problems, *block_problems, *late_problems)
-    if "count" in header and header["count"] != len(inverters) and not block_problems:
-        problems += (f"the header counts {header['count']} inverters, {len(inverters)} were found",)
-    power_w = header.get("power_w")
-    if "power" in header:
-        power_w = header_power_w(header["power"], total(inverter.dc_power_w for inverter in inverters))
+    is_late_round = _is_late_round(frame, header, len(texts))
+    is_length_known = is_late_round and declared_length(frame) == _assumed_length(frame, len(texts))
+    length_problems = () if is_length_known else _length_problems(frame)
+    count = header["count"]
+    if count not in (None, len(inverters)) and are_read and not (is_late_round and count in _halves(len(texts))):
+        problems.append(f"the header counts {count} inverters, {len(inverters)} were found")
+    # A count alone may be wrong; a record that was cut short between two blocks has a wrong length as well.
+    unread = max((count or 0) - len(inverters), 0) if length_problems or not are_read else 0
+    is_whole = are_read and not unread
+    said = _said(header, version, form)
+    if not all(map(_contradictions.is_plain, inverters)):
+        if is_whole:
+            inverters = in_tenths(inverters, said)
+        problems += _contradictions.of_inverters(inverters)
+    power_w, instead = _power(said, inverters, unread, is_whole=is_whole)
+    if instead:
+        habit = f" ({KNOWN_HABIT})" if is_late_round else ""
+        problems.append(f"the header says a power of {frame[_POWER]!r}, {instead}{habit}")
+    if header["energy_wh"] and is_whole and not is_late_round:
+        problems += _contradictions.of_header_energy(header["energy_wh"], inverters)
     return Upload(
         version=version,
         ecu=found.ecu,
@@ -198,47 +238,65 @@ def decode(frame: str) -> Upload:
         # The counter is never 0 once anything was produced; late rounds say 0 for "not known".
         lifetime_kwh=header.get("lifetime_kwh") or None,
         late=late,
-        problems=problems,
+        problems=(*length_problems, *problems, *block_problems, *late_problems),
+        is_whole=is_whole,
+        unread=unread,
     )
 
 
-def _decode_header(frame: str, layout: Layout) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The header's values, or none of them: one bad digit in it must not cost the blocks behind it."""
-    try:
-        return layout.decode(frame[: layout.width]), ()
-    except FieldError as exc:
-        return {}, (f"header not understood ({exc})",)
+def _decode_header(frame: str, layout: Layout) -> tuple[dict[str, Any], list[str]]:
+    """The header's values, None where one can't be read: that is no reason to lose the others."""
+    values, unread = layout.readable(frame[: layout.width])
+    problems = [f"header in part not understood ({', '.join(unread)}): {frame[: layout.width]!r}"] if unread else []
+    return dict(zip(layout.names, values, strict=True)), problems
 
 
-def kind_of_problem(problem: str) -> str:
-    """A line of `problems`, or some of them with `; ` between, without the bytes it quotes, its numbers and times, and
-    each part once: so that the same trouble of many records reads the same. What is such a text already stays as it is.
+def _said(header: dict[str, Any], version: int, form: Dialect) -> Said:
+    """What the header's power may mean, and what it does mean where there is nothing to compare it with: the firmware
+    that does not fill in the energy counts watts, and so do PLC systems of version 15 (docs/protocol.md, 4.3).
     """
-    bare = _PARTICULAR.sub(_in_general, problem[:_LOOKED_AT])
-    kind = "; ".join(dict.fromkeys(bare.split("; ")))
-    return kind if len(kind) <= _TOLD else f"{kind[: _TOLD - 3]}..."
+    energy_wh = header["energy_wh"]
+    if "power" not in header:
+        power_w = header["power_w"]
+        return Said(() if power_w is None else (power_w,), energy_wh, power_w)
+    power = header["power"]
+    if power is None:
+        return Said((), energy_wh)
+    counts_watts = form is PLC_15 or (version >= 17 and energy_wh == 0)
+    return Said((float(power), power / 100), energy_wh, float(power) if counts_watts else None)
 
 
-def _in_general(found: re.Match[str]) -> str:
-    if found[1] is None:
-        return "N"
-    is_telling = _TELLING.fullmatch(found[2]) or found.string.endswith("bucket ", 0, found.start())
-    return found[0] if is_telling else "..."
+def _power(said: Said, inverters: Sequence[Inverter], unread: int, *, is_whole: bool) -> tuple[float | None, str]:
+    """The power of the round, and what the inputs say where the header says something else."""
+    channel_sum_w = None
+    if is_whole:
+        channel_sum_w = sum_if_known([channel.power_w for inverter in inverters for channel in inverter.channels])
+    if channel_sum_w is None:
+        power_w, agrees = of_part_w(said, inverters, unread)
+        return power_w, "" if agrees else "the inputs that were read more"
+    power_w, agrees = of_whole_w(said, channel_sum_w)
+    return power_w, "" if agrees else f"the inputs one of {channel_sum_w:.10g} W, which counts"
 
 
-def header_power_w(power: int, channel_sum_w: float) -> float | None:
-    """Settle whether a header counts watts or hundredths of one (docs/protocol.md, 4.3).
+def _is_late_round(frame: str, header: dict[str, Any], blocks: int) -> bool:
+    """Whether a Linux gateway made this record later, of a round that it had missed (docs/protocol.md, 6.1).
 
-    The header is the sum of the channels' powers, so of the two units it is the one that gives their sum, or comes
-    nearer to it where a block could not be read. A header of 0 was not filled. None where there is nothing to compare
-    with.
+    Of version 16, whose header has no lifetime, only the count and the length are left to tell.
     """
-    if power == 0:
-        return channel_sum_w
-    if channel_sum_w <= 0:
-        return None
-    in_watts, in_hundredths = float(power), power / 100
-    return min(in_watts, in_hundredths, key=lambda value: max(value / channel_sum_w, channel_sum_w / value))
+    if int(frame[3:5]) not in _ASSUMED_BLOCK or frame[_CLASS] != "0001":
+        return False
+    if "lifetime_kwh" in header:
+        return bool(header["lifetime_kwh"] == 0)
+    return header["count"] in _halves(blocks) and declared_length(frame) == _assumed_length(frame, blocks)
+
+
+def _assumed_length(frame: str, blocks: int) -> int:
+    width = HEADER_96.width if _time_at(frame) == 70 else HEADER_86.width
+    return width + _ASSUMED_BLOCK[int(frame[3:5])] * blocks
+
+
+def _halves(blocks: int) -> tuple[int, int]:
+    return blocks // 2, (blocks + 1) // 2
 
 
 def _split(body: str, end: str) -> list[str]:
@@ -259,13 +317,16 @@ def _decode_tail(tail: str, form: Dialect) -> tuple[tuple[LateGroup, ...], tuple
     for group in _split(tail, END):
         head, *blocks = group.split(GROUP_END)
         try:
-            values = _GROUP_HEAD.decode(head)
+            (time, _), unread = _GROUP_HEAD.readable(head)
         except FieldError as exc:
             problems.append(f"late group not understood ({exc}): {group!r}")
             continue
-        inverters, block_problems = decode_blocks(blocks[:-1] if blocks and not blocks[-1] else blocks, form)
-        groups.append(LateGroup(values["time"], inverters))
+        if unread:
+            problems.append(f"late group in part not understood ({', '.join(unread)}): {head!r}")
+        inverters, block_problems, _ = decode_blocks(blocks[:-1] if blocks and not blocks[-1] else blocks, form)
+        groups.append(LateGroup(time, inverters))
         problems += block_problems
+        problems += _contradictions.of_inverters(inverters)
     return tuple(groups), tuple(problems)
 
 
@@ -293,16 +354,7 @@ def _decode_json(frame: str) -> Upload:
     if isinstance(inner, str) and find_record(inner) is not None and not inner.startswith("{"):
         upload = decode(inner)
         problems = (*upload.problems, *problems)
-        return Upload(
-            version=upload.version,
-            ecu=found.ecu or upload.ecu,
-            time=found.time,
-            inverters=upload.inverters,
-            power_w=upload.power_w,
-            late=upload.late,
-            has_round=upload.has_round,
-            problems=problems,
-        )
+        return replace(upload, ecu=found.ecu or upload.ecu, time=found.time, problems=problems)
     if inner is not None:
         problems += (f"the optimizers' record inside is not understood: {inner!r}",)
     return Upload(version=16, ecu=found.ecu, time=found.time, has_round=False, problems=problems)

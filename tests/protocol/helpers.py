@@ -13,13 +13,13 @@ import pytest
 from collector.errors import RemoteProtocolError
 from collector.protocol.answers import answer
 from collector.protocol.connection import END, NEED_DATA, Connection, Event, Stray
-from collector.protocol.messages import Message
+from collector.protocol.kinds import Message
 
 ECU = "216000123456"
 TIME = "20260621124000"
 CAPTURES = Path(__file__).parents[3] / "shared" / "captures"
 
-YC600 = "4080000000010723100499142001500451200000037601003410720020410240020033807100199502300"
+YC600 = "4080000000010723100499142001500451200000037601003410070020410240020033800700199502300"
 POLL = f"APS1300051A101AAA0{ECU}A10100000000000000END".encode()
 NIGHT_QUERY = f"APS13AAA22{ECU}".encode()
 

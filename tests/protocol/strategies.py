@@ -7,12 +7,19 @@ from hypothesis import strategies as st
 
 from collector.protocol.blocks import Channel, Inverter, Output, Phase
 from collector.protocol.fields import total
+from collector.protocol.models import MODELS, TENTHS, Block, Model
 from collector.protocol.upload import LateGroup, Upload
 from tests.protocol.helpers import TIME
+from tests.samples import known
 
 
 def decimal(digits: int, steps: int, most: int | None = None) -> st.SearchStrategy[float]:
     return st.integers(0, most or 10**digits - 1).map(lambda raw: raw / steps)
+
+
+def signed(digits: int, steps: int) -> st.SearchStrategy[float]:
+    """One digit less where there is a sign."""
+    return st.integers(-(10 ** (digits - 1)) + 1, 10**digits - 1).map(lambda raw: raw / steps)
 
 
 uids = st.integers(0, 10**12 - 1).map("{:012d}".format)
@@ -36,11 +43,20 @@ def channels(numbers: range | list[int]) -> st.SearchStrategy[tuple[Channel, ...
 
 
 def _dc_power(parts: tuple[Channel, ...]) -> float:
-    return total(part.power_w for part in parts)
+    return total(known(part.power_w) for part in parts)
 
 
 def _dc_energy(parts: tuple[Channel, ...]) -> float:
-    return total(part.energy_wh for part in parts)
+    return total(known(part.energy_wh) for part in parts)
+
+
+def _ac_powers(dc_power_w: float, steps: int) -> st.SearchStrategy[float]:
+    """So near to the DC power that their scale is told; any where there is none to compare with."""
+    most = 10**5 - 1
+    if not dc_power_w:
+        return decimal(5, steps)
+    near = st.floats(0.6, 1.1).map(lambda share: min(round(dc_power_w * 0.94 * share * steps), most) / steps)
+    return near | st.just(0.0)
 
 
 def _measured(ac_power_w: float, dc_power_w: float) -> float | None:
@@ -48,20 +64,20 @@ def _measured(ac_power_w: float, dc_power_w: float) -> float | None:
 
 
 @st.composite
-def single_phase(draw: st.DrawFn, model: str) -> Inverter:
+def with_flags(draw: st.DrawFn, model: Model) -> Inverter:
     """Types 03 and 05: flags, and energy counted on the AC side."""
-    parts = draw(channels([1] if model == "YC250" else [1, 2]))
+    parts = draw(channels(range(1, model.channels + 1)))
     ac_energy_wh = draw(interval_wh)
     return Inverter(
         uid=draw(uids),
-        model=model,
+        model=model.name,
         channels=parts,
         energy_wh=ac_energy_wh,
         grid_voltage_v=draw(grid_volts),
         grid_frequency_hz=draw(hertz),
         temperature_c=draw(celsius),
-        ac_power_w=_measured(draw(decimal(5, 100)), _dc_power(parts)),
-        reactive_power_var=draw(decimal(5, 100)),
+        ac_power_w=_measured(draw(_ac_powers(_dc_power(parts), model.ac_steps)), _dc_power(parts)),
+        reactive_power_var=draw(signed(5, model.ac_steps)),
         ac_energy_wh=ac_energy_wh,
         status=draw(flags),
     )
@@ -69,12 +85,11 @@ def single_phase(draw: st.DrawFn, model: str) -> Inverter:
 
 @st.composite
 def by_channels(draw: st.DrawFn, model: str, count: int, steps: int) -> Inverter:
-    """Types 07 and 08, and those of unknown code, whose AC power must be near the DC power to tell its scale."""
+    """Types 07 and 08, and those of unknown code, of which without an AC power nothing tells the scale."""
     parts = draw(channels(range(1, count + 1)))
-    power, reactive = draw(decimal(5, steps)), draw(decimal(5, steps))
-    if model.startswith("type"):
-        power = round(_dc_power(parts) * 0.94 * draw(st.floats(0.6, 1.1)), 1)
-        reactive = reactive if power else 0
+    power, reactive = draw(_ac_powers(_dc_power(parts), steps)), draw(signed(5, steps))
+    if model.startswith("type") and not (power and _dc_power(parts)):
+        power = reactive = 0
     return Inverter(
         uid=draw(uids),
         model=model,
@@ -90,49 +105,57 @@ def by_channels(draw: st.DrawFn, model: str, count: int, steps: int) -> Inverter
 
 
 @st.composite
-def three_phase(draw: st.DrawFn, with_flags: bool) -> Inverter:
+def three_phase(draw: st.DrawFn, model: Model, has_flags: bool) -> Inverter:
     volts = st.just(draw(decimal(5, 10)))
     parts = draw(st.tuples(*(channel(number, volts) for number in (1, 2, 3, 4))))
-    powers = draw(st.tuples(*[decimal(5, 100)] * 3))
+    third = draw(_ac_powers(_dc_power(parts) / 3, model.ac_steps))
+    powers = (third, third, third)
     measured = _measured(total(powers), _dc_power(parts))
     phases = tuple(
-        Phase(number, draw(grid_volts), None if measured is None else power, draw(decimal(5, 100)), draw(interval_wh))
+        Phase(
+            number,
+            draw(grid_volts),
+            None if measured is None else power,
+            draw(signed(5, model.ac_steps)),
+            draw(interval_wh),
+        )
         for number, power in enumerate(powers, 1)
     )
     return Inverter(
         uid=draw(uids),
-        model="YC1000",
+        model=model.name,
         channels=parts,
         energy_wh=_dc_energy(parts),
-        grid_voltage_v=sum(phase.grid_voltage_v for phase in phases) / 3,
+        grid_voltage_v=sum(known(phase.grid_voltage_v) for phase in phases) / 3,
         grid_frequency_hz=draw(hertz),
         temperature_c=draw(celsius),
         ac_power_w=measured,
-        reactive_power_var=total(phase.reactive_power_var for phase in phases),
-        ac_energy_wh=total(phase.energy_wh for phase in phases),
-        status=draw(flags) if with_flags else None,
+        reactive_power_var=total(known(phase.reactive_power_var) for phase in phases),
+        ac_energy_wh=total(known(phase.energy_wh) for phase in phases),
+        status=draw(flags) if has_flags else None,
         phases=phases,
     )
 
 
 @st.composite
-def plc(draw: st.DrawFn, with_flags: bool) -> Inverter:
-    model, numbers = draw(st.sampled_from([("YC250", [1]), ("YC500", [1]), ("YC500", [2]), ("YC500", [1, 2])]))
-    parts = draw(channels(numbers))
+def plc(draw: st.DrawFn, model: Model, has_flags: bool) -> Inverter:
+    """A block a channel, of which some may be missing."""
+    numbers = range(1, model.channels + 1)
+    parts = draw(channels(draw(st.lists(st.sampled_from(numbers), min_size=1, unique=True).map(sorted))))
     return Inverter(
         uid=draw(uids),
-        model=model,
+        model=model.name,
         channels=parts,
         energy_wh=_dc_energy(parts),
         grid_voltage_v=draw(grid_volts),
         grid_frequency_hz=draw(hertz),
         temperature_c=draw(celsius),
-        status=draw(flags) if with_flags else None,
+        status=draw(flags) if has_flags else None,
     )
 
 
 @st.composite
-def optimizer(draw: st.DrawFn) -> Inverter:
+def optimizer(draw: st.DrawFn, model: Model) -> Inverter:
     thousandths, possible_amperes = decimal(6, 1000), decimal(6, 1000, most=60_000)
     raw = draw(st.tuples(interval_wh, interval_wh))
     parts = tuple(
@@ -144,7 +167,7 @@ def optimizer(draw: st.DrawFn) -> Inverter:
     left_out = draw(st.booleans()) and _dc_energy(parts) > 0
     return Inverter(
         uid=draw(uids),
-        model="OPT",
+        model=model.name,
         channels=parts,
         energy_wh=_dc_energy(parts),
         temperature_c=draw(celsius),
@@ -152,24 +175,36 @@ def optimizer(draw: st.DrawFn) -> Inverter:
     )
 
 
-_CODES = st.integers(0, 99).map("{:02d}".format).filter(lambda code: code not in ("03", "04", "05", "07", "08"))
+_CODES = st.integers(0, 99).map("{:02d}".format).filter(lambda code: code not in {model.code for model in MODELS})
 
 
 def _unknown() -> st.SearchStrategy[Inverter]:
-    return st.tuples(_CODES, st.integers(1, 9)).flatmap(lambda drawn: by_channels(f"type {drawn[0]}", drawn[1], 10))
+    return st.tuples(_CODES, st.integers(1, 9)).flatmap(lambda drawn: by_channels(f"type {drawn[0]}", drawn[1], TENTHS))
+
+
+def of_model(model: Model, version: int, system: str) -> st.SearchStrategy[Inverter]:
+    """What a record of this version and system may say of a model; nothing where it can't name it."""
+    is_plc = version <= 13 or (version == 15 and system == "0001")
+    has_flags = version < 15 or (version == 15 and not is_plc)
+    if model.block is Block.OPTIMIZER:
+        return optimizer(model) if version == 16 else st.nothing()
+    if is_plc and model.plc:
+        return plc(model, has_flags)
+    # A YC500's block is as wide as one of an early optimizer, beside which it was never seen.
+    if version == 16 and model.name == "YC500":
+        return st.nothing()
+    match model.block:
+        case Block.BY_CHANNEL:
+            return by_channels(model.name, model.channels, model.ac_steps)
+        case Block.WITH_FLAGS:
+            return with_flags(model)
+        case Block.THREE_PHASE:
+            return three_phase(model, has_flags)
 
 
 def inverters(version: int, system: str) -> st.SearchStrategy[Inverter]:
     """Every kind of block that a record of this version and system may hold."""
-    is_plc = version <= 13 or (version == 15 and system == "0001")
-    with_flags = version < 15 or (version == 15 and not is_plc)
-    kinds = [three_phase(with_flags), by_channels("YC600", 2, 100), by_channels("QS1", 4, 10), _unknown()]
-    if version == 16:
-        # A YC500's block is as wide as one of an early optimizer, beside which it was never seen.
-        kinds += [optimizer(), single_phase("YC250")]
-    else:
-        kinds += [plc(with_flags)] if is_plc else [single_phase("YC250"), single_phase("YC500")]
-    return st.one_of(kinds)
+    return st.one_of(_unknown(), *(of_model(model, version, system) for model in MODELS))
 
 
 VERSIONS = [
@@ -196,7 +231,7 @@ def uploads(draw: st.DrawFn, version: int, system: str) -> Upload:
         ecu=draw(uids),
         time=draw(times),
         inverters=own,
-        power_w=total(inverter.dc_power_w for inverter in own),
+        power_w=total(known(inverter.dc_power_w) for inverter in own),
         lifetime_kwh=None if version == 16 else draw(st.none() | decimal(10, 10).filter(bool)),
         late=tuple(draw(groups)) if version >= 15 else (),
     )

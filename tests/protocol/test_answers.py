@@ -1,13 +1,16 @@
 """The closed list of answers: what is sent, byte for byte, and that nothing else ever is."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.protocol import control as control_messages
 from collector.protocol.answers import MOST_TIMES, answer
-from collector.protocol.messages import Kind, Message, read
+from collector.protocol.kinds import Kind, Message
+from collector.protocol.messages import read
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, SETTLE, TIME, YC600, control, dialogue, record
 from tests.protocol.test_upload import TAIL, fill_up
 
@@ -17,6 +20,7 @@ STATUS_QUERY = f"APS1300051A123AAA0{ECU}000000000000000000END".encode()
 GATEWAY = control("A158", f"0001{T1}END60100000000100001000020030040000500006", sequence="AAA1")
 ALARM = control("A156", f"0001{T1}END6010000000011111005100", sequence="AAA1")
 GATEWAY_QUERIES = [control("A157", T2, sequence="AAA1"), control("A159", T2, sequence="AAA1")]
+UPDATE = b"APS1300088A147AAA0215099082001000120260411204155END4080000000010000520320260411194155END"
 QUERY = b'{"EID":"' + ECU.encode() + b'",}'
 
 ANSWERS = [
@@ -26,6 +30,7 @@ ANSWERS = [
     re.compile(rb"APS13[A0-9]{5}A123AAA01[0-9]{2}(?:[0-9]{14}){1,99}END"),
     re.compile(rb"APS13AAA24A123AAA0000END"),
     re.compile(rb"APS13[A0-9]{5}A100AAA1[0-9]{12}A15[6-9][0-9]{14}01[0-9]{2}(?:[0-9]{14}){1,99}END"),
+    re.compile(rb"[0-9]{14}"),
 ]
 
 
@@ -56,6 +61,8 @@ ANSWERS = [
         (ALARM, (T2,), "APS13AAA69A100AAA1216000123456A15620260401121530010120260401121530END"),
         (GATEWAY_QUERIES[0], (T1,), "APS13AAA69A100AAA1216000123456A15720260401122030010120260401121530END"),
         (GATEWAY_QUERIES[1], (T1, T2), f"APS13AAA83A100AAA1{ECU}A159{T2}0102{T1}{T2}END"),
+        (UPDATE, (T1,), "20260411204155"),
+        (control("A147", f"0002{T1}END40800000000100005203{T2}END40800000000200005203{T2}"), (), T1),
     ],
 )  # fmt: skip
 def test_what_is_asked_is_answered_byte_for_byte(frame: bytes, stored: tuple[str, ...], reply: str) -> None:
@@ -79,6 +86,22 @@ def test_the_vectors_of_answers_have_the_lengths_that_they_state() -> None:
 def test_a_gateways_query_is_met_with_silence_when_nothing_is_known(frame: bytes) -> None:
     assert read(frame).kind is Kind.GATEWAY_QUERY
     assert answer(read(frame)) is None
+
+
+@pytest.mark.parametrize(
+    "time", ["0" * 14, "A" * 14, "2026041120415x", "2026041120415 ", "²0260411204155", "", T1[:13], f"{T1}0"]
+)
+def test_an_updates_result_without_a_time_of_its_own_is_met_with_silence(time: str) -> None:
+    body = f"0001{time}END40800000000100005203{T2}END"
+    frame = f"APS1300000A147AAA0{ECU}{body}".encode("latin-1")
+    message = read(frame[:5] + f"{len(frame):05d}".encode() + frame[10:])
+    assert (message.kind, message.time, answer(message)) == (Kind.REPORT, "", None)
+
+
+def test_no_other_report_is_ever_answered_whatever_time_stands_in_it() -> None:
+    for command in control_messages.REPORTS.keys() - {"A123", "A147", "A156", "A158"}:
+        message = read(control(command, f"0001{T1}END40800000000100005203{T2}"))
+        assert (message.kind, message.time, answer(message)) == (Kind.REPORT, "", None)
 
 
 @pytest.mark.parametrize("frame", [STATUS_QUERY, *GATEWAY_QUERIES])
@@ -184,7 +207,7 @@ MESSAGES = st.builds(
     st.sampled_from([POLL, STATUS, GATEWAY, *GATEWAY_QUERIES]) | st.binary(max_size=60),
     st.from_regex(r"[0-9]{12}", fullmatch=True) | st.text(max_size=14),
     st.from_regex(r"[0-9]{14}", fullmatch=True) | st.text(max_size=16),
-    st.sampled_from(["", "A101", "A123", "A156", "A157", "A158", "A159"]),
+    st.sampled_from(["", "A101", "A123", "A147", "A156", "A157", "A158", "A159"]),
 )
 
 
@@ -192,7 +215,7 @@ MESSAGES = st.builds(
 @given(MESSAGES, st.lists(st.integers(0, 10**14 - 1).map("{:014d}".format) | st.text(max_size=15), max_size=150))
 def test_nothing_outside_the_closed_list_is_ever_sent(message: Message, stored: list[str]) -> None:
     reply = answer(message, stored)
-    if message.kind in (Kind.REPORT, Kind.REFUSED, Kind.UNKNOWN):
+    if message.kind in (Kind.REFUSED, Kind.UNKNOWN) or (message.kind is Kind.REPORT and message.command != "A147"):
         assert reply is None
     # Only the reader makes messages with a command, and the gateway's kinds always have one of theirs.
     if reply is None or (message.kind in (Kind.GATEWAY, Kind.GATEWAY_QUERY) and not message.command.startswith("A15")):
@@ -206,16 +229,39 @@ def test_nothing_outside_the_closed_list_is_ever_sent(message: Message, stored: 
 
 
 @given(st.integers(100, 299).map("A{:03d}".format), st.sampled_from([b"", T1.encode(), b"0001" + T1.encode() + b"END"]))
-def test_only_four_kinds_of_control_message_are_ever_answered(command: str, body: bytes) -> None:
+def test_only_five_kinds_of_control_message_are_ever_answered(command: str, body: bytes) -> None:
     message = read(control(command, body.decode()))
     answered = {Kind.POLL, Kind.STATUS, Kind.STATUS_QUERY, Kind.GATEWAY, Kind.GATEWAY_QUERY}
-    assert (answer(message, [T1]) is not None) <= (command in ("A101", "A123", "A156", "A157", "A158", "A159"))
-    assert (message.kind in answered) == (answer(message, [T1]) is not None)
+    expected = message.kind in answered or (message.kind is Kind.REPORT and bool(message.time))
+    assert (answer(message, [T1]) is not None) <= (command in ("A101", "A123", "A147", "A156", "A157", "A158", "A159"))
+    assert expected == (answer(message, [T1]) is not None)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda frame: frame[:5] + b"00099" + frame[10:],
+        lambda frame: frame[:-3],
+        lambda frame: frame + b"END",
+        lambda frame: frame.replace(b"A147", b"A148"),
+        lambda frame: frame.replace(b"END", b"AND", 1),
+    ],
+    ids=["length", "cut", "long", "A148", "no end of the head"],
+)  # fmt: skip
+def test_an_updates_result_that_is_not_in_order_gets_no_answer(spoil: Callable[[bytes], bytes]) -> None:
+    assert answer(read(spoil(UPDATE))) is None
+
+
+@pytest.mark.parametrize(
+    "frame", [UPDATE.replace(b"215099082001", b"00000000A--2"), UPDATE.replace(b"005203", b"\xff\xff5203")]
+)
+def test_an_updates_result_is_answered_whatever_stands_in_it_but_its_time(frame: bytes) -> None:
+    assert answer(read(frame)) == b"20260411204155"
 
 
 @given(st.binary(max_size=120))
 def test_control_bytes_of_any_kind_get_an_answer_from_the_list_or_none(body: bytes) -> None:
-    for command in (b"A101", b"A123", b"A156", b"A157", b"A158", b"A159"):
+    for command in (b"A101", b"A123", b"A147", b"A156", b"A157", b"A158", b"A159"):
         frame = b"APS1300000" + command + b"AAA0" + ECU.encode() + body + b"END"
         frame = frame[:5] + f"{len(frame):05d}".encode() + frame[10:]
         reply = answer(read(frame), [T1])

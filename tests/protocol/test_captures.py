@@ -5,9 +5,11 @@ import pytest
 from collector.protocol.answers import answer
 from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total
-from collector.protocol.messages import Kind, read
+from collector.protocol.kinds import Kind
+from collector.protocol.messages import read
 from collector.protocol.upload import Upload, decode, encode
 from tests.protocol.helpers import captured, three_ways
+from tests.samples import known
 
 
 def uploads() -> dict[str, str]:
@@ -28,7 +30,7 @@ def seconds_that_fit(inverter: Inverter) -> list[int]:
         seconds
         for seconds in range(1, 1801)
         if all(
-            round(channel.energy_wh * 1000) * 3600 // (1000 * seconds) == channel.power_w
+            round(known(channel.energy_wh) * 1000) * 3600 // (1000 * seconds) == channel.power_w
             for channel in inverter.channels
         )
     ]
@@ -57,9 +59,9 @@ def test_the_record_of_2024_has_its_known_values() -> None:
 
 def test_the_header_of_2024_counts_watts_and_ac_power_is_94_percent_in_each_types_own_scale() -> None:
     _, upload = yc600_and_qs1()
-    assert upload.power_w == total(inverter.dc_power_w for inverter in upload.inverters) == 35 + 155
+    assert upload.power_w == total(known(inverter.dc_power_w) for inverter in upload.inverters) == 35 + 155
     assert [inverter.ac_power_w for inverter in upload.inverters] == [32.9, 145.7]
-    assert [round(0.94 * inverter.dc_power_w, 1) for inverter in upload.inverters] == [32.9, 145.7]
+    assert [round(0.94 * known(inverter.dc_power_w), 1) for inverter in upload.inverters] == [32.9, 145.7]
 
 
 def test_energy_over_time_gives_the_power_of_every_channel_for_the_seconds_known() -> None:
@@ -87,8 +89,8 @@ def test_the_optimizers_of_2016_add_up_to_their_headers(
     upload = decode(frame)
     assert len(upload.inverters) == 58
     assert upload.power_w == power_w
-    assert total(inverter.dc_power_w for inverter in upload.inverters) == pytest.approx(pv_w, abs=0.0005)
-    outputs_w = total(inverter.output.power_w for inverter in upload.inverters if inverter.output)
+    assert total(known(inverter.dc_power_w) for inverter in upload.inverters) == pytest.approx(pv_w, abs=0.0005)
+    outputs_w = total(known(inverter.output.power_w) for inverter in upload.inverters if inverter.output)
     assert outputs_w == pytest.approx(output_w, abs=0.003)
     assert outputs_w == pytest.approx(int(frame[40:50]) / 1000, abs=0.005)
 

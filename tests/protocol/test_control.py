@@ -3,7 +3,8 @@
 import pytest
 
 from collector.protocol import control as reader
-from collector.protocol.messages import Kind, read
+from collector.protocol.kinds import Kind
+from collector.protocol.messages import read
 from tests.protocol.helpers import ECU, POLL, TIME, control, three_ways
 from tests.protocol.test_answers import ALARM, GATEWAY, GATEWAY_QUERIES, STATUS, STATUS_QUERY, T1
 
@@ -30,6 +31,8 @@ def counted(command: str, *entries: str) -> bytes:
         (GATEWAY_QUERIES[0], Kind.GATEWAY_QUERY, "A157", ""),
         (GATEWAY_QUERIES[1], Kind.GATEWAY_QUERY, "A159", ""),
         (control("A104", f"{TIME}{'0' * 14}Etc/GMT-1"), Kind.REPORT, "A104", ""),
+        (control("A147", f"0001{T1}END40800000000100001012{T1}"), Kind.REPORT, "A147", T1),
+        (control("A147", f"0001{'0' * 14}END40800000000100001012{T1}"), Kind.REPORT, "A147", ""),
         (control("A105", f"{TIME}Etc/GMT-1"), Kind.REFUSED, "A105", ""),
         (control("A999", ""), Kind.REFUSED, "A999", ""),
     ],
@@ -62,6 +65,40 @@ def test_a_command_that_only_the_vendor_sends_is_refused(number: int) -> None:
 )
 def test_a_report_is_kept_without_an_answer_whatever_it_says(number: int) -> None:
     assert read(control(f"A1{number:02d}", "anything")).kind is Kind.REPORT
+
+
+UNSET_AREA = b"R1.2.3SAA\xff\xff\xff\xff\xff--3"
+
+
+def with_unset_area() -> bytes:
+    """An A102 whose firmware prints an area that was never set."""
+    frame = control("A102", f"17{'~' * len(UNSET_AREA)}001{T1}END4080000001010700012")
+    return frame.replace(b"~" * len(UNSET_AREA), UNSET_AREA)
+
+
+def test_a_report_may_have_any_bytes_which_are_shown_for_what_they_are() -> None:
+    message = three_ways(with_unset_area())
+    assert (message.kind, message.ecu, message.reason) == (Kind.REPORT, ECU, "")
+    read_out = reader.decode(message.raw.decode("latin-1"), "A102")
+    assert read_out.values["version"] == r"R1.2.3SAA\xff\xff\xff\xff\xff--3"
+    assert read_out.unread == ()
+    assert read_out.text == (
+        rf"firmware and inverters: version R1.2.3SAA\xff\xff\xff\xff\xff--3, inverters 001, command time {T1};"
+        " inverter 408000000101, type 07, inverter version 00012"
+    )
+
+
+def test_bytes_of_a_report_that_nobody_can_read_are_shown_as_well() -> None:
+    frame = control("A115", f"0001{'0' * 14}END~").replace(b"~", b"\xfe")
+    assert reader.decode(frame.decode("latin-1"), "A115").unread == (r"\xfe",)
+
+
+@pytest.mark.parametrize("frame", [STATUS, STATUS_QUERY, ALARM, GATEWAY, *GATEWAY_QUERIES, control("A105", T1)])
+def test_what_is_no_report_may_have_none_but_ascii(frame: bytes) -> None:
+    message = read(
+        frame.replace(b"END", b"\xffND", 1) if frame.count(b"END") > 1 else frame[:14] + b"\xff" + frame[15:]
+    )
+    assert (message.kind, message.reason) == (Kind.UNKNOWN, "a control message with bytes outside ASCII")
 
 
 def test_a_report_with_a_garbled_id_is_kept_without_one() -> None:

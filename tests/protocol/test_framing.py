@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.errors import RemoteProtocolError
+from collector.protocol._framing import LIMIT, FrameBuffer
 from collector.protocol.connection import END, NEED_DATA, Connection, Stray
-from collector.protocol.framing import LIMIT, FrameBuffer
-from collector.protocol.messages import Message
+from collector.protocol.kinds import Message
 from tests.protocol.helpers import (
     ECU,
     NIGHT_QUERY,
@@ -161,6 +161,54 @@ def test_a_stale_tail_at_the_end_of_the_stream_is_handed_over() -> None:
 def test_a_stale_tail_that_begins_with_the_letters_of_a_message_is_no_message() -> None:
     for tail in (b"A", b"AP", b"AAA1216000", b"APART"):
         assert dialogue(RECORD + b"\n" + tail + b"\n" + NEXT + b"\n") == [TOLD, stray(tail), NEXT_TOLD]
+
+
+def strays(*chunks: bytes) -> list[tuple[bytes, bool]]:
+    """Every stray piece of a connection, and whether it is known for a tail."""
+    connection = Connection()
+    found = []
+    for chunk in (*chunks, b""):
+        connection.receive_data(chunk)
+        while (event := connection.next_event()) not in (NEED_DATA, END):
+            if isinstance(event, Stray):
+                found.append((event.raw, event.is_tail))
+    return found
+
+
+SEEN_TAIL = b"000000440313570012980406890000003345123103135700"
+
+
+@pytest.mark.parametrize(
+    "tail", [SEEN_TAIL, SEEN_TAIL + b"END", TAIL, b"ND" + TAIL, b"D", b"00UNDEND", b"A3401ADD2026END"]
+)
+def test_what_an_older_record_left_behind_a_shorter_one_is_known_for_that(tail: bytes) -> None:
+    assert strays(RECORD + b"\n" + tail + b"\n" + NEXT + b"\n") == [(tail, True)]
+    assert strays(RECORD + b"\n" + tail, NEXT + b"\n") == [(tail, True)]
+    assert strays(RECORD + b"\n" + tail) == [(tail, True)]
+    assert strays(RECORD + b"\n" + tail + b"\n" + tail + b"\n") == [(tail, True)] * 2
+
+
+@pytest.mark.parametrize("piece", [b"x", b"00 00END", b"00\xff0END", b"OK", b"-100END", b"GET / HTTP/1.1"])
+def test_what_no_record_can_end_with_is_no_tail_nor_is_what_follows_it(piece: bytes) -> None:
+    assert strays(RECORD + b"\n" + piece + b"\n" + TAIL + b"\n") == [(piece, False), (TAIL, False)]
+    assert strays(RECORD + b"\n" + piece + b"\n" + NEXT + b"\n" + TAIL + b"\n") == [(piece, False), (TAIL, True)]
+
+
+def test_what_follows_a_record_that_is_not_as_long_as_it_says_may_be_a_part_of_it() -> None:
+    cut = RECORD[:86] + b"\n" + RECORD[86:]
+    assert strays(cut + b"\n") == [(RECORD[86:], False)]
+
+
+@pytest.mark.parametrize("before", [POLL, NIGHT_QUERY, JSON_QUERY])
+def test_only_a_record_has_a_tail(before: bytes) -> None:
+    assert strays(before + b"\n" + TAIL + b"\n") == [(TAIL, False)]
+
+
+@given(st.integers(1, 86), st.integers(1, 40))
+def test_any_end_of_a_longer_record_is_known_behind_a_shorter_one(cut: int, blocks: int) -> None:
+    longer = record(*[YC600] * blocks).encode()[86:]
+    tail = longer[-min(cut * blocks, len(longer)) :]
+    assert strays(RECORD + b"\n" + tail + b"\n") == [(tail, True)]
 
 
 @pytest.mark.parametrize(

@@ -8,24 +8,17 @@ from hypothesis import strategies as st
 
 from collector.protocol.blocks import Channel, Inverter, decode_blocks
 from collector.protocol.fields import FieldError
-from collector.protocol.forms import OPTIMIZERS_16, ZIGBEE_18
-from collector.protocol.messages import Kind, read
-from collector.protocol.upload import (
-    Found,
-    LateGroup,
-    Upload,
-    decode,
-    encode,
-    find_record,
-    header_power_w,
-    kind_of_problem,
-)
+from collector.protocol.kinds import Kind
+from collector.protocol.messages import read
+from collector.protocol.models import OPTIMIZERS_16, ZIGBEE_18
+from collector.protocol.problems import kind_of_problem
+from collector.protocol.upload import Found, LateGroup, Upload, decode, encode, find_record
 from tests.protocol.helpers import ECU, TIME, YC600, optimizer_record, record, three_ways, with_length
 from tests.protocol.test_blocks import OPTIMIZER, PLC_A, PLC_B, QS1, YC250, YC1000
 
-(INVERTER,), _ = decode_blocks([YC600], ZIGBEE_18)
-(FOUR_CHANNELS,), _ = decode_blocks([QS1], ZIGBEE_18)
-(OPTIMIZED,), _ = decode_blocks([OPTIMIZER], OPTIMIZERS_16)
+(INVERTER,) = decode_blocks([YC600], ZIGBEE_18).inverters
+(FOUR_CHANNELS,) = decode_blocks([QS1], ZIGBEE_18).inverters
+(OPTIMIZED,) = decode_blocks([OPTIMIZER], OPTIMIZERS_16).inverters
 
 LATE = "30260622010512"
 TAIL = "ADD" + "20260621115500" + "002" + "UND" + YC600 + "UND" + QS1 + "UND" + "END"
@@ -49,37 +42,140 @@ def test_a_header_gives_power_and_lifetime_and_counts_the_energy_of_its_inverter
     assert decode(record(YC600, QS1)).energy_wh == 16.421
 
 
+def of_watts(*watts: int) -> str:
+    """A YC600 that gives so much, without a current, so that nothing else tells the power."""
+    first, second = watts
+    return f"4080000000010723100499142{0:020d}100341000000000{first:03d}00200338000000000{second:03d}00"
+
+
 @pytest.mark.parametrize(
-    ("sent", "channel_sum_w", "power_w"),
+    ("sent", "watts", "power_w"),
     [
-        (202, 202.0, 202.0),
-        (20200, 202.0, 202.0),
-        (100, 1.0, 1.0),
-        (1, 1.0, 1.0),
-        (0, 202.0, 202.0),
-        (0, 0.0, 0.0),
-        (202, 0.0, None),
-        (300, 202.0, 300.0),
-        (30000, 202.0, 300.0),
+        ("202", (101, 101), 202),
+        ("20200", (101, 101), 202),
+        ("100", (1, 0), 1),
+        ("1", (1, 0), 1),
+        ("0", (101, 101), 202),
+        ("0", (0, 0), 0),
+        ("202", (0, 0), None),
+        ("300", (101, 101), 300),
+        ("30000", (101, 101), 300),
+        ("404", (101, 101), 404),
+        ("10100", (101, 101), 101),
+        ("6", (1, 0), 6),
+        ("900", (2, 2), 9),
     ],
 )
 def test_header_power_is_in_watts_or_hundredths_whichever_gives_the_sum_of_the_channels(
-    sent: int, channel_sum_w: float, power_w: float | None
+    sent: str, watts: tuple[int, int], power_w: float | None
 ) -> None:
-    assert header_power_w(sent, channel_sum_w) == power_w
+    upload = decode(record(of_watts(*watts), power=sent))
+    assert (upload.power_w, upload.problems) == (power_w, ())
 
 
-def test_header_power_without_a_channel_to_compare_with_is_not_decided() -> None:
-    dark = YC600.replace("02400", "00000").replace("02300", "00000")
-    assert decode(record(dark, power="47")).power_w is None
-    assert decode(record(dark, power="0")).power_w == 0
+@pytest.mark.parametrize(
+    ("sent", "watts"), [("405", (101, 101)), ("10099", (101, 101)), ("0510004337", (26, 25)), ("1", (101, 101))]
+)
+def test_header_power_that_is_in_neither_unit_is_told_and_the_sum_of_the_channels_counts(
+    sent: str, watts: tuple[int, int]
+) -> None:
+    upload = decode(record(of_watts(*watts), power=sent))
+    assert upload.power_w == sum(watts)
+    assert upload.problems == (
+        f"the header says a power of '{sent.rjust(10, '0')}', the inputs one of {sum(watts)} W, which counts",
+    )
 
 
-@pytest.mark.parametrize(("power", "power_w"), [("47", 47), ("4700", 47)])
-def test_header_power_is_settled_even_where_one_block_is_unreadable(power: str, power_w: float) -> None:
-    upload = decode(record(YC600, "garbage", power=power))
+def test_a_header_that_says_much_of_inputs_that_give_nothing_is_told() -> None:
+    upload = decode(record(of_watts(0, 0), power="501"))
+    assert upload.power_w == 0
+    assert len(upload.problems) == 1
+
+
+@pytest.mark.parametrize(("power", "power_w"), [("224100", 224.1), ("0", 224.1), ("5100", 224.1)])
+def test_header_power_of_version_16_has_one_unit_and_must_fit_as_well(power: str, power_w: float) -> None:
+    upload = decode(optimizer_record(OPTIMIZER, power=power))
+    assert upload.power_w == power_w
+    assert len(upload.problems) == (power == "5100")
+
+
+@pytest.mark.parametrize(
+    ("power", "energy", "power_w"),
+    [
+        ("94", "0", 94),
+        ("9400", "0", 94),
+        # Less than the inputs that were read, so not hundredths.
+        ("2000", "0", 2000),
+        # 50 Wh in five minutes are 600 W.
+        ("60000", "50000", 600),
+        # 500 Wh are 6000 W: nothing is near.
+        ("900000000", "500000", None),
+        ("10", "0", None),
+        ("0", "0", None),
+    ],
+)
+def test_header_power_is_that_of_the_site_where_a_block_is_unreadable(
+    power: str, energy: str, power_w: float | None
+) -> None:
+    upload = decode(record(YC600, "garbage", power=power, energy=energy))
     assert upload.power_w == power_w
     assert upload.inverters == (INVERTER,)
+    told = [problem for problem in upload.problems if "block not understood" not in problem]
+    assert told == (
+        ["the header says a power of '0000000010', the inputs that were read more"] if power == "10" else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "system", "energy", "power_w"),
+    [
+        # Firmware that fills in no energy counts watts, and so do PLC systems of version 15.
+        ("18", "AAAA", "0", 241),
+        ("15", "0001", "0", 241),
+        ("15", "0002", "0", None),
+        ("14", "AAAA", "0", None),
+        ("13", "AAAA", "0", None),
+        # 20 Wh in five minutes are 240 W.
+        ("18", "AAAA", "20000", 241),
+        ("14", "AAAA", "20000", 241),
+        ("18", "AAAA", "200", 2.41),
+        ("18", "AAAA", "2000", None),
+    ],
+)
+def test_header_power_without_any_block_is_settled_by_the_energy_or_what_its_version_means(
+    version: str, system: str, energy: str, power_w: float | None
+) -> None:
+    upload = decode(record("garbage", version=version, system=system, power="241", energy=energy))
+    assert (upload.power_w, upload.lifetime_kwh) == (power_w, 12345.6)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "count", "reporting", "energy_wh"),
+    [
+        (("garbage",), "1", None, None),
+        ((YC600, "garbage"), "2", 2, None),
+        # What is counted may be wrong, what was read is there.
+        ((YC600, QS1, "garbage"), "1", 2, None),
+        ((YC600, QS1, "garbage"), "0x1", 2, None),
+        ((YC600, "garbage"), "007", 7, None),
+        ((YC600, QS1), "2", 2, 16.421),
+        ((YC600, QS1), "9", 2, 16.421),
+    ],
+)
+def test_what_is_not_understood_is_counted_by_the_header_and_leaves_no_sum(
+    blocks: tuple[str, ...], count: str, reporting: int | None, energy_wh: float | None
+) -> None:
+    upload = decode(record(*blocks, count=count))
+    assert (upload.inverters_reporting, upload.energy_wh) == (reporting, energy_wh)
+
+
+def test_a_record_that_ends_where_a_block_does_lacks_inverters_if_its_length_says_so_too() -> None:
+    upload = decode(record(YC600, QS1)[: -len(QS1) - 3])
+    assert (upload.inverters, upload.energy_wh, upload.inverters_reporting) == ((INVERTER,), None, 2)
+    assert upload.problems == (
+        "the length field says '00302', the message has 174 characters",
+        "the header counts 2 inverters, 1 were found",
+    )
 
 
 def test_the_header_of_version_16_counts_milliwatts_and_has_no_lifetime() -> None:
@@ -131,21 +227,26 @@ def test_a_record_cut_short_keeps_its_whole_blocks() -> None:
     assert QS1[:-17] in upload.problems[1]
 
 
-def test_bytes_outside_ascii_in_a_block_spoil_only_that_block() -> None:
+def test_bytes_outside_ascii_in_a_field_spoil_only_that_field() -> None:
     raw = record(YC600, QS1, YC1000).encode().replace(b"02900", b"0\xb2\xff00")
     message = three_ways(raw)
     assert (message.kind, message.ecu, message.time) == (Kind.RECORD, ECU, TIME)
     upload = decode(message.raw.decode("latin-1"))
-    assert [inverter.model for inverter in upload.inverters] == ["YC600", "YC1000"]
+    assert [inverter.dc_power_w for inverter in upload.inverters] == [47, None, 848]
+    assert [channel.power_w for channel in upload.inverters[1].channels] == [None, 38, 45, 43]
     assert len(upload.problems) == 1
+    assert "(power_w of channel 1)" in upload.problems[0]
 
 
-def test_an_unreadable_header_costs_its_own_figures_and_not_the_blocks_behind_it() -> None:
+def test_an_unreadable_field_of_the_header_costs_itself_alone() -> None:
     upload = decode(record(YC600, power="4x7"))
     assert (upload.ecu, upload.time, upload.has_round) == (ECU, TIME, True)
-    assert (upload.power_w, upload.lifetime_kwh) == (None, None)
-    assert [inverter.dc_power_w for inverter in upload.inverters] == [47.0]
-    assert "header not understood" in upload.problems[0]
+    # The channels are known, and so is their sum.
+    assert (upload.power_w, upload.lifetime_kwh) == (47, 12345.6)
+    assert upload.problems == (f"header in part not understood (power): {record(YC600, power='4x7')[:86]!r}",)
+    upload = decode(record(YC600, power="47", lifetime="12-4"))
+    assert (upload.power_w, upload.lifetime_kwh) == (47, None)
+    assert "(lifetime_kwh)" in upload.problems[0]
 
 
 def test_hour_24_in_a_time_stamp_survives() -> None:
@@ -188,7 +289,8 @@ def test_late_optimizers_are_read_as_such() -> None:
         ("ADD2026062111550x001UND" + YC600 + "UNDEND" + SECOND_TAIL, 1),
         ("ADD20260621115500001UNDgarbageUNDEND" + SECOND_TAIL, 1),
         ("ADD20260621115500001UNDEND" + SECOND_TAIL + "rest", 1),
-        ("ADD" + SECOND_TAIL + "20260621121000001UND" + YC600[:50], 1),
+        ("ADD" + SECOND_TAIL + "20260621121000001UND" + YC600[:49], 1),
+        ("ADD20260621115500x01UND" + QS1 + "UNDEND" + SECOND_TAIL, 1),
     ],
 )
 def test_a_late_group_that_cannot_be_read_costs_itself_alone(groups: str, problems: int) -> None:
@@ -337,7 +439,7 @@ def test_a_record_with_a_field_that_does_not_fit_is_not_written(broken: dict[str
 # A count field of 3 digits; a length field of 5: (99,999 - 86) / 128 = 780.6
 @pytest.mark.parametrize(("inverter", "most"), [(INVERTER, 999), (FOUR_CHANNELS, 780)], ids=["count", "length"])
 def test_as_many_inverters_as_count_and_length_can_say_fit_and_one_more_does_not(inverter: Inverter, most: int) -> None:
-    fleet = tuple(replace(inverter, uid=f"{number:012d}") for number in range(most + 1))
+    fleet = tuple(inverter._replace(uid=f"{number:012d}") for number in range(most + 1))
     upload = Upload(version=18, ecu=ECU, time=TIME, inverters=fleet[:most])
     assert decode(encode(upload)).inverters == fleet[:most]
     with pytest.raises(FieldError, match="fit"):
@@ -385,6 +487,19 @@ def test_inverters_of_another_maker_are_of_one_kind() -> None:
             "the length field says ..., the message has N characters",
         ),
         ("late group: 20260631000000 is no time", "late group: N is no time"),
+        ("in part not understood (power_w of channel 2): '40x'", "in part not understood (power_w of channel N): ..."),
+        (
+            "the header says a power of '0510004337', the inputs one of 51 W, which counts (a known habit)",
+            "the header says a power of ..., the inputs one of N W, which counts (a known habit)",
+        ),
+        (
+            "inverter 408000000077: a power of 46 W against 466.52 W by voltage and current",
+            "inverter N: a power of N W against N W by voltage and current",
+        ),
+        (
+            "inverter 408000000077: an energy of 224 Wh is implausible beside 2105.6 Wh AC, where ten times fits",
+            "inverter N: an energy of N Wh is implausible beside N Wh AC, where ten times fits",
+        ),
         ("received 2026-03-29T02:10:00.5Z, dated -1680-01-01 00:00", "received N, dated -N N"),
         ("A157 without a gateway id", "A157 without a gateway id"),
         ("decoder failed: KeyError('power_w')", "decoder failed: KeyError('power_w')"),

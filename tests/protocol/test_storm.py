@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from collector.protocol import guard
-from collector.protocol.guard import MOST_WITHIN_WINDOW, WINDOW_S, StormGuard
-from collector.protocol.messages import PROBE_ECU, Message, read
+from collector.protocol import storm
+from collector.protocol.kinds import PROBE_ECU, Message
+from collector.protocol.messages import read
+from collector.protocol.storm import MOST_WITHIN_WINDOW, WINDOW_S, StormGuard
 from tests.protocol.helpers import ECU, NIGHT_QUERY, POLL, TIME, control, record
 
 OTHER_ECU = "216000999999"
@@ -65,6 +66,18 @@ def test_the_same_status_record_again_and_again_is_a_storm() -> None:
     assert verdicts(status_record(), [0.0] * 6, StormGuard()) == [True] * 5 + [False]
 
 
+def test_an_updates_result_is_answered_at_every_poll_and_not_in_a_storm() -> None:
+    result = read(control("A147", f"0001{TIME}END40800000000100005203{TIME}"))
+    assert all(verdicts(result, [900.0 * turn for turn in range(100)], StormGuard()))
+    assert verdicts(result, [0.0] * 6, StormGuard()) == [True] * 5 + [False]
+
+
+def test_reports_that_want_no_answer_are_never_counted() -> None:
+    storm_guard = StormGuard()
+    report = read(control("A147", f"0001{'0' * 14}END40800000000100005203{TIME}"))
+    assert all(verdicts(report, [0.0] * 100, storm_guard))
+
+
 def test_the_probe_may_poll_at_will_and_may_ask_nothing_else_more_often_than_a_gateway() -> None:
     probe, gateway = PROBE_ECU.encode(), ECU.encode()
     assert all(verdicts(read(POLL.replace(gateway, probe)), [0.0] * 100, StormGuard()))
@@ -81,7 +94,7 @@ def test_what_comes_in_on_the_data_ports_is_never_held_back(raw: bytes) -> None:
 def test_only_so_many_gateways_are_remembered_and_the_most_silent_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(guard, "_REMEMBERED", 3)
+    monkeypatch.setattr(storm, "_REMEMBERED", 3)
     storm_guard = StormGuard()
     polls = [read(POLL.replace(ECU.encode(), f"21600000000{digit}".encode())) for digit in range(4)]
     for poll in polls[:3]:

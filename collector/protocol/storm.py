@@ -7,7 +7,7 @@ silence.
 
 from collections import OrderedDict
 
-from collector.protocol.messages import Kind, Message
+from collector.protocol.kinds import Kind, Message
 
 MOST_WITHIN_WINDOW = 5
 WINDOW_S = 30.0
@@ -27,7 +27,9 @@ class StormGuard:
 
     def allows(self, message: Message, now: float) -> bool:
         """Whether to answer; `now` is any clock in seconds that never goes back. Each call counts as asking once."""
-        if message.kind not in _GUARDED or message.is_probe:
+        # Of the reports, those with a time of their own are answered, and come again until the answer is right.
+        is_answered = message.kind in _GUARDED or (message.kind is Kind.REPORT and message.time)
+        if not is_answered or message.is_probe:
             return True
         key = (message.ecu, message.command, message.time)
         # No more than the limit is needed to know that it is passed.
