@@ -7,6 +7,7 @@ all where a country has skipped it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 # All that InfluxDB's 64 bits of nanoseconds can tell, in whole days.
 BEGINNING = datetime(1677, 9, 22, tzinfo=UTC)
@@ -17,6 +18,7 @@ _DAY = timedelta(days=1)
 _LAST_OF_THE_WEST = time(10, 30)
 
 
+@lru_cache(maxsize=1000)
 def midnight(day: date, zone: tzinfo) -> datetime:
     """The instant at which a local day begins, in UTC. Where the clock is changed at midnight, it is the earliest."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
@@ -27,6 +29,19 @@ def day_of(at: int, zone: tzinfo) -> date:
     return (_EPOCH + timedelta(microseconds=at // 1000)).astimezone(zone).date()
 
 
+def times_of(day: date, zone: tzinfo) -> tuple[str, str]:
+    """Between which time stamps of a gateway, compared as digits, all of a local day are, with some of other days; the
+    second one is behind them.
+    """
+    eve = day - _DAY
+    while midnight(eve, zone) == midnight(day, zone):
+        # A clock that did not know of a skipped day showed it.
+        eve -= _DAY
+    # Hour 24 of the day before is the first hour of this one.
+    return f"{eve:%Y%m%d}24", f"{day + _DAY:%Y%m%d}"
+
+
+@lru_cache(maxsize=1000)
 def day_begun_at(at: int, zone: tzinfo) -> date:
     """The local day that begins at an instant (ns since 1970): a midnight of this zone, or else of another.
 
@@ -53,6 +68,11 @@ class Run:
     def stop(self) -> datetime:
         """The instant at which the day behind the last one begins."""
         return self.start + self.days * self.length
+
+    def midnight_before(self, at: int) -> int:
+        """When the day of an instant within the run begins (both ns since 1970)."""
+        since = (_EPOCH + timedelta(microseconds=at // 1000) - self.start) // self.length * self.length
+        return round((self.start - _EPOCH + since) / timedelta(seconds=1)) * 1_000_000_000
 
     @property
     def last(self) -> date:
