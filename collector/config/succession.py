@@ -7,7 +7,7 @@ A chain goes from the oldest device to the newest. All of it is one place with o
 from collections.abc import Iterable
 from datetime import date
 
-from collector.config import Ecu, Inverter
+from collector.config.model import Ecu, Inverter
 
 
 class Succession:

@@ -7,6 +7,7 @@ right is told.
 import difflib
 import ipaddress
 import re
+import unicodedata
 import zoneinfo
 from collections.abc import Mapping
 from datetime import date
@@ -17,13 +18,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from collector.characters import is_odd, read_secret, told
+from collector.config._week import WEEKDAYS, half_hours, weekdays
+from collector.config.characters import is_odd, read_secret, told
 
 _MOST_DAYS = 36_500
+_LEAST_PEAK_W = 5
 _FIXED_OFFSET = re.compile(r"(?:Etc/)?(?:UTC|GMT)? ?([+-])0?([1-9][0-9]?)(?::?00)?", re.ASCII | re.IGNORECASE)
 _FOUR_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){3}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SOME_OFFSET = re.compile(r"[+-][0-9]", re.ASCII)
+_LIKE_HOURS = re.compile(r"([0-9]{1,2})(?:[:.]([0-9]{2}))? *[-\u2013] *([0-9]{1,2})(?:[:.]([0-9]{2}))?", re.ASCII)
 
 
 def _expected(what: str) -> PydanticCustomError:
@@ -34,6 +38,13 @@ def _name(value: str) -> str:
     # InfluxDB's line protocol can't carry a line break in a tag, and a blank one is taken for a mistake.
     if not value.strip() or any(map(is_odd, value)):
         raise _expected("text of one line that is not blank")
+    return value
+
+
+def _peak_w(value: float) -> float:
+    # No panel is as small; who types what stands on the label in kW means a thousand times as much.
+    if 0 < value < _LEAST_PEAK_W:
+        raise _expected(f"the power of a panel in watts (did you mean {1000 * value:g}?)")
     return value
 
 
@@ -108,16 +119,41 @@ def _host(value: str) -> str:
             ipaddress.ip_address(value)
         except ValueError:
             raise _expected("an address of this machine, as 192.168.1.10") from None
+    if "/" in value or (":" in value and _ipv6(value) is None):
+        raise _expected("a name or an address alone, as 192.168.1.10: the port has a key of its own")
     return value
+
+
+def _ipv6(host: str) -> ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.IPv6Address(host)
+    except ValueError:
+        return None
 
 
 def is_every_ipv6(host: str) -> bool:
     """Whether a host stands for all addresses of IPv6, however it is written."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.version == 6 and address.is_unspecified
+    address = _ipv6(host)
+    return address is not None and address.is_unspecified
+
+
+def _topic(value: str) -> str:
+    # What MQTT allows beyond this, an empty level or a blank, is a mistake or makes one elsewhere.
+    levels = _name(value).split("/")
+    if not all(levels) or " " in value or not set("+#").isdisjoint(value) or value.startswith("$"):
+        raise _expected("words with '/' between them, without blanks, '+' and '#', as 'apsystems/home'")
+    return value
+
+
+def slug(name: str) -> str:
+    """A name as a word of lower-case letters, digits and underscores, which every program takes."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub("[^a-z0-9]+", "_", plain).strip("_") or "collector"
+
+
+def prefix_of(instance: str) -> str:
+    """What the topics of a collector begin with where the owner names no prefix."""
+    return f"apsystems/{slug(instance)}"
 
 
 def _path(value: Path) -> Path:
@@ -127,7 +163,8 @@ def _path(value: Path) -> Path:
     return value
 
 
-def _day(value: object) -> object:
+def day(value: object) -> date:
+    """A day of TOML or as text; raises PydanticCustomError for what is none."""
     # TOML has days of its own; a time of day, which Python takes for a day as well, is none.
     if type(value) is date:
         return value
@@ -137,6 +174,24 @@ def _day(value: object) -> object:
     except ValueError:
         pass
     raise _expected("a day, as 2026-03-29")
+
+
+def _hours(value: str) -> str:
+    if half_hours(value) is None:
+        like = _LIKE_HOURS.fullmatch(value.strip())
+        meant = "{:0>2}:{}-{:0>2}:{}".format(*like.groups("00")) if like else ""
+        hint = f" (did you mean '{meant}'?)" if half_hours(meant) else ""
+        raise _expected(f"hours from one to another, on the hour or at half past, as '07:00-21:30'{hint}")
+    return value
+
+
+def _weekdays(value: str) -> str:
+    if weekdays(value) is None:
+        # Whoever writes them out or with a capital means those that begin so.
+        meant = "-".join(day.strip()[:3].lower() for day in re.split("[-\u2013]", value))
+        hint = f" (did you mean '{meant}'?)" if weekdays(meant) else f" (known here: {', '.join(WEEKDAYS)})"
+        raise _expected(f"a weekday or several, as 'sat' or 'mon-fri'{hint}")
+    return value
 
 
 def _bucket(value: str) -> str:
@@ -198,16 +253,37 @@ List = Field(strict=False)
 Name = Annotated[str, AfterValidator(_name)]
 Host = Annotated[str, AfterValidator(_host)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Day = Annotated[date, BeforeValidator(_day)]
+Day = Annotated[date, BeforeValidator(day)]
 DeviceId = Annotated[str, Field(pattern=r"\A[0-9]{12}\z")]
+# Of inverters letters were seen as well.
+InverterId = Annotated[str, Field(pattern=r"\A[0-9A-Za-z]{12}\z")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
+PeakPower = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_peak_w)]
 KeptDays = Annotated[int, Field(ge=0), AfterValidator(_kept_days)]
 Hosts = Annotated[
     tuple[Host, ...], BeforeValidator(_one_or_more), AfterValidator(_not_empty), AfterValidator(_different), List
 ]
+# Beyond it is a slip of the keyboard, as a comma for a point.
+GridVoltage = Annotated[float, Field(ge=90, le=500, allow_inf_nan=False)]
+GridFrequency = Annotated[float, Field(ge=40, le=70, allow_inf_nan=False)]
+Energy = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# In degrees, north and east positive.
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Hours = Annotated[
+    tuple[Annotated[str, AfterValidator(_hours)], ...], BeforeValidator(_one_or_more), AfterValidator(_not_empty), List
+]
+Weekdays = Annotated[
+    tuple[Annotated[str, AfterValidator(_weekdays)], ...],
+    BeforeValidator(_one_or_more),
+    AfterValidator(_not_empty),
+    List,
+]
 Ports = Annotated[tuple[Port, ...], AfterValidator(_not_empty), List]
 FilePath = Annotated[Path, Field(strict=False), AfterValidator(_path)]
 Url = Annotated[str, AfterValidator(_url)]
+Topic = Annotated[str, AfterValidator(_topic)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
 Token = Annotated[SecretStr, AfterValidator(token)]
