@@ -4,13 +4,13 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from collector.journal import Stored
-from collector.journal_devices import look_up
-from collector.journal_reader import JournalReader
-from collector.names import Names
+from collector.config.names import Names
 from collector.newcomers import Found, Inverters, Novelty
-from collector.points import Decoded, LineWriter, Point, decode
-from collector.protocol.upload import kind_of_problem
+from collector.points.decoding import Decoded, decode
+from collector.points.lines import LineWriter
+from collector.points.schema import Point
+from collector.protocol.problems import kind_of_problem
+from collector.record import Record
 
 _log = logging.getLogger(__name__)
 
@@ -27,31 +27,31 @@ class RecordDecoder:
         self._inverters = inverters or Inverters()
         self._lines = LineWriter()
 
-    def decode(self, record: Stored) -> Decoded:
-        """Decode a record; a fault in the decoder itself becomes the reason to set this one record aside. A reason is
-        told by its kind, since it quotes what may be long.
+    def decode(self, record: Record, without: Collection[str] = frozenset()) -> Decoded:
+        """Decode a record, but without these inverters; a fault in the decoder itself becomes the reason to set this
+        one record aside. A reason is told by its kind, since it quotes what may be long.
         """
-        decoded = self._decode(record)
+        decoded = self._decode(record, without)
         self._remember(decoded, record)
         return decoded
 
     async def decode_admitted(
-        self, record: Stored, read: Callable[[Callable[[JournalReader], Found]], Awaitable[Found]], now: int
+        self, record: Record, look_up: Callable[[int, Sequence[Novelty]], Awaitable[Found]], now: int
     ) -> Decoded:
         """Decode a record as `decode` does, but without the inverters that wait to be accepted.
 
-        What was accepted since is asked of the journal by `read`, which may raise JournalError.
+        `look_up` says what is known of inverters of a record that were not seen before; it may raise JournalError.
         """
         decoded = self._decode(record)
         if unknown := self._inverters.unknown(decoded.novelties, self._first_seen):
-            found = await read(lambda reader: look_up(reader, record.id, unknown))
+            found = await look_up(record.id, unknown)
             if ids := self._inverters.waiting(unknown, found, now):
                 left_out = tuple(novelty for novelty in unknown if novelty[2] in ids)
                 decoded = replace(self._decode(record, ids), waiting=left_out)
         self._remember(decoded, record)
         return decoded
 
-    def _decode(self, record: Stored, without: Collection[str] = frozenset()) -> Decoded:
+    def _decode(self, record: Record, without: Collection[str] = frozenset()) -> Decoded:
         try:
             decoded = decode(record, self._names, self._first_seen, without)
         except Exception as exc:  # noqa: BLE001 (a fault in a decoder may cost one record, whose bytes stay, and no more)
@@ -61,7 +61,7 @@ class RecordDecoder:
             return replace(decoded, unreadable=kind_of_problem(decoded.unreadable))
         return decoded
 
-    def _remember(self, decoded: Decoded, record: Stored) -> None:
+    def _remember(self, decoded: Decoded, record: Record) -> None:
         for novelty in decoded.novelties:
             self._first_seen.setdefault(novelty, record.id)
 
