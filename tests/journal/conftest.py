@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.journal import Journal
-from collector.journal_reader import JournalReader
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
 
 
 @pytest.fixture

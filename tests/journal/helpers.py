@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from collector.journal import Arrival
-from collector.journal_reader import JournalReader
+from collector.journal.reading import JournalReader
 from collector.protocol.messages import read
+from collector.record import Arrival
 from tests.protocol.helpers import ECU, record
 
 SECOND = 1_000_000_000

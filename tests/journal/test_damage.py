@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from collector.errors import JournalError
-from collector.journal import Arrival, Journal
-from collector.journal_reader import JournalReader
-from collector.journal_schema import SCHEMA_VERSION
+from collector.journal.reading import JournalReader
+from collector.journal.schema import SCHEMA_VERSION
+from collector.journal.writing import Journal
 from collector.protocol.messages import read
+from collector.record import Arrival
 from tests.journal.helpers import RECEIVED, assert_whole, numbered, rows
 from tests.protocol.helpers import ECU, POLL, YC600
 

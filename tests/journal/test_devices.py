@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from collector import journal_devices
-from collector.accept import accept, accept_announced, accept_everything
-from collector.clock import UNBELIEVABLE
+from collector.clock.stamps import UNBELIEVABLE
 from collector.errors import CollectorError
-from collector.journal import Journal
-from collector.journal_devices import Devices, let_in_inverters, look_up, misdated, misdated_among
-from collector.journal_reader import JournalReader
+from collector.journal import devices, letting_in
+from collector.journal.accepting import accept, accept_announced, accept_everything
+from collector.journal.devices import let_in_inverters, look_up, misdated, misdated_among
+from collector.journal.letting_in import Devices
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
 from collector.newcomers import MOST_GATEWAYS_A_DAY, Found, Welcome
 from tests.journal.helpers import RECEIVED, arrival, rows
 from tests.samples import ECU, control, frame, yc600
@@ -44,9 +45,9 @@ def pending(path: Path) -> list[str]:
         return [kept.ecu for kept in found]
 
 
-def what_waits(path: Path) -> journal_devices.Waiting:
+def what_waits(path: Path) -> devices.Waiting:
     with JournalReader(path) as reader:
-        return journal_devices.waiting(reader, 2)
+        return devices.waiting(reader, 2)
 
 
 def test_the_records_of_gateways_beyond_the_bound_are_stored_and_held(journal: Journal, path: Path) -> None:
@@ -202,7 +203,7 @@ def test_accepting_the_gateway_of_inverters_that_wait_accepts_them(journal: Jour
 def test_what_is_held_again_meanwhile_does_not_keep_an_acceptance_from_its_end(
     journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_devices, "_AT_ONCE", 1)
+    monkeypatch.setattr(letting_in, "_AT_ONCE", 1)
     ids = [delivered_without(journal, number, ["8", "9"], []) for number in range(3)]
 
     with contextlib.closing(Journal(path)) as other:
@@ -256,8 +257,8 @@ def test_only_what_is_set_aside_for_its_time_is_found_as_such(open_journal: Jour
     with JournalReader(path) as reader:
         assert [found.id for found in misdated(reader, ECU)] == [first, second]
         assert [found.id for found in misdated_among(reader, [other, other + 1, other + 2, 99])] == [other]
-        assert journal_devices.misdated_count(reader) == 3
-        last = journal_devices.last_misdated(reader)
+        assert devices.misdated_count(reader) == 3
+        last = devices.last_misdated(reader)
         assert last is not None
         assert (last.id, last.ecu, last.time) == (other, "216000999999", "20000101000500")
 

@@ -19,10 +19,13 @@ from pathlib import Path
 import pytest
 
 from collector.errors import JournalError
-from collector.journal import Arrival, Journal, log_path
-from collector.journal_jobs import Jobs, Progress, Request
-from collector.journal_reader import JournalReader
+from collector.journal.file import log_path
+from collector.journal.job_writing import Jobs
+from collector.journal.jobs import Progress, Request, StaleDay
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
 from collector.protocol.messages import read
+from collector.record import Arrival
 from tests.disks import mounted, remount
 from tests.journal.helpers import RECEIVED, ROOT, Spy, assert_whole, numbered, rows
 from tests.protocol.helpers import ECU, YC600, record
@@ -65,14 +68,32 @@ def test_what_can_be_done_again_costs_no_sync(path: Path, monkeypatch: pytest.Mo
     (job,) = jobs.ask([Request("replay", ECU)], RECEIVED)
     jobs.begin_span(job, "", "")
     journal.close()
+    day = StaleDay(ECU, "2026-06-21", 1, RECEIVED, RECEIVED)
     spy = Spy(monkeypatch)
     jobs.span_deleted(job)
     jobs.advance(job, Progress(cursor=7))
     jobs.end_span(job, is_last=True)
-    jobs.clear_days([1], (), (), RECEIVED)
-    jobs.refuse_day(1, "a reason", RECEIVED)
+    jobs.clear_days([day], (), (), RECEIVED)
+    jobs.refuse_day(day, "a reason", RECEIVED)
     journal.close()
     assert spy.synchronous_at_commits() == ["normal"] * 5
+
+
+def test_a_new_journal_has_small_pages_and_an_older_one_keeps_its_own(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tmp_path / "older.db"
+    with contextlib.closing(sqlite3.connect(older)) as db:
+        db.execute("pragma page_size = 4096")
+        db.execute("vacuum")
+    spy = Spy(monkeypatch)
+    for file, page_bytes, pages in ((path, 512, 8192), (older, 4096, 1024)):
+        with contextlib.closing(Journal(file)) as journal:
+            journal.append([numbered(1)])
+        assert rows(file, "pragma page_size") == [(page_bytes,)]
+        # Either log is brought into the file when it has 4 MiB.
+        assert f"pragma wal_autocheckpoint = {pages}" in spy.statements
+        assert_whole(file)
 
 
 def test_records_are_synced_again_after_a_derived_write_that_failed(
@@ -91,7 +112,7 @@ def test_records_are_synced_again_after_a_derived_write_that_failed(
 _SYNCS = """
 import sys
 from pathlib import Path
-from collector.journal import Arrival, Journal
+from collector.journal.writing import Arrival, Journal
 from collector.protocol.messages import read
 
 raw = sys.argv[2].encode()
@@ -247,7 +268,7 @@ def test_a_read_only_journal_is_an_error_that_says_what_to_do_and_works_again_wh
 _WRITES = """
 import sys
 from pathlib import Path
-from collector.journal import Arrival, Journal
+from collector.journal.writing import Arrival, Journal
 from collector.protocol.messages import read
 
 raw = sys.argv[2].encode()

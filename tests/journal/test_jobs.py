@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.journal import NAMES_STATE, Journal
-from collector.journal_devices import Devices
-from collector.journal_jobs import (
+from collector.journal.job_writing import Jobs
+from collector.journal.jobs import (
     EVERY_ECU,
     Job,
-    Jobs,
     Phase,
     Progress,
     Request,
@@ -25,7 +23,10 @@ from collector.journal_jobs import (
     span_ids,
     stale_days,
 )
-from collector.journal_reader import JournalReader
+from collector.journal.letting_in import Devices
+from collector.journal.reading import JournalReader
+from collector.journal.state import NAMES_STATE
+from collector.journal.writing import Journal
 from tests.journal.helpers import OTHER_ECU, RECEIVED, arrival, kept_ids, rows
 from tests.journal.helpers import numbered as numbered_record
 from tests.protocol.helpers import ECU, POLL, TIME, YC600, control, record
@@ -186,14 +187,14 @@ def test_a_job_ends_when_no_day_of_it_is_left_and_counts_what_became_of_them(
     assert (marks["21"].first_marked_at, oldest_mark(reader)) == (RECEIVED - 9, RECEIVED - 9)
     # Delivered meanwhile: the day has another mark, and is still one of the job's, to be replaced.
     journal.mark_delivered((), RECEIVED + 1, days=[(ECU, "2026-06-21")])
-    work.clear_days([marks["21"].id], {marks["21"].id}, (), RECEIVED)
+    work.clear_days([marks["21"]], {marks["21"]}, (), RECEIVED)
     assert days_left(reader, [job]) == 4
-    work.clear_days([marks["18"].id, marks["19"].id], {marks["18"].id}, {marks["19"].id}, RECEIVED)
-    work.refuse_day(marks["20"].id, "a reason", RECEIVED)
+    work.clear_days([marks["18"], marks["19"]], {marks["18"]}, {marks["19"]}, RECEIVED)
+    work.refuse_day(marks["20"], "a reason", RECEIVED)
     (renewed,) = (mark for mark in stale_days(reader) if mark.day == "2026-06-21")
     assert (renewed.job, renewed.replaces) == (job, 1)
     assert not only(reader).ended
-    work.clear_days([renewed.id], (), (), RECEIVED)
+    work.clear_days([renewed], (), (), RECEIVED)
     assert open_jobs(reader) == []
     (ended,) = jobs(reader, [job])
     assert (ended.days, ended.kept, ended.refused, ended.problem) == (1, 1, 1, "a reason")

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.journal import Arrival, Journal
-from collector.journal_junk import BUDGET_BYTES, REFUSED_BYTES, ROW_BYTES
-from collector.journal_reader import JournalReader, SetAside
-from collector.protocol.messages import Kind
+from collector.journal._junk import BUDGET_BYTES, REFUSED_BYTES, ROW_BYTES
+from collector.journal.reading import JournalReader, SetAside
+from collector.journal.writing import Journal
+from collector.protocol.kinds import Kind
+from collector.record import Arrival
 from tests.journal.helpers import RECEIVED, Spy, arrival, numbered, rows
 from tests.protocol.helpers import ECU, YC600, control, record, with_length
 from tests.samples import purge_before
@@ -199,7 +200,7 @@ kinds = st.one_of(
 
 
 @given(st.lists(st.lists(kinds, min_size=1, max_size=5), max_size=8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_whatever_comes_the_budget_is_kept_and_the_last_one_is_there(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[Arrival]]
 ) -> None:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.clock import NS, digits
-from collector.journal import Arrival, Journal
-from collector.journal_reader import JournalReader
+from collector.clock.stamps import NS, digits
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
+from collector.record import Arrival
 from tests.journal.helpers import OTHER_ECU, RECEIVED, SECOND, Spy, arrival, kept_ids, numbered, rows
 from tests.protocol.helpers import ECU, POLL, control, record
 from tests.samples import a_day_after, purge_before
@@ -217,6 +218,36 @@ def test_the_key_of_a_fill_up_message_is_no_mark_of_what_is_still_here(
     assert gateway.purged_time == digits(RECEIVED + 14 * 3600 * SECOND)
 
 
+def test_what_was_dated_by_hand_is_gone_up_to_that_time(journal: Journal, reader: JournalReader, path: Path) -> None:
+    journal.append([at(RECEIVED, "20000101001000")])
+    last = RECEIVED + 100 * DAY_NS
+    journal.append([at(last, digits(last))])
+    journal.mark_delivered([1], RECEIVED)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("update record set dated = ? where id = 1", (RECEIVED + DAY_NS,))
+    journal.purge(30, last)
+    assert kept_ids(reader) == [2]
+    (gateway,) = reader.gateways()
+    assert gateway.purged_time == digits(RECEIVED + DAY_NS + 14 * HOUR_NS)
+
+
+def test_the_mark_of_what_is_gone_does_not_fall_when_an_older_record_goes_later(
+    journal: Journal, reader: JournalReader
+) -> None:
+    newest = digits(RECEIVED + HOUR_NS)
+    journal.append([at(RECEIVED, newest), at(RECEIVED, digits(RECEIVED)), at(RECEIVED, digits(RECEIVED - HOUR_NS))])
+    journal.mark_delivered([1, 2], RECEIVED)
+    last = RECEIVED + 100 * DAY_NS
+    journal.append([at(last, digits(last))])
+    journal.purge(30, last)
+    assert kept_ids(reader) == [3, 4]
+    journal.mark_delivered([3], RECEIVED)
+    journal.purge(30, last)
+    assert kept_ids(reader) == [4]
+    (gateway,) = reader.gateways()
+    assert gateway.purged_time == newest
+
+
 class Kept(NamedTuple):
     """What happened, in the truth and as each clock had it. One of the two is right."""
 
@@ -261,7 +292,7 @@ def left(records: Sequence[Kept], now: int, days: int) -> set[int]:
 
 
 @given(histories(), st.integers(1, 60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whichever_clock_is_wrong_nothing_young_goes(history: tuple[list[Kept], int], days: int) -> None:
     records, now = history
     young = {number for number, one in enumerate(records, 1) if one.instant >= NOW - days * DAY_NS}
@@ -269,7 +300,7 @@ def test_whichever_clock_is_wrong_nothing_young_goes(history: tuple[list[Kept], 
 
 
 @given(st.lists(st.integers(NOW - 100 * DAY_NS, NOW), max_size=12), st.integers(1, 60), st.integers(-12, 14))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_with_clocks_that_are_right_all_that_is_old_goes(instants: list[int], days: int, zone_h: int) -> None:
     instants = [*sorted(instants), NOW]
     records = [Kept(instant, instant, digits(instant + zone_h * HOUR_NS)) for instant in instants]

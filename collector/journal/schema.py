@@ -5,11 +5,10 @@ that it lacks, either in one transaction. Steps that were released never change,
 """
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from collector.errors import JournalError
+from collector.journal._rows import typed
 
 _VERSION_1 = """
 create table record (
@@ -119,9 +118,20 @@ create table job (                         -- what a command asks the service to
     ended_at integer
 ) strict;
 create index job_open on job (id) where ended_at is null;
--- job: for which the day is computed, if for one; replaces: 1 where what the day no longer has is to go
-alter table stale_day add column job integer;
-alter table stale_day add column replaces integer not null default 0;
+create table marked (                      -- local days whose roll-up is older than what InfluxDB has of them
+    ecu text not null,                     -- as the tag has it
+    day text not null,                     -- as 2026-03-29
+    mark integer not null,                 -- another one each time that the day is marked
+    first_marked_at integer not null,
+    marked_at integer not null,
+    job integer,                           -- for which the day is computed, if for one
+    replaces integer not null default 0,   -- 1 where what the day no longer has is to go
+    primary key (ecu, day)
+) strict, without rowid;
+insert into marked (ecu, day, mark, first_marked_at, marked_at)
+    select ecu, day, id, first_marked_at, marked_at from stale_day;
+drop table stale_day;
+alter table marked rename to stale_day;
 create index stale_day_job on stale_day (job) where job is not null;
 insert into job (kind, ecu, first, last, asked_at, phase)
     select 'rollup', iif(ecu = '', 'unknown', ecu), '', '', 0, 'days' from ecu
@@ -129,7 +139,81 @@ insert into job (kind, ecu, first, last, asked_at, phase)
 drop table rollup_zone;
 """
 
-_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+create table ledger (                      -- how far the account of energies is
+    id integer primary key check (id = 1),
+    cursor integer not null,               -- the last record that is in it, or whose days are marked
+    change integer not null,               -- the number of the last change of an account
+    basis text not null,                   -- the fingerprint of what days are computed with, from the configuration
+    purged_time text not null default ''   -- as a gateway has it, of the records without a readable id
+) strict;
+insert into ledger (id, cursor, change, basis) values (1, 0, 0, '');
+create table energy_place (                -- of what there are accounts: inverters and their inputs, by gateway
+    id integer primary key,
+    place text not null,                   -- the id of the first inverter there; of an input with /1 behind it
+    ecu text not null,
+    inverter text not null,
+    channel integer not null,              -- 0 for the inverter itself
+    ac_mwh integer,                        -- of all its days; null without an AC side
+    dc_mwh integer not null default 0,
+    peak_w real not null default 0,        -- the highest power of all its days
+    change integer not null default 0,     -- with which it was called otherwise: all of its rows are as if of that one
+    unique (ecu, inverter, channel)
+) strict;
+create table energy_hour (
+    day text not null,                     -- a local day, as 2026-03-29
+    hour integer not null,                 -- when it began in UTC, ns since 1970; local midnight may divide it
+    place integer not null,
+    ac_mwh integer,                        -- of an input its share of the inverter's; null without an AC side
+    dc_mwh integer not null,
+    readings integer not null,             -- 0: what was here is gone
+    change integer not null,
+    primary key (day, hour, place)
+) strict, without rowid;
+create table energy_day (
+    day text not null,
+    place integer not null,
+    ac_mwh integer,
+    dc_mwh integer not null,
+    refused_mwh integer not null,          -- what was sent and can't be
+    mended_mwh integer not null,           -- what stands in its place
+    readings integer not null,
+    peak_w real not null,                  -- the highest power: on the AC side, of an input DC
+    last_time integer not null,            -- of its last reading, ns since 1970, and the power there
+    last_power_w real,
+    looks_back integer not null,           -- 1 where the day's first energy was judged by the last reading before
+    source text not null,                  -- wire, or import
+    change integer not null,
+    primary key (day, place)
+) strict, without rowid;
+create index energy_day_refused on energy_day (place, day) where refused_mwh != 0;
+create index energy_day_looks_back on energy_day (place, day) where looks_back != 0;
+create table energy_account (              -- the days of which there is an account, and when that last changed
+    ecu text not null,
+    day text not null,
+    change integer not null,
+    cursor integer not null,               -- the last record that it was computed with, or may have been
+    primary key (ecu, day)
+) strict, without rowid;
+create index energy_account_change on energy_account (change);
+create table energy_mark (                 -- days whose account is to be computed from their records
+    ecu text not null,
+    day text not null,                     -- '' for all
+    mark integer not null,                 -- another one each time that the day is marked
+    refused integer not null default 0,    -- 1: it can't be computed, which nothing else waits for
+    primary key (ecu, day)
+) strict, without rowid;
+create table energy_late (                 -- records that tell of other times than their own, by the days they tell of
+    ecu text not null,
+    day text not null,
+    record integer not null,
+    primary key (ecu, day, record)
+) strict, without rowid;
+create index energy_late_record on energy_late (record);
+create table energy_again (record integer primary key) strict;  -- records whose time was changed since they were read
+"""
+
+_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 SCHEMA_VERSION = len(_STEPS)
 
 
@@ -169,10 +253,3 @@ def first_since(db: sqlite3.Connection, at: int) -> int:
         else:
             high = middle
     return low
-
-
-def typed(row: Sequence[Any], types: tuple[type, ...]) -> Sequence[Any]:
-    """Return a row as strict tables keep one; raises ValueError for what a damaged file may hold in its place."""
-    if tuple(map(type, row)) != types:
-        raise ValueError("a value is missing or not of its column's type")
-    return row

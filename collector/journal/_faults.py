@@ -8,8 +8,11 @@ from pathlib import Path
 
 from collector.errors import JournalError
 
+_FULL = "the disk is full: make room for {path}"
 _REMEDIES = {
-    "SQLITE_FULL": "the disk is full: make room for {path}",
+    "SQLITE_FULL": _FULL,
+    # The file beside the journal that SQLite's users share needs room as well.
+    "SQLITE_IOERR_SHMSIZE": _FULL,
     "SQLITE_READONLY": "{path} is read-only for this user: run this as the service's user, who needs to own it, the"
     " files beside it and its folder",
     "SQLITE_CANTOPEN": "{path} cannot be opened: check that its folder exists, and run this as the service's user, who"

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from collector import clock
-from collector.journal_reader import JournalReader
-from collector.names import Names
+from collector.clock import stamps
+from collector.config.names import Names
+from collector.journal.reading import JournalReader
 from collector.protocol import upload
 
 _log = logging.getLogger(__name__)
 
-_LATELY_NS = 24 * 3600 * clock.NS
+_LATELY_NS = 24 * 3600 * stamps.NS
 
 # Whoever has more has one cause for all of them. It bounds the work as well, whatever strangers send.
 _MOST_INVERTERS = 20

@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from collector.protocol.messages import UNANSWERED, Message
-from collector.protocol.upload import kind_of_problem
+from collector.protocol.kinds import UNANSWERED, Message
+from collector.protocol.problems import kind_of_problem
 
 # Packed, for each of the two. Of the messages that gateways are known to send, thousands have room in it.
 BUDGET_BYTES = 1024 * 1024

@@ -7,20 +7,15 @@ command again does what is left.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from collector.clock import UNBELIEVABLE
-from collector.journal import Journal
-from collector.journal_reader import JournalReader
+from collector.clock.stamps import UNBELIEVABLE
+from collector.journal.reading import JournalReader
 from collector.newcomers import Found, Novelty
 
 # Up to which record the owner has accepted all inverters: those of a gateway, or of EVERY_ECU.
 ACCEPTED_STATE, EVERY_ECU = "accepted", "*"
-
-_AT_ONCE = 500
-
-_BEYOND_ANY_ECU = chr(0x10FFFF)
 
 # Those that begin alike, which the index of the reasons finds: behind a blank comes the exclamation mark.
 _MISDATED = f"set_aside >= '{UNBELIEVABLE}' and set_aside < '{UNBELIEVABLE[:-1]}!'"
@@ -146,76 +141,26 @@ def _misdated(reader: JournalReader, which: str, value: object) -> list[Misdated
     return [Misdated(*row) for row in reader.typed((int, int, str, str), query, value)]
 
 
-class Devices:
-    """The writing side. Every method raises JournalError, and then has changed nothing but what came before it."""
+_MOST_NAMED = 5
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
 
-    def accept_gateway(self, ecu: str, *, with_inverters: bool = True) -> int:
-        """Let a gateway in, with all inverters that it has reported so far; returns how many records follow."""
-        if with_inverters:
-            self._accept_until(ecu)
-        with self._journal.derived() as db:
-            db.execute("update ecu set admitted_at = 0 where ecu = ? and admitted_at is null", (ecu,))
-            if with_inverters:
-                db.execute("update novelty set admitted_at = 0 where ecu = ? and admitted_at is null", (ecu,))
-        return self._release(ecu)
+def named(ids: Collection[str], count: int) -> str:
+    """The first of some ids, for a line."""
+    return ", ".join([*ids, *(["…"] if count > len(ids) else [])])
 
-    def accept_inverter(self, inverter: str, ecus: Iterable[str]) -> int:
-        """Let an inverter in with some gateways; returns how many records follow, which may hold others that wait."""
-        records = 0
-        for ecu in ecus:
-            with self._journal.derived() as db:
-                db.execute(
-                    "update novelty set admitted_at = 0 where ecu = ? and kind = 'inverter' and name = ?",
-                    (ecu, inverter),
-                )
-            # Those of a gateway that waits are held for more than this inverter.
-            records += self._release(ecu, which="delivered_at is not null")
-        return records
 
-    def accept_everything(self) -> int:
-        """Let everything in that was heard so far; returns how many records follow."""
-        self._accept_until(EVERY_ECU)
-        with self._journal.derived() as db:
-            db.execute("update ecu set admitted_at = 0 where admitted_at is null")
-            db.execute("update novelty set admitted_at = 0 where admitted_at is null")
-        return self._release(EVERY_ECU)
+def devices(found: Waiting) -> str:
+    """How many gateways and inverters wait, and the first of them; empty for none."""
+    parts = []
+    for one, count, ids in (
+        ("gateway", found.gateways, found.first_gateways),
+        ("inverter", found.inverters, found.first_inverters),
+    ):
+        if count:
+            parts.append(f"{count} {one}{'s' if count > 1 else ''} ({named(ids, count)})")
+    return " and ".join(parts)
 
-    def date(self, dates: Iterable[tuple[int, int]]) -> None:
-        """Give records times (ns) in place of their own, and let them wait for delivery."""
-        # A record of another time than its own is looked for as those are that have late data.
-        rows = [(at, identity) for identity, at in dates]
-        for first in range(0, len(rows), _AT_ONCE):
-            with self._journal.derived() as db:
-                db.executemany(
-                    "update record set dated = ?, late = 1, set_aside = null where id = ?",
-                    rows[first : first + _AT_ONCE],
-                )
 
-    def _accept_until(self, ecu: str) -> None:
-        with self._journal.derived() as db:
-            row = db.execute("select value from state where key = ?", (ACCEPTED_STATE,)).fetchone()
-            until = json.loads(row[0]) if row else {}
-            (until[ecu],) = db.execute("select coalesce(max(id), 0) from record").fetchone()
-            db.execute("insert or replace into state values (?, ?)", (ACCEPTED_STATE, json.dumps(until)))
-
-    def _release(self, ecu: str, *, which: str = "1") -> int:
-        """Let held records wait for delivery; those that were delivered in part are so once more."""
-        first, last = ("", _BEYOND_ANY_ECU) if ecu == EVERY_ECU else (ecu, ecu)
-        records, seen = 0, (first, 0)
-        while True:
-            with self._journal.derived() as db:
-                # In the order of the index, and never back: what is delivered meanwhile may be held again.
-                rows = db.execute(
-                    "select ecu, id from record"  # noqa: S608 (constants)
-                    f" where held is not null and (ecu, id) > (?, ?) and ecu <= ? and {which} order by ecu, id limit ?",
-                    (*seen, last, _AT_ONCE),
-                ).fetchall()
-                db.executemany(
-                    "update record set held = null, delivered_at = null where id = ?", ((row[1],) for row in rows)
-                )
-            if not rows:
-                return records
-            records, seen = records + len(rows), rows[-1]
+def what_waits(reader: JournalReader, most_named: int = _MOST_NAMED) -> Waiting:
+    """What waits to be accepted, with a few ids."""
+    return waiting(reader, most_named)

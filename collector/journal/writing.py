@@ -15,87 +15,58 @@ failure the file is closed and opened anew at the next call, so that a mended di
 """
 
 import contextlib
-import hashlib
 import json
 import logging
-import os
 import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from collector.clock import BELIEVABLE_LEAD_S, EARLIEST_TIME, NS, digits, latest_believable
+from collector.clock.stamps import BELIEVABLE_LEAD_S, EARLIEST_TIME, NS, digits, latest_believable
 from collector.errors import JournalError
-from collector.journal_faults import FAULTS, journal_error
-from collector.journal_junk import Junk
-from collector.journal_purge import purge
-from collector.journal_schema import bring_up_to_date, typed
+from collector.journal._faults import FAULTS, journal_error
+from collector.journal._junk import Junk
+from collector.journal._purge import purge
+from collector.journal._rows import digest
+from collector.journal.file import identity, log_path
+from collector.journal.schema import bring_up_to_date
+from collector.journal.state import TAILS_STATE
 from collector.newcomers import EVERYONE, GATEWAY_WAITS, INVERTERS_WAIT, Gateways, Welcome
-from collector.protocol.messages import QUESTIONS, UNANSWERED, Kind, Message
-from collector.protocol.upload import carries_late_data, kind_of_problem
+from collector.protocol.connection import STALE_TAIL
+from collector.protocol.kinds import QUESTIONS, UNANSWERED, Kind
+from collector.protocol.problems import kind_of_problem
+from collector.protocol.upload import carries_late_data
+from collector.record import Arrival
 
 _log = logging.getLogger(__name__)
 
-# Keys under which the service keeps what `status` reads: its sign of life, and the names that InfluxDB was last
-# written with.
-RUN_STATE, NAMES_STATE = "run", "names"
-
-# The spans of time of which a restored journal has no records, though InfluxDB may.
-GAPS_STATE = "gaps"
 
 # The newest time stamps that are remembered: more gateways than any one collector serves. Others are looked up.
 _REMEMBERED = 10_000
+
+# A commit writes a whole page for each thing that it touches, first to the log and later from there to the file. What a
+# gateway's round touches is small, so that small pages are a quarter of the bytes. They leave less of the file unused
+# too, and reading years takes no longer.
+_PAGE_BYTES = 512
+# As much as SQLite's own thousand pages of 4 KiB.
+_LOG_BYTES = 4 * 1024 * 1024
+
+# Of so few messages records are packed at once, so that each is written small and its page once; those of many gateways
+# are packed when they are delivered, while nobody waits for an answer.
+_FEW = 4
 
 # How long to wait for a lock that another program holds. A gateway gives up on an answer after ten seconds.
 _PATIENCE_S = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message and the circumstances of its receipt."""
-
-    received_at: int
-    port: int
-    peer: str
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A record as it lies in the journal, its bytes unpacked. `dated` (ns) stands for a time of its own that can't be
-    right.
-    """
-
-    id: int
-    received_at: int
-    kind: Kind
-    ecu: str
-    time: str
-    command: str
-    raw: bytes
-    newest: bool
-    dated: int | None = None
-
-
 _LET_IN_BETWEEN = "select count(*) from ecu where admitted_at >= ? and admitted_at < ?"
 
-STORED_COLUMNS = "id, received_at, kind, ecu, time, command, raw, packed, newest, dated"
 
-
-_STORED_TYPES = (int, int, str, str, str, str, bytes, int, int)
-
-
-def stored(row: Sequence[Any]) -> Stored:
-    """Build a record from a row of STORED_COLUMNS."""
-    *always, dated = row
-    identity, received_at, kind, ecu, own_time, command, raw, packed, newest = typed(always, _STORED_TYPES)
-    raw = zlib.decompress(raw) if packed else raw
-    dated = dated if dated is None else typed((dated,), (int,))[0]
-    return Stored(identity, received_at, Kind(kind), ecu, own_time, command, raw, bool(newest), dated)
-
+_COUNT_TAIL = (
+    "insert into state values (?1, json_object('count', 1, 'last_at', ?2)) on conflict (key)"
+    " do update set value = json_object('count', coalesce(json_extract(value, '$.count'), 0) + 1, 'last_at', ?2)"
+)
 
 _INSERTED = (
     "received_at, port, peer, kind, ecu, time, command, digest, raw, packed, newest, late, delivered_at, set_aside,"
@@ -106,13 +77,16 @@ _INSERT = (
     " on conflict (ecu, time, digest) do update set repeats = repeats + 1, repeated_at = excluded.received_at"
 )
 
-# A new row each time, so that whoever has read the day's mark before can't take this one back. What an earlier mark was
-# for stays.
+# Another mark each time, so that whoever has read the day's mark before can't take this one back. What an earlier mark
+# was for stays.
 MARK_DAY = (
-    "insert or replace into stale_day (ecu, day, first_marked_at, marked_at, job, replaces) select ?1, ?2,"
-    " coalesce(max(first_marked_at), ?3), ?3, coalesce(?4, max(job)), coalesce(max(replaces), 0) or ?5"
+    "insert or replace into stale_day (ecu, day, mark, first_marked_at, marked_at, job, replaces) select ?1, ?2,"
+    " random(), coalesce(max(first_marked_at), ?3), ?3, coalesce(?4, max(job)), coalesce(max(replaces), 0) or ?5"
     " from stale_day where ecu = ?1 and day = ?2"
 )
+
+# Another mark each time here as well. The day is to be counted again; '' is all of a gateway.
+MARK_ENERGIES = "insert or replace into energy_mark (ecu, day, mark) values (?, ?, random())"
 
 
 class Journal:
@@ -174,20 +148,20 @@ class Journal:
         with db:
             db.execute("begin immediate")
             for arrival in arrivals:
-                self._insert(db, arrival, marks)
+                self._insert(db, arrival, marks, packs=len(arrivals) <= _FEW)
             began = time.perf_counter()
         self.fsync_s = time.perf_counter() - began
         if len(self._newest) + len(marks) > _REMEMBERED:
             self._newest.clear()
         self._newest |= marks
 
-    def _insert(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str]) -> None:
+    def _insert(self, db: sqlite3.Connection, arrival: Arrival, marks: dict[str, str], *, packs: bool) -> None:
         message, received_at = arrival.message, arrival.received_at
         newest = message.kind is Kind.RECORD and self._is_newest(db, arrival, marks)
         is_gateway = message.ecu and not message.is_probe
         admitted_at = self._admitted_at(db, message.ecu, received_at) if is_gateway else 0
         is_settled = message.kind in QUESTIONS or message.kind is Kind.UNKNOWN
-        packed = message.kind in UNANSWERED
+        packed = message.kind in UNANSWERED or (packs and message.kind is Kind.RECORD)
         row = {
             "received_at": received_at,
             "port": arrival.port,
@@ -196,7 +170,7 @@ class Journal:
             "ecu": message.ecu,
             "time": message.time,
             "command": message.command,
-            "digest": hashlib.blake2b(message.raw, digest_size=16).digest(),
+            "digest": digest(message.raw),
             "raw": zlib.compress(message.raw) if packed else message.raw,
             "packed": packed,
             "newest": newest,
@@ -243,9 +217,14 @@ class Journal:
         return True
 
     def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
-        """Keep the first bytes of what was no message, for a look."""
+        """Keep the first bytes of what was no message, for a look. Of the end of an older record nothing is kept, since
+        that was stored whole when it came, but that there was one.
+        """
         with self.derived() as db:
-            self._junk.refuse(db, received_at, port, peer, reason, raw)
+            if reason == STALE_TAIL:
+                db.execute(_COUNT_TAIL, (TAILS_STATE, received_at))
+            else:
+                self._junk.refuse(db, received_at, port, peer, reason, raw)
 
     def mark_delivered(
         self,
@@ -274,15 +253,15 @@ class Journal:
             db.execute("update record set set_aside = ? where id = ?", (kind_of_problem(reason), identity))
             _pack(db, identity)
 
-    def purge(self, days: int, now: int, after: int = 0, most: int = 500) -> int | None:
+    def purge(self, days: int, now: int, after: int = 0, most: int = 500, *, only_counted: bool = False) -> int | None:
         """Look at the next `most` records behind number `after`, and delete those that are delivered and older than
-        `days` at the instant `now` (ns), as `journal_purge` judges it. Returns the number to go on from, None when no
-        older ones are left.
+        `days` at the instant `now` (ns), as `journal_purge` judges it; `only_counted` keeps what the account of
+        energies has not taken yet. Returns the number to go on from, None when no older ones are left.
         """
         with self.derived() as db:
             # What gets no answer may have been among what went.
             self._junk = Junk()
-            return purge(db, days, now, after, most)
+            return purge(db, days, now, after, most, only_counted=only_counted)
 
     def put_state(self, key: str, value: Mapping[str, object]) -> None:
         """Keep what `status` is to read later, as JSON."""
@@ -381,7 +360,8 @@ def hold(db: sqlite3.Connection, waiting: Iterable[tuple[str, str, str, int]]) -
     What the owner has accepted while the record was on its way holds nothing: the record is delivered once more.
     """
     for *novelty, record in waiting:
-        db.execute("insert or ignore into novelty values (?, ?, ?, ?, null)", (*novelty, record))
+        if db.execute("insert or ignore into novelty values (?, ?, ?, ?, null)", (*novelty, record)).rowcount:
+            db.execute(_MARK_COUNTED, novelty)
         waits = "select 1 from novelty where ecu = ? and kind = ? and name = ? and admitted_at is null"
         if db.execute(waits, novelty).fetchone():
             held = "update record set held = ? where id = ? and delivered_at is not null"
@@ -390,22 +370,21 @@ def hold(db: sqlite3.Connection, waiting: Iterable[tuple[str, str, str, int]]) -
             db.execute("update record set held = null, delivered_at = null where id = ?", (record,))
 
 
-def log_path(path: Path) -> Path:
-    """Where SQLite keeps the write-ahead log of a journal."""
-    return path.with_name(f"{path.name}-wal")
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """Tell a file from another one that has taken its place; None when there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 (asked before every commit: a Path's stat costs twice as much)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+# What was counted of an inverter that waits by now is to go again.
+_MARK_COUNTED = (
+    "insert or replace into energy_mark (ecu, day, mark)"
+    " select ?1, day, random() from energy_account as a where ecu = ?1 and exists"
+    " (select 1 from energy_place as p join energy_day as d on d.day = a.day and d.place = p.id"
+    " where p.ecu = ?1 and ?2 = 'inverter' and p.inverter = ?3 and p.channel = 0)"
+)
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    # Of a new file; one that is there keeps its own.
+    db.execute(f"pragma page_size = {_PAGE_BYTES}")
     db.execute("pragma journal_mode = wal")
+    (page_bytes,) = db.execute("pragma page_size").fetchone()
+    db.execute(f"pragma wal_autocheckpoint = {_LOG_BYTES // page_bytes}")
     # The default is a compile-time option; NORMAL would acknowledge what a power cut can take back.
     db.execute("pragma synchronous = full")
     bring_up_to_date(db, path)

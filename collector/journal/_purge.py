@@ -10,9 +10,9 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import Final
 
-from collector import zones
-from collector.clock import BELIEVABLE_LEAD_S, HOUR_S, NS, digits, parse, to_ns
-from collector.journal_schema import first_since
+from collector.clock import zones
+from collector.clock.stamps import BELIEVABLE_LEAD_S, HOUR_S, NS, digits, parse, to_ns
+from collector.journal.schema import first_since
 
 DAY_NS: Final = 24 * HOUR_S * NS
 
@@ -24,6 +24,16 @@ _CLOCK_SET_NS: Final = to_ns(datetime(2010, 1, 1, tzinfo=UTC))
 _OLD_ENOUGH = """
     delivered_at is not null and held is null
     and ecu not in (select ecu from job where ended_at is null and kind != 'rollup')
+    and (
+        not :only_counted or id <= (select cursor from ledger)
+        and not exists (select 1 from energy_mark where not refused)
+        and not exists (
+            select 1 from energy_mark as mark where mark.ecu = record.ecu and (
+                substr(time, 1, 8) between strftime('%Y%m%d', day, '-1 day') and strftime('%Y%m%d', day, '+1 day')
+                or exists (select 1 from energy_late where ecu = mark.ecu and day = mark.day and record = record.id)
+            )
+        )
+    )
     and received_at < :before and case
         when dated is not null then dated < :before
         when time = '' then received_at >= :clock_set
@@ -32,7 +42,9 @@ _OLD_ENOUGH = """
 """
 
 
-def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) -> int | None:
+def purge(
+    db: sqlite3.Connection, days: int, now: int, after: int, most: int, *, only_counted: bool = False
+) -> int | None:
     """Delete, of the `most` records behind number `after`, those that are delivered and older than `days` at the
     instant `now` (ns), inside the caller's transaction. Returns the number to go on from, None when no older ones are
     left.
@@ -53,6 +65,7 @@ def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) ->
             "after": after,
             "end": first_since(db, before),
             "most": most,
+            "only_counted": only_counted,
         },
     ).fetchall()
     gone = [(identity, ecu, own, latest) for identity, ecu, own, latest, may_go in seen if may_go]
@@ -60,13 +73,13 @@ def purge(db: sqlite3.Connection, days: int, now: int, after: int, most: int) ->
     # The key of a fill-up message says nothing about what is still here, nor does a time that was set right by hand.
     # What such a record gave InfluxDB, as a report without a time did, is no later than its receipt or that time, in
     # any zone.
-    db.executemany(
-        "update ecu set purged_time = max(purged_time, ?) where ecu = ?",
-        [
-            (own if "" < own < own_before else digits(latest + zones.LAST_H * HOUR_S * NS), ecu)
-            for _, ecu, own, latest in gone
-        ],
-    )
+    marks = [
+        (own if "" < own < own_before else digits(latest + zones.LAST_H * HOUR_S * NS), ecu)
+        for _, ecu, own, latest in gone
+    ]
+    db.executemany("update ecu set purged_time = max(purged_time, ?) where ecu = ?", marks)
+    # Records without a readable id are of no gateway.
+    db.executemany("update ledger set purged_time = max(purged_time, ?)", [(mark,) for mark, ecu in marks if not ecu])
     return seen[-1][0] if len(seen) == most else None
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collector.errors import JournalError
-from collector.journal_faults import journal_error, journal_errors
-from collector.journal_schema import schema_version
+from collector.journal._faults import journal_error, journal_errors
+from collector.journal.schema import schema_version
 
 # Some megabytes: often enough for a progress bar.
 _PAGES_AT_ONCE = 1024

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
-from collector.errors import CollectorError, JournalError
+from collector.errors import CollectorError
+from collector.journal.file import lock_errors, lock_file
 
 _LOOK_S = 0.05
 _MOST_BYTES = 300
@@ -41,16 +42,10 @@ def locked(journal: Path, purpose: str, *, patience_s: float = 0.0, note: str = 
     """Have the lock on this purpose while the block runs; whoever finds it taken reads the `note`. Raises Taken if it
     is not to be had within `patience_s`, and JournalError if there can be no such file.
     """
-    # Wherever a link to the journal is, its lock is beside the file itself.
-    real = Path(os.path.realpath(journal))
-    file = real.with_name(f"{real.name}.{purpose}.lock")
-    try:
+    file = lock_file(journal, purpose)
+    with lock_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    except PermissionError as exc:
-        raise JournalError(f"{file}: {exc.strerror}; run this as the service's user") from exc
-    except OSError as exc:
-        raise JournalError(f"{file}: {exc.strerror}") from exc
     try:
         _take(descriptor, file, time.monotonic() + patience_s, note)
         yield
@@ -68,13 +63,11 @@ def is_taken(journal: Path, purpose: str) -> bool:
 
 
 def _take(descriptor: int, file: Path, deadline: float, note: str) -> None:
-    try:
+    with lock_errors(file):
         while not _is_had(descriptor):
             if time.monotonic() >= deadline:
                 raise Taken(file, _said(descriptor).decode(errors="replace").strip())
             Event().wait(_LOOK_S)
-    except OSError as exc:
-        raise JournalError(f"{file}: {exc.strerror}") from exc
     me = f"pid {os.getpid()} on {socket.gethostname()} {note}".strip().encode() + b"\n"
     # The lock holds without it, also on a full disk.
     with contextlib.suppress(OSError):

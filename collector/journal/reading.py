@@ -10,16 +10,20 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from collector.errors import JournalError
-from collector.journal import GAPS_STATE, STORED_COLUMNS, Stored, identity, log_path, stored
-from collector.journal_faults import journal_errors
-from collector.journal_schema import SCHEMA_VERSION, first_since, schema_version, typed
-from collector.protocol.messages import Kind
-from collector.protocol.upload import kind_of_problem
+from collector.journal._faults import journal_errors
+from collector.journal._rows import OF_A_ROUND, STORED_COLUMNS, stored, typed
+from collector.journal.beat import last_beat, sending
+from collector.journal.file import identity, log_path
+from collector.journal.schema import SCHEMA_VERSION, first_since, schema_version
+from collector.journal.state import GAPS_STATE, RUN_STATE, RunState
+from collector.protocol.kinds import Kind
+from collector.protocol.problems import kind_of_problem
+from collector.record import Record
 
 _RECORDS_AT_ONCE = 200
 
@@ -128,10 +132,10 @@ class JournalReader:
         with journal_errors(self.path):
             return identity(self.path) != self.file
 
-    def pending(self, limit: int) -> list[Stored]:
+    def pending(self, limit: int) -> list[Record]:
         """The oldest records that are not delivered, set aside or held, in order of arrival; fewer of long ones."""
         query = f"select {STORED_COLUMNS} from record where {_WAITING} order by id limit ?"  # noqa: S608 (constants)
-        records: list[Stored] = []
+        records: list[Record] = []
         held_bytes = 0
         with journal_errors(self.path), contextlib.closing(self._db.execute(query, (limit,))) as rows:
             for row in rows:
@@ -149,6 +153,11 @@ class JournalReader:
         """When the oldest of them came (ns), None when none waits."""
         rows = self.typed((int,), f"select received_at from record where {_WAITING} order by id limit 1")  # noqa: S608
         return rows[0][0] if rows else None
+
+    def has_delivered(self) -> bool:
+        """Whether any of the oldest records is in InfluxDB."""
+        oldest = "select delivered_at from record order by id limit 100"
+        return bool(self._value(f"select count(delivered_at) from ({oldest})"))  # noqa: S608 (a constant)
 
     def set_aside_count(self) -> int:
         """How many records will not be delivered."""
@@ -172,7 +181,7 @@ class JournalReader:
             kinds[kind] = SetAside(kind, known.count + count, max(known.record, record))
         return sorted(kinds.values(), key=lambda aside: (-aside.count, aside.reason))[:limit]
 
-    def record(self, identity: int) -> Stored | None:
+    def record(self, identity: int) -> Record | None:
         """One record by its number, None if there is none."""
         return next(iter(self._records("where id = ?", identity)), None)
 
@@ -249,11 +258,11 @@ class JournalReader:
         return next((gateway for gateway in self.gateways() if gateway.ecu == ecu), None)
 
     def record_count(self, ecu: str) -> int:
-        """How many upload records of an ECU are kept."""
+        """How many upload records of an ECU are kept, each round's once."""
         # Only uploads and what came on the control port have a time stamp of their own, and there is an index of each;
         # asking for the kind would read the records, bytes and all.
         with_time = "select count(*) from record where ecu = ? and time != ''"
-        return int(self._value(f"select ({with_time}) - ({with_time} and command != '')", ecu, ecu))
+        return int(self._value(f"select ({with_time} and {OF_A_ROUND}) - ({with_time} and command != '')", ecu, ecu))
 
     def stored_times(self, ecu: str, command: str, limit: int) -> list[str]:
         """Time stamps of the kept control records of one command, newest first."""
@@ -266,13 +275,13 @@ class JournalReader:
         )
         return [row[0] for row in rows]
 
-    def records_between(self, ecu: str, first: str, last: str) -> list[Stored]:
+    def records_between(self, ecu: str, first: str, last: str) -> list[Record]:
         """Upload records with `first` <= T < `last`, compared as digits, in order of arrival."""
         return self._records(
             "where ecu = ? and time >= ? and time < ? and kind = ? order by id", ecu, first, last, Kind.RECORD
         )
 
-    def live_records(self, ecu: str, since: int) -> list[Stored]:
+    def live_records(self, ecu: str, since: int) -> list[Record]:
         """Upload records received since `since` (ns) that were newer than all before them, in order of arrival."""
         return self._records(
             "where ecu = ? and time >= (select substr(newest_time, 1, 8) from ecu where ecu = ?)"
@@ -332,7 +341,7 @@ class JournalReader:
         )
         return rows[0][0] if rows else None
 
-    def by_time(self, ecu: str, *, only_late: bool = False) -> Iterator[Stored]:
+    def by_time(self, ecu: str, *, only_late: bool = False) -> Iterator[Record]:
         """The records of an ECU with a time stamp, or those with late data, by time stamp and then by order of arrival.
 
         Holds a snapshot while it runs, which keeps the log from shrinking.
@@ -350,7 +359,7 @@ class JournalReader:
         rows = self.rows("select distinct substr(time, 1, 10) from record where ecu = ? and time != '' order by 1", ecu)
         return [row[0] for row in rows]
 
-    def scattered(self, ecu: str, until: int) -> Iterator[Stored]:
+    def scattered(self, ecu: str, until: int) -> Iterator[Record]:
         """The records up to number `until` that may have points at other times than their own: those with late data
         or without a time of their own, and what came on the control port. By number.
         """
@@ -362,7 +371,7 @@ class JournalReader:
             {"ecu": ecu, "until": until},
         )
 
-    def for_export(self, ecu: str, times: tuple[str, str], also: Sequence[int], until: int) -> Iterator[Stored]:
+    def for_export(self, ecu: str, times: tuple[str, str], also: Sequence[int], until: int) -> Iterator[Record]:
         """The upload records up to number `until` with `times[0]` <= T < `times[1]`, compared as digits, but of the
         `scattered` ones those whose numbers are in `also`. In order of arrival.
         """
@@ -385,6 +394,17 @@ class JournalReader:
             value = json.loads(rows[0][0]) if rows else {}
         return value if isinstance(value, dict) else {}
 
+    def run_state(self) -> RunState:
+        """What the service says of itself."""
+        # In this order, one that ends between the two is one that was stopped.
+        beat_at = last_beat(self.path)
+        state = RunState.read(self.state(RUN_STATE), beat_at)
+        outputs = (
+            replace(output, last_sent=max(output.last_sent, last_beat(self.path, sending(output.name))))
+            for output in state.outputs
+        )
+        return replace(state, outputs=tuple(outputs))
+
     def gaps(self) -> list[tuple[int, int]]:
         """From when to when (ns) records may be missing, because the journal was restored from a backup."""
         return [(int(begin), int(end)) for begin, end in self.state(GAPS_STATE).get("gaps", [])]
@@ -395,12 +415,12 @@ class JournalReader:
         with journal_errors(self.path):
             return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
-    def _records(self, where: str, *values: object) -> list[Stored]:
+    def _records(self, where: str, *values: object) -> list[Record]:
         rows = self.rows(f"select {STORED_COLUMNS} from record {where}", *values)  # noqa: S608 (constants)
         with journal_errors(self.path):
             return [stored(row) for row in rows]
 
-    def _streamed(self, query: str, values: Mapping[str, object]) -> Iterator[Stored]:
+    def _streamed(self, query: str, values: Mapping[str, object]) -> Iterator[Record]:
         with journal_errors(self.path):
             cursor = self._db.execute(query, values)
             while rows := cursor.fetchmany(_RECORDS_AT_ONCE):
