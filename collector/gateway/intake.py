@@ -14,7 +14,7 @@ from typing import Protocol
 import trio
 
 from collector.errors import JournalError
-from collector.journal import Arrival
+from collector.record import Arrival
 
 _log = logging.getLogger(__name__)
 

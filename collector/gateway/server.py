@@ -16,13 +16,13 @@ from typing import Protocol
 
 import trio
 
-from collector.admission import Admission, Seat
 from collector.errors import JournalError, RemoteProtocolError
-from collector.journal import Arrival
+from collector.gateway.admission import Admission, Seat
 from collector.protocol.answers import MOST_TIMES, answer
-from collector.protocol.connection import END, NEED_DATA, Connection, Stray
-from collector.protocol.guard import StormGuard
-from collector.protocol.messages import UNANSWERED, Kind, Message
+from collector.protocol.connection import END, NEED_DATA, STALE_TAIL, Connection, Stray
+from collector.protocol.kinds import UNANSWERED, Kind, Message
+from collector.protocol.storm import StormGuard
+from collector.record import Arrival
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ LINE_FEED_S = 0.8
 FAREWELL_S = 5.0
 
 # By night a gateway may send, behind a shorter record, what is left of each longer one before it (docs/protocol.md,
-# 6.4), which differ by whole inverters; and so again behind the next. Who sends more pieces in a row is no gateway. All
-# are kept for a look, and a few in the log show what they are.
+# 6.4), which differ by whole inverters; and so again behind the next. Who sends more pieces in a row is no gateway.
+# What else comes there is kept for a look, and a few in the log show what it is.
 MOST_STRAYS = 100
 STRAYS_TOLD = 5
 
@@ -61,7 +61,7 @@ class Records(Protocol):
         """Return once it is on disk; raise JournalError otherwise."""
 
     async def refuse(self, received_at: int, port: int, peer: str, reason: str, raw: bytes) -> None:
-        """Keep what was no message, for a look."""
+        """Keep what was no message, for a look, or count it where the reason says that it is known."""
 
 
 class Keys(Protocol):
@@ -146,10 +146,15 @@ class Server:
                 continue
             in_message = False
             if isinstance(event, Stray):
-                strays, strays_in_a_row = strays + 1, strays_in_a_row + 1
+                strays_in_a_row += 1
                 if strays_in_a_row > MOST_STRAYS:
                     await self._refuse(event.raw, f"more than {MOST_STRAYS} pieces between messages", peer, port)
                     return
+                if event.is_tail:
+                    _log.debug("left out peer=%s port=%d bytes=%d: %s", peer, port, len(event.raw), STALE_TAIL)
+                    await self._records.refuse(self._now_ns(), port, peer, STALE_TAIL, event.raw)
+                    continue
+                strays += 1
                 level = logging.WARNING if strays <= STRAYS_TOLD else logging.DEBUG
                 await self._refuse(event.raw, "bytes between messages", peer, port, level)
             elif isinstance(event, Message):
