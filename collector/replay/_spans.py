@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from collector import clock
-from collector.days import BEGINNING, END, midnight
-from collector.journal_jobs import Job
-from collector.journal_reader import Gateway
+from collector.clock import stamps
+from collector.clock.days import BEGINNING, END, midnight
+from collector.journal.jobs import Job
+from collector.journal.reading import Gateway
 
 # One shard group of the bucket, so that a deletion looks into one or two of them.
 SPAN = timedelta(days=84)
@@ -63,7 +63,7 @@ def _whole_from(purged_time: str) -> date:
     if not purged_time:
         return date.min
     try:
-        return clock.parse(purged_time).date() + _DAY
+        return stamps.parse(purged_time).date() + _DAY
     except (ValueError, OverflowError):
         return date.max
 
@@ -71,10 +71,10 @@ def _whole_from(purged_time: str) -> date:
 def _day(time: str) -> date | None:
     """The day of a time stamp; None for one that is no date."""
     try:
-        return clock.parse(time).date()
+        return stamps.parse(time).date()
     except ValueError:
         return None
 
 
 def _instant(at: int) -> datetime:
-    return datetime.fromtimestamp(at / clock.NS, UTC)
+    return datetime.fromtimestamp(at / stamps.NS, UTC)
