@@ -11,10 +11,11 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fake_http import FakeHandler, FakeServer
 
 HEALTHY = {"name": "influxdb", "message": "ready for queries and writes", "status": "pass", "version": "v2.9.1"}
 
@@ -100,46 +101,20 @@ class FakeInflux:
         self._released.wait()
 
 
-class _Server(ThreadingHTTPServer):
-    # Waited for by server_close, so that no thread outlives its test.
-    daemon_threads = False
-
+class _Server(FakeServer):
     def __init__(self, fake: FakeInflux) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.fake = fake
-        self.connections: set[socket.socket] = set()
-
-    def hang_up(self) -> None:
-        """Ends what clients keep open, since their threads would wait for the next request."""
-        for connection in self.connections.copy():
-            with suppress(OSError):  # ended by the client meanwhile
-                connection.shutdown(socket.SHUT_RDWR)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(FakeHandler):
     server: _Server
-    # Keep-alive, as InfluxDB does.
-    protocol_version = "HTTP/1.1"
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections.add(self.connection)
 
     def finish(self) -> None:
-        self.server.connections.discard(self.connection)
         self.server.fake.disconnected.set()
         super().finish()
 
-    def do_GET(self) -> None:
-        self._reply()
-
-    def do_POST(self) -> None:
-        self._reply()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Says nothing: the test's own asserts tell what went wrong."""
-
-    def _reply(self) -> None:
+    def reply(self) -> None:
         fake = self.server.fake
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))

@@ -15,17 +15,17 @@ from typing import Protocol
 
 import trio
 
-from collector import clock
+from collector.clock import stamps
+from collector.config.names import Names
 from collector.errors import JournalError, Rejection, SinkRejected, SinkUnavailable
-from collector.journal import Stored
-from collector.journal_devices import let_in_inverters
-from collector.names import Names
+from collector.journal.devices import let_in_inverters
 from collector.newcomers import EVERYONE, Inverters, Welcome
-from collector.points import Point
-from collector.record_decoder import RecordDecoder
-from collector.replay import JobsJournal, Replay
-from collector.replay import Sink as ReplaySink
-from collector.rollup import touched_days
+from collector.points.record_decoder import RecordDecoder
+from collector.points.schema import Point
+from collector.points.touched import touched_days
+from collector.record import Record
+from collector.replay.stepping import JobsJournal, Replay
+from collector.replay.stepping import Sink as ReplaySink
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Sink(ReplaySink, Protocol):
 class Pending(JobsJournal, Protocol):
     """What the writer needs of the journal; each method may raise JournalError."""
 
-    async def pending(self, limit: int) -> list[Stored]:
+    async def pending(self, limit: int) -> list[Record]:
         """The oldest records that wait."""
 
     async def mark_delivered(
@@ -110,8 +110,9 @@ class _Batch:
 class Writer:
     """The delivery loop. `wake` may be called from any task of the same loop at any time.
 
-    `on_delivered` is called after each batch of records that InfluxDB took and the journal has marked. Inverters beyond
-    those that `welcome` lets in are left out, and `on_waiting` is told of the gateway, of them and of the time (ns).
+    `on_delivered` is called after each batch of records that InfluxDB took and the journal has marked, `on_replayed`
+    when a replay has written all it has to. Inverters beyond those that `welcome` lets in are left out, and
+    `on_waiting` is told of the gateway, of them and of the time (ns).
     `now_ns` and `jitter` are replaced in tests: `jitter` returns the share of a delay that is waited.
     """
 
@@ -123,6 +124,7 @@ class Writer:
         *,
         welcome: Welcome = EVERYONE,
         on_delivered: Callable[[], None] = lambda: None,
+        on_replayed: Callable[[], None] = lambda: None,
         on_waiting: Callable[[str, Collection[str], int], None] = lambda *_: None,
         now_ns: Callable[[], int] = time.time_ns,
         jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.0),  # noqa: S311
@@ -136,7 +138,7 @@ class Writer:
         self._on_waiting = on_waiting
         self._now_ns = now_ns
         self._jitter = jitter
-        self._replay = Replay(pending, sink, names, self._deliver_waiting, now_ns=now_ns)
+        self._replay = Replay(pending, sink, names, self._deliver_waiting, on_written=on_replayed, now_ns=now_ns)
         self._decoder: RecordDecoder | None = None
         self._limit = BATCH_RECORDS
         self._own: deque[Point] = deque(maxlen=OWN_LINES)
@@ -232,7 +234,7 @@ class Writer:
         if self._own:
             self._own.clear()
             return
-        oldest = self._now_ns() - exc.retention_s * clock.NS if exc.retention_s else 0
+        oldest = self._now_ns() - exc.retention_s * stamps.NS if exc.retention_s else 0
         to_blame = [identity for identity, newest in batch.newest.items() if 0 < newest < oldest]
         if not to_blame and len(batch.newest) == 1:
             to_blame = batch.ids
@@ -248,12 +250,12 @@ class Writer:
         if to_blame and exc.kind is Rejection.FOREIGN_POINTS:
             self.health.foreign = exc.reason
 
-    async def _prepare(self, records: list[Stored], decoder: RecordDecoder) -> _Batch:
+    async def _prepare(self, records: list[Record], decoder: RecordDecoder) -> _Batch:
         """Decode as many of the records as fill a batch; sets aside those that give nothing."""
         batch = _Batch()
         for record in records:
             now = self._now_ns()
-            decoded = await decoder.decode_admitted(record, self._pending.read, now)
+            decoded = await decoder.decode_admitted(record, self._pending.look_up, now)
             if decoded.unreadable is not None:
                 await self._give_up(record.id, decoded.unreadable)
                 continue
@@ -301,7 +303,7 @@ class Writer:
             _log.info("InfluxDB reached first_batch_records=%d", delivered)
         self._reached = True
 
-    def _note_backlog(self, records: Sequence[Stored]) -> None:
+    def _note_backlog(self, records: Sequence[Record]) -> None:
         """A backlog ends when nothing waits any more that has waited for long."""
         now = self._now_ns()
         if records and records[0].received_at < now - BACKLOG_NS:

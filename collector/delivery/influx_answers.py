@@ -8,11 +8,7 @@ import re
 import time
 from email.utils import mktime_tz, parsedate_tz
 
-from collector.errors import Rejection, SinkRejected
-
-# How the reason of every record begins that was set aside for points of somebody else's, or for its age.
-FOREIGN_POINTS = "InfluxDB holds points of another program"
-TOO_OLD = "older than the retention of the bucket"
+from collector.errors import FOREIGN_POINTS, TOO_OLD, Rejection, SinkRejected
 
 _CONFLICT = re.compile(
     r'field type conflict: input field "(.+)" on measurement "(.+)" is type (\w+), already exists as type (\w+)'

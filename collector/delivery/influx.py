@@ -43,19 +43,13 @@ from influxdb_client.rest import ApiException
 from influxdb_client.service.delete_service import DeleteService
 from influxdb_client.service.write_service import WriteService
 from urllib3 import HTTPResponse
-from urllib3.exceptions import (
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-)
-from urllib3.exceptions import (
-    TimeoutError as HTTPTimeoutError,
-)
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, ProtocolError
+from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
-from collector import authority, influx_answers
-from collector.deadline import CallEnded, Calls
-from collector.errors import SinkRejected, SinkUnavailable
+from collector.config import authority
+from collector.delivery import influx_answers
+from collector.delivery.deadline import CallEnded, Calls
+from collector.errors import SinkRejected, SinkUnavailable, TokenRefused
 
 _log = logging.getLogger(__name__)
 
@@ -72,13 +66,14 @@ _DELIVERED = 204
 _REJECTED = frozenset({400, 413, 422})
 _REJECTED_BY_ANYONE = 413
 _MISSING = 404
+_UNAUTHORIZED = 401
 _FORBIDDEN = 403
-_NOT_ALLOWED = frozenset({401, _FORBIDDEN})
+_NOT_ALLOWED = frozenset({_UNAUTHORIZED, _FORBIDDEN})
 _CONFLICT = 422
 
 _REMEDIES = {
     0: "the encrypted connection failed; check influxdb.url and the server's certificate, and name the file with the"
-    " authority that signed it in influxdb.ca_file if it is one of your own",
+    " authority that signed it in influxdb.ca_file or INFLUXDB_CA_FILE if it is one of your own",
     400: "that is not how InfluxDB 2 answers; check influxdb.url (http or https, host, port)",
     401: "InfluxDB does not know this token; check influxdb.token, token_file or INFLUXDB_TOKEN",
     403: "the token lacks a right; it must read and write both buckets",
@@ -200,6 +195,15 @@ class InfluxSink:
             except (FluxCsvParserException, IndexError, ValueError):
                 raise self._stranger("a query with a broken table") from None
 
+    def measurements(self, ecu: str, start: datetime, stop: datetime) -> set[str]:
+        """Of which measurements a gateway has points in the bucket of records, from `start` to before `stop`."""
+        rows = self.query(
+            f'from(bucket: "{self._bucket}") |> range(start: {start.isoformat()}, stop: {stop.isoformat()})'
+            f' |> filter(fn: (r) => r.ecu == "{ecu}") |> first()'
+            ' |> keep(columns: ["_measurement"]) |> group() |> distinct(column: "_measurement")'
+        )
+        return {str(row["_value"]) for row in rows}
+
     def greet(self) -> Greeting:
         """Ask who answers; raises SinkUnavailable unless it is an InfluxDB that says it is healthy."""
         with self._translated(nothing_sent=True):
@@ -265,6 +269,18 @@ class InfluxSink:
             except (LookupError, TypeError, ValueError, AttributeError):
                 raise self._stranger("a question about fields with something else") from None
         return found
+
+    @contextmanager
+    def client(self) -> Iterator[InfluxDBClient]:
+        """The library's own client, for what no method here asks. Whatever its calls, or reading their answers, raise
+        becomes SinkUnavailable; all of the block has one deadline.
+        """
+        with self._translated(nothing_sent=True):
+            try:
+                yield self._client
+            except (LookupError, TypeError, ValueError, AttributeError):
+                # The client makes objects of any JSON, with None for what is missing.
+                raise self._stranger("with something else than what was asked for") from None
 
     def abort(self) -> None:
         """End every call that is under way, and each later one, with SinkUnavailable. For any thread; all that is left
@@ -403,7 +419,8 @@ class InfluxSink:
             return self._stranger(f"with HTTP {exc.status}")
         remedy = _REMEDIES.get(exc.status, "")
         reason = f"InfluxDB at {self._url} can't be used ({said})" + (f"; {remedy}" if remedy else "")
-        return SinkUnavailable(reason, influx_answers.retry_after_s(exc.retry_after))
+        kind = TokenRefused if exc.status == _UNAUTHORIZED and own_words else SinkUnavailable
+        return kind(reason, influx_answers.retry_after_s(exc.retry_after))
 
     def _network_fault(self, exc: HTTPError) -> str:
         match exc:
