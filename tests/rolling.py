@@ -2,24 +2,32 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from collector.config import Config
-from collector.days import BEGINNING, END
-from collector.influx import InfluxSink
-from collector.journal import Journal
-from collector.journal_jobs import Jobs, stale_days
-from collector.journal_reader import JournalReader
-from collector.names import Names
-from collector.points import SCHEMA, LineWriter, Point, decode
-from collector.record_decoder import RecordDecoder
-from collector.rollup import Buckets, EcuDay, Outcome, Rollups, Sink, plan, touched_days
+from hypothesis import strategies as st
+
+from collector.clock.days import BEGINNING, END
+from collector.config.model import Config
+from collector.config.names import Names
+from collector.config.tariffs import Tariffs
+from collector.delivery.influx import InfluxSink
+from collector.journal.job_writing import Jobs
+from collector.journal.jobs import stale_days
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
+from collector.points.decoding import decode
+from collector.points.lines import LineWriter
+from collector.points.record_decoder import RecordDecoder
+from collector.points.schema import SCHEMA, Point
+from collector.points.touched import EcuDay, touched_days
+from collector.rollup.computing import Buckets, Outcome, Rollups, Sink, plan
 from tests.conftest import Influx
+from tests.put_right import put_right, total
 from tests.samples import ECU, arrival, config, ns, stored
 
 # Long after every record, in the first of the two hours that no gateway of the tests repeats.
@@ -31,7 +39,7 @@ Daily = dict[tuple[str, tuple[str, ...], int], dict[str, float | int]]
 
 @dataclass
 class Yard:
-    """`zone` is the site's, `ecus` and `inverters` are those of the configuration."""
+    """`zone` is the site's, `ecus`, `inverters` and `tariffs` are those of the configuration."""
 
     influx: Influx
     path: Path
@@ -39,11 +47,15 @@ class Yard:
     zone: str = "Europe/Amsterdam"
     ecus: tuple[dict[str, object], ...] = ()
     inverters: tuple[dict[str, object], ...] = ()
+    tariffs: tuple[dict[str, object], ...] = ()
 
     @property
     def config(self) -> Config:
         site = {"name": "Home", "timezone": self.zone}
-        return config(self.path, site=site, influxdb=self.influx.settings, ecu=self.ecus, inverter=self.inverters)
+        influxdb = self.influx.settings
+        return config(
+            self.path, site=site, influxdb=influxdb, ecu=self.ecus, inverter=self.inverters, tariff=self.tariffs
+        )
 
     @property
     def names(self) -> Names:
@@ -72,6 +84,17 @@ class Yard:
             self.sink.write("\n".join(lines).encode())
             journal.mark_delivered([record.id for record in records], RECEIVED, novelties, days)
 
+    def deliver_step_by_step(self, frames: Sequence[bytes], data: st.DataObject) -> None:
+        """Deliver in any order and in batches of any size, with repeats and with roll-ups between them, and roll up."""
+        arrivals = data.draw(st.permutations([*frames, *data.draw(st.lists(st.sampled_from(frames), max_size=4))]))
+        while arrivals:
+            size = data.draw(st.integers(1, len(arrivals)))
+            batch, arrivals = arrivals[:size], arrivals[size:]
+            self.deliver(*batch)
+            if data.draw(st.booleans()):
+                self.roll_up()
+        self.roll_up()
+
     def write(self, *points: Point) -> None:
         """Points that no record gives, and those of another program."""
         line = LineWriter().line
@@ -79,7 +102,8 @@ class Yard:
 
     def rollups(self, sink: Sink | None = None) -> Rollups:
         """The computation over these buckets."""
-        return Rollups(sink or self.sink, self.names, Buckets(self.influx.bucket, self.influx.rollup_bucket))
+        buckets = Buckets(self.influx.bucket, self.influx.rollup_bucket)
+        return Rollups(sink or self.sink, self.names, buckets, Tariffs(self.config.tariff))
 
     def roll_up(self, sink: Sink | None = None) -> Outcome:
         """Compute what is marked, and take back the marks of each query that was carried out."""
@@ -90,7 +114,7 @@ class Yard:
                 days = [day for day, mark in marks.items() if bool(mark.replaces) is replaces]
                 for group in plan(((ecu, date.fromisoformat(day)) for ecu, day in days), self.names, replaces=replaces):
                     outcome = self.rollups(sink).compute(group)
-                    Jobs(journal).clear_days([marks[day].id for day in group.days()], (), (), RECEIVED)
+                    Jobs(journal).clear_days([marks[day] for day in group.days()], (), (), RECEIVED)
                     found = Outcome(found.computed | outcome.computed, found.kept | outcome.kept)
             return found
 
@@ -165,6 +189,7 @@ def added_up(points: Iterable[Point], zone_of: Callable[[str], str]) -> Daily:
             local = datetime.fromtimestamp(at // 10**9, UTC).astimezone(zone)
             begin = round(local.replace(hour=0, minute=0, second=0, fold=0).timestamp()) * 10**9
             days[measurement, tags, begin].append((at, fields))
+    changes = put_right(merged)
     found: Daily = {}
     rounds: dict[tuple[str, int], int] = defaultdict(int)
     for (measurement, tags, begin), day in days.items():
@@ -172,23 +197,28 @@ def added_up(points: Iterable[Point], zone_of: Callable[[str], str]) -> Daily:
             rounds[tags[0], begin] += len(day)
     for (measurement, tags, begin), day in days.items():
         values = [fields for _, fields in day]
-        daily: dict[str, Any] = {"energy_wh": sum(fields.get("energy_wh", 0) for fields in values)}
+        refused_wh, mended_wh, ac_wh = total(
+            changes[measurement, tags, at] for at, _ in day if (measurement, tags, at) in changes
+        )
+        sent_wh = sum(fields.get("energy_wh", 0) for fields in values)
+        daily: dict[str, Any] = {
+            "energy_wh": sent_wh - refused_wh + mended_wh,
+            "energy_refused_wh": refused_wh or None,
+            "energy_mended_wh": mended_wh or None,
+        }
         match measurement:
             case "ecu":
-                of_inverters = [
-                    (inverter[1], fields)
-                    for (kind, inverter, midnight), some in days.items()
-                    for _, fields in some
-                    if kind == "inverter" and inverter[0] == tags[0] and midnight == begin
-                ]
+                understood = any("inverters_reporting" in fields for fields in values)
                 daily = {
-                    "energy_wh": sum(fields["energy_wh"] for _, fields in of_inverters),
+                    "energy_wh": 0.0 if understood else None,
                     "peak_power_w": _highest(values, "power_w"),
+                    "ac_peak_power_w": _highest(values, "ac_power_w"),
                     "records": len(day),
                     "first_s": (day[0][0] - begin) // 10**9,
                     "last_s": (day[-1][0] - begin) // 10**9,
                     "lifetime_kwh": _latest(values, "lifetime_kwh"),
-                    "inverters": len({uid for uid, _ in of_inverters}),
+                    "counter_wh": _growth(merged, tags[0], begin, day[-1][0], zone_of(tags[0])),
+                    "inverters": 0,
                 }
             case "inverter":
                 phases = [
@@ -198,7 +228,9 @@ def added_up(points: Iterable[Point], zone_of: Callable[[str], str]) -> Daily:
                     if kind == "phase" and phase[:4] == tags and midnight == begin
                 ]
                 voltages = phases or [fields["grid_voltage_v"] for fields in values if "grid_voltage_v" in fields]
+                ac_energies = [fields["ac_energy_wh"] for fields in values if "ac_energy_wh" in fields]
                 daily |= {
+                    "ac_energy_wh": sum(ac_energies) + ac_wh if len(ac_energies) == len(values) else None,
                     "peak_power_w": _highest(values, "dc_power_w") or _highest(values, "ac_power_w"),
                     "records": len(day),
                     "rounds": rounds.get((tags[0], begin)),
@@ -213,19 +245,41 @@ def added_up(points: Iterable[Point], zone_of: Callable[[str], str]) -> Daily:
         found[f"{measurement}_day", tags, begin] = {
             name: round(value, 3) for name, value in daily.items() if value is not None
         }
-    _add_days_of_late_groups(found)
+    _add_inverters_to_gateways(found)
     return found
 
 
-def _add_days_of_late_groups(found: Daily) -> None:
-    """A gateway has a roll-up also of a day on which only its inverters have points."""
-    by_gateway: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+def _growth(merged: Mapping[Any, Mapping[str, Any]], ecu: str, begin: int, last: int, zone: str) -> float | None:
+    """By how much a gateway's counter grew in a day, in Wh."""
+    counters = sorted(
+        (at, fields["lifetime_kwh"])
+        for (measurement, tags, at), fields in merged.items()
+        if measurement == "ecu" and tags[0] == ecu and "lifetime_kwh" in fields
+    )
+    today = [kwh for at, kwh in counters if begin <= at <= last]
+    earlier = [(at, kwh) for at, kwh in counters if at < begin]
+    if not today:
+        return None
+    first = today[0]
+    if earlier:
+        day, before = (datetime.fromtimestamp(at // 10**9, ZoneInfo(zone)).date() for at in (begin, earlier[-1][0]))
+        if (day - before).days <= 30:
+            first = earlier[-1][1]
+    return (today[-1] - first) * 1000 if today[-1] >= first else None
+
+
+def _add_inverters_to_gateways(found: Daily) -> None:
+    """A gateway's day is what its inverters' days are together, also where only these have points."""
+    by_gateway: dict[tuple[str, int], dict[str, dict[str, float | int]]] = defaultdict(dict)
     for (measurement, tags, begin), fields in found.items():
         if measurement == "inverter_day":
-            by_gateway[tags[0], begin][tags[1]] = fields["energy_wh"]
-    for (ecu, begin), energies in by_gateway.items():
-        energy_wh = round(sum(energies.values()), 3)
-        found.setdefault(("ecu_day", (ecu, ecu), begin), {"energy_wh": energy_wh, "inverters": len(energies)})
+            by_gateway[tags[0], begin][tags[1]] = fields
+    for (ecu, begin), inverters in by_gateway.items():
+        own = found.setdefault(("ecu_day", (ecu, ecu), begin), {})
+        own["energy_wh"] = round(sum(fields["energy_wh"] for fields in inverters.values()), 3)
+        own["inverters"] = len(inverters)
+        if all("ac_energy_wh" in fields for fields in inverters.values()):
+            own["ac_energy_wh"] = round(sum(fields["ac_energy_wh"] for fields in inverters.values()), 3)
 
 
 def _highest(values: Sequence[Mapping[str, Any]], name: str) -> float | None:
@@ -234,6 +288,14 @@ def _highest(values: Sequence[Mapping[str, Any]], name: str) -> float | None:
 
 def _latest(values: Sequence[Mapping[str, Any]], name: str) -> float | None:
     return next((fields[name] for fields in reversed(values) if name in fields), None)
+
+
+@contextmanager
+def empty_yard(influx: Influx, folder: Path) -> Iterator[Yard]:
+    """One with an empty InfluxDB and no journal yet."""
+    with closing(InfluxSink(influx.url, influx.org, influx.token, influx.bucket, influx.rollup_bucket)) as sink:
+        sink.connect()
+        yield Yard(influx, folder / "journal.db", sink)
 
 
 def span(first: date, days: int) -> list[date]:

@@ -9,6 +9,9 @@ days = (bucket, measurement, field) =>
     |> group(columns: ["ecu"])
     |> distinct(column: "_start")
 
+// A round of which nothing was understood has no inverters, but its gateway's own figures.
 days(bucket: $bucket, measurement: "ecu", field: "inverters_reporting") |> yield(name: "ecu")
+days(bucket: $bucket, measurement: "ecu", field: "power_w") |> yield(name: "ecu.power")
+days(bucket: $bucket, measurement: "ecu", field: "lifetime_kwh") |> yield(name: "ecu.lifetime")
 days(bucket: $bucket, measurement: "inverter", field: "energy_wh") |> yield(name: "inverter")
 days(bucket: $rollup_bucket, measurement: "ecu_day", field: "inverters") |> yield(name: "ecu_day")

@@ -14,6 +14,10 @@ latest = (bucket, measurement, field) =>
 
 earliest(bucket: $bucket, measurement: "ecu", field: "inverters_reporting") |> yield(name: "ecu.first")
 latest(bucket: $bucket, measurement: "ecu", field: "inverters_reporting") |> yield(name: "ecu.last")
+earliest(bucket: $bucket, measurement: "ecu", field: "power_w") |> yield(name: "power.first")
+latest(bucket: $bucket, measurement: "ecu", field: "power_w") |> yield(name: "power.last")
+earliest(bucket: $bucket, measurement: "ecu", field: "lifetime_kwh") |> yield(name: "lifetime.first")
+latest(bucket: $bucket, measurement: "ecu", field: "lifetime_kwh") |> yield(name: "lifetime.last")
 earliest(bucket: $bucket, measurement: "inverter", field: "energy_wh") |> yield(name: "inverter.first")
 latest(bucket: $bucket, measurement: "inverter", field: "energy_wh") |> yield(name: "inverter.last")
 earliest(bucket: $rollup_bucket, measurement: "ecu_day", field: "inverters") |> yield(name: "ecu_day.first")

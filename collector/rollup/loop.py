@@ -23,14 +23,15 @@ from typing import Protocol
 
 import trio
 
-from collector import clock
-from collector.days import BEGINNING, END, midnight
+from collector.clock import stamps
+from collector.clock.days import BEGINNING, END, midnight
+from collector.config.names import Names
+from collector.delivery.writer import FIRST_DELAY_S, LONGEST_DELAY_S, LOOK_S
 from collector.errors import JournalError, SinkRejected, SinkUnavailable
-from collector.journal_jobs import EVERY_ECU, Job, Phase, StaleDay
-from collector.names import Names
-from collector.points import UNKNOWN_ECU
-from collector.rollup import EcuDay, Group, Outcome, plan
-from collector.writer import FIRST_DELAY_S, LONGEST_DELAY_S, LOOK_S
+from collector.journal.jobs import EVERY_ECU, Job, Phase, StaleDay
+from collector.points.schema import UNKNOWN_ECU
+from collector.points.touched import EcuDay
+from collector.rollup.computing import Group, Outcome, plan
 
 _log = logging.getLogger(__name__)
 
@@ -66,11 +67,11 @@ class Marks(Protocol):
         """End a job whose days can't be found."""
 
     async def clear_days(
-        self, marks: Collection[int], computed: Collection[int], kept: Collection[int], at: int
+        self, days: Collection[StaleDay], computed: Collection[StaleDay], kept: Collection[StaleDay], at: int
     ) -> None:
         """Take marks back; of these the days are computed, or keep what they have, or have nothing."""
 
-    async def refuse_day(self, mark: int, reason: str, at: int) -> None:
+    async def refuse_day(self, day: StaleDay, reason: str, at: int) -> None:
         """The day can't be computed now, and keeps its mark."""
 
 
@@ -95,7 +96,7 @@ class _Refusal:
 
 @functools.lru_cache(maxsize=5000)
 def _end_of(day: str, zone: tzinfo) -> int:
-    return clock.to_ns(midnight(date.fromisoformat(day) + timedelta(days=1), zone))
+    return stamps.to_ns(midnight(date.fromisoformat(day) + timedelta(days=1), zone))
 
 
 def _told(exc: Exception) -> tuple[str, Exception | None]:
@@ -121,6 +122,7 @@ class RollupLoop:
         self._now_ns = now_ns
         self._jitter = jitter
         self._work = trio.Event()
+        self._at_once = False
         self._connected = False
         self._outage: str | None = None
         self._outage_since = 0.0
@@ -136,8 +138,9 @@ class RollupLoop:
             return self._outage or self._hindrance
         return next((f"{ecu} {day}: {refusal.reason}" for (ecu, day), refusal in self._refused.items()), None)
 
-    def wake(self) -> None:
-        """Say that days were marked."""
+    def wake(self, *, at_once: bool = False) -> None:
+        """Say that days were marked, or that a job's days can be looked for: `at_once`."""
+        self._at_once |= at_once
         self._work.set()
 
     async def run(self) -> None:
@@ -210,15 +213,15 @@ class RollupLoop:
         usual = [mark for mark in due if (mark.ecu, mark.day) not in self._suspects]
         groups = self._plan(usual) if usual else [group for mark in due for group in self._plan([mark])]
         exist = {day for group in groups for day in group.days()}
-        if missing := [mark.id for mark in usual or due if (mark.ecu, mark.day) not in exist]:
+        if missing := [mark for mark in usual or due if (mark.ecu, mark.day) not in exist]:
             # Days that a country has skipped, or that were marked in another zone.
             await self._marks.clear_days(missing, (), (), self._now_ns())
         deadline = trio.current_time() + WORK_S
         for group in groups:
             if trio.current_time() >= deadline:
                 return False
-            # A mark that was renewed since the look has another number, and stays.
-            await self._compute(group, {day: marks[day].id for day in group.days()})
+            # A day that was marked again since the look stays marked.
+            await self._compute(group, {day: marks[day] for day in group.days()})
         return True
 
     def _plan(self, marks: Iterable[StaleDay]) -> list[Group]:
@@ -229,7 +232,7 @@ class RollupLoop:
         # A job of many years must not keep today waiting.
         return sorted(found, key=lambda group: group.run.last, reverse=True)
 
-    async def _compute(self, group: Group, marks: Mapping[EcuDay, int]) -> None:
+    async def _compute(self, group: Group, marks: Mapping[EcuDay, StaleDay]) -> None:
         try:
             outcome = await self._computing.compute(group)
         except SinkUnavailable:
@@ -237,7 +240,7 @@ class RollupLoop:
         except Exception as exc:  # noqa: BLE001 (whatever is wrong with a day may cost this day, and no more)
             await self._put_off(marks, exc)
             return
-        if clock.to_ns(group.run.stop) > self._now_ns():
+        if stamps.to_ns(group.run.stop) > self._now_ns():
             self._today_at.update(dict.fromkeys(group.ecus, trio.current_time()))
         computed, kept = ({marks[day] for day in days} for days in (outcome.computed, outcome.kept))
         await self._marks.clear_days(list(marks.values()), computed, kept, self._now_ns())
@@ -245,7 +248,7 @@ class RollupLoop:
         for day in marks:
             self._refused.pop(day, None)
 
-    async def _put_off(self, marks: Mapping[EcuDay, int], exc: Exception) -> None:
+    async def _put_off(self, marks: Mapping[EcuDay, StaleDay], exc: Exception) -> None:
         """A day is to blame only when it was alone."""
         self._suspects.update(marks)
         if len(marks) > 1:
@@ -262,9 +265,10 @@ class RollupLoop:
         # A look now and then: commands ask for days as well.
         with trio.move_on_after(min(seconds, LOOK_S)):
             await self._work.wait()
-            # What was marked just now is not due before.
-            await trio.sleep(QUIET_S)
-        self._work = trio.Event()
+            if not self._at_once:
+                # What was marked just now is not due before.
+                await trio.sleep(QUIET_S)
+        self._work, self._at_once = trio.Event(), False
 
     def _note_outage(self, exc: SinkUnavailable) -> None:
         self._connected = False

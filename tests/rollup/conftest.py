@@ -1,0 +1,16 @@
+"""What tests of roll-ups share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Influx
+from tests.rolling import Yard, empty_yard
+
+
+@pytest.fixture
+def yard(influx: Influx, tmp_path: Path) -> Iterator[Yard]:
+    """A journal and an InfluxDB, empty."""
+    with empty_yard(influx, tmp_path) as found:
+        yield found
