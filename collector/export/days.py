@@ -12,21 +12,20 @@ decoded once to learn which days they belong to, and again with each of these da
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from datetime import date, timedelta, tzinfo
-from math import isfinite
-from operator import attrgetter
 
-from collector import clock
-from collector.days import BEGINNING, END, day_of, midnight
-from collector.journal import Stored
-from collector.journal_reader import JournalReader
-from collector.names import Names
-from collector.points import SCHEMA, Point, Tags, Value, decode
-from collector.record_decoder import RecordDecoder
+from collector.clock import stamps
+from collector.clock.days import BEGINNING, END, day_of, midnight, times_of
+from collector.config.names import Names
+from collector.export._tables import field_values
+from collector.journal.reading import JournalReader
+from collector.points.decoding import decode
+from collector.points.record_decoder import RecordDecoder
+from collector.points.schema import SCHEMA, Point, Tags
+from collector.record import Record
 
 _DAY = timedelta(days=1)
-_FIRST_NS, _END_NS = clock.to_ns(BEGINNING), clock.to_ns(END)
+_FIRST_NS, _END_NS = stamps.to_ns(BEGINNING), stamps.to_ns(END)
 _BEHIND_ALL_DIGITS = ":"
 
 
@@ -89,7 +88,7 @@ class Export:
         days = set()
         for hour in self._reader.hours(ecu):
             try:
-                at = clock.to_ns(clock.to_utc(f"{hour}0000", zone))
+                at = stamps.to_ns(stamps.to_utc(f"{hour}0000", zone))
             except ValueError:
                 self._count_unreadable(ecu, hour)
                 continue
@@ -101,27 +100,19 @@ class Export:
         for record in self._reader.for_export(ecu, (hour, hour + _BEHIND_ALL_DIGITS), (), self._until):
             self.unreadable += self._decoder.decode(record).unreadable is not None
 
-    def _points(self, records: Iterator[Stored], zone: tzinfo, day: date, *, whole: bool) -> list[Point]:
-        start, stop = clock.to_ns(midnight(day, zone)), clock.to_ns(midnight(day + _DAY, zone))
-        merged: dict[tuple[int, str, Tags], Point] = {}
+    def _points(self, records: Iterator[Record], zone: tzinfo, day: date, *, whole: bool) -> list[Point]:
+        start, stop = stamps.to_ns(midnight(day, zone)), stamps.to_ns(midnight(day + _DAY, zone))
+        of_time: defaultdict[int, list[Point]] = defaultdict(list)
         for record in records:
             for point in self._decode(record, day, whole=whole):
                 if start <= point.time < stop and point.measurement in self._measurements:
-                    key = (point.time, point.measurement, point.tags)
-                    before = merged.get(key)
-                    merged[key] = point if before is None else _put_together(before, point)
-        return sorted(merged.values(), key=attrgetter("time"))
+                    of_time[point.time].append(point)
+        return [point for at in sorted(of_time) for point in _one_of_each_series(of_time[at])]
 
-    def _records(self, ecu: str, zone: tzinfo, day: date, scattered: Sequence[int]) -> Iterator[Stored]:
-        eve = day - _DAY
-        while midnight(eve, zone) == midnight(day, zone):
-            # A clock that did not know of a skipped day showed it.
-            eve -= _DAY
-        # Hour 24 of the day before is the first hour of this one.
-        times = f"{eve:%Y%m%d}24", f"{day + _DAY:%Y%m%d}"
-        return self._reader.for_export(ecu, times, scattered, self._until)
+    def _records(self, ecu: str, zone: tzinfo, day: date, scattered: Sequence[int]) -> Iterator[Record]:
+        return self._reader.for_export(ecu, times_of(day, zone), scattered, self._until)
 
-    def _decode(self, record: Stored, day: date, *, whole: bool) -> Sequence[Point]:
+    def _decode(self, record: Record, day: date, *, whole: bool) -> Sequence[Point]:
         decoded = self._decoder.decode(record)
         if not whole and not self._settled.keys() >= set(decoded.novelties):
             # Whether it was seen in an earlier record, nobody has looked.
@@ -132,22 +123,23 @@ class Export:
         return decoded.points
 
 
-def field_value(value: Value | None, kind: type[float] | type[int] | type[str]) -> Value | None:
-    """A field's value in its own type, as InfluxDB has it; None where it is absent."""
-    if value is None:
-        return None
-    if kind is float:
-        number = float(value)
-        return number if isfinite(number) else None
-    return kind(value)
-
-
 def _is_storable(at: int) -> bool:
     """Whether a point may stand there, in InfluxDB and in 64 bits of nanoseconds."""
     return _FIRST_NS <= at < _END_NS
 
 
+def _one_of_each_series(points: list[Point]) -> Collection[Point]:
+    """What one instant's points say, where several may be of the same series."""
+    merged: dict[tuple[str, Tags], Point] = {}
+    for point in points:
+        key = (point.measurement, point.tags)
+        before = merged.setdefault(key, point)
+        if before is not point:
+            merged[key] = _put_together(before, point)
+    return merged.values()
+
+
 def _put_together(before: Point, point: Point) -> Point:
     kinds = SCHEMA[point.measurement].fields
-    told = {name: value for name, value in point.fields.items() if field_value(value, kinds[name]) is not None}
-    return replace(point, fields={**before.fields, **told})
+    told = {name: value for name, value in point.fields.items() if field_values([value], kinds[name]) != [None]}
+    return Point(point.measurement, point.tags, {**before.fields, **told}, point.time)

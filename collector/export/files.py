@@ -7,28 +7,26 @@ What is written has a name of its own until it is whole (`unfinished`), so that 
 whole, and nothing that was there before is ever overwritten.
 """
 
-import csv
 import errno
+import re
 import shutil
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TextIO
 
-from collector import durable
+from collector import disk
+from collector.clock.stamps import rfc3339
 from collector.errors import CollectorError
-from collector.export import field_value
-from collector.points import SCHEMA, LineWriter, Point, Tags, rfc3339, tag_value
+from collector.export._tables import MEASUREMENTS, Column, FieldType, tables
+from collector.points.lines import LineWriter, tag_value
+from collector.points.schema import Point, Tags
 
-if TYPE_CHECKING:
-    from pyarrow import Schema
-    from pyarrow.parquet import ParquetWriter
-
-# Rows that Parquet keeps together: fewer pack worse, more of them take more memory while they are gathered.
-_ROWS_AT_ONCE = 20_000
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
+_END_OF_LINE = "\r\n"
 
 
 class Files(Protocol):
@@ -53,29 +51,31 @@ class CsvFiles:
         self.rows: Counter[str] = Counter()
         self._folder = folder
         self._open = ExitStack()
-        self._writers: dict[str, Any] = {}
+        self._streams: dict[str, TextIO] = {}
 
     def write(self, points: Sequence[Point]) -> None:
         """Write points, but those without any value."""
-        found: dict[str, list[list[object]]] = defaultdict(list)
-        at, time = None, ""
-        for point in points:
-            if point.time != at:
-                at, time = point.time, rfc3339(point.time)
-            if cells := _cells(point):
-                found[point.measurement].append([time, *cells])
-        for measurement, rows in found.items():
-            self._writer(measurement).writerows(rows)
-            self.rows[measurement] += len(rows)
+        times = {at: rfc3339(at) for at in {point.time for point in points}}
+        for table in tables(points):
+            kinds = MEASUREMENTS[table.measurement].fields.values()
+            cells = (
+                [times[point.time] for point in table.points],
+                [_tag_cells(point.tags) for point in table.points],
+                *(_cells(column, kind) for column, kind in zip(table.columns, kinds, strict=True)),
+            )
+            lines = map(",".join, zip(*cells, strict=True))
+            self._stream(table.measurement).write(_END_OF_LINE.join([*lines, ""]))
+            self.rows[table.measurement] += len(table.points)
 
-    def _writer(self, measurement: str) -> Any:  # noqa: ANN401 (the csv module's own type has no name)
-        writer = self._writers.get(measurement)
-        if writer is None:
+    def _stream(self, measurement: str) -> TextIO:
+        stream = self._streams.get(measurement)
+        if stream is None:
             path = self._folder / f"{measurement}.csv"
             stream = self._open.enter_context(path.open("x", encoding="utf-8", newline=""))
-            writer = self._writers[measurement] = csv.writer(stream)
-            writer.writerow(_columns(measurement))
-        return writer
+            self._streams[measurement] = stream
+            names = ("time", *MEASUREMENTS[measurement].tags, *MEASUREMENTS[measurement].fields)
+            stream.write(f"{','.join(names)}{_END_OF_LINE}")
+        return stream
 
     def finish(self) -> None:
         """Write whatever is still held back; nothing may be written afterwards."""
@@ -87,55 +87,21 @@ class CsvFiles:
             self._open.close()
 
 
-class ParquetFiles:
-    """With the schema's own types, times as timestamp[ns, UTC], packed with zstd."""
+def _cells(column: Column, kind: FieldType) -> list[str]:
+    if kind is str:
+        return ["" if value is None else _quoted(str(value)) for value in column]
+    return ["" if value is None else repr(value) for value in column]
 
-    def __init__(self, folder: Path) -> None:
-        self.rows: Counter[str] = Counter()
-        self._folder = folder
-        self._open = ExitStack()
-        self._writers: dict[str, ParquetWriter] = {}
-        self._waiting: dict[str, list[list[object]]] = defaultdict(list)
 
-    def write(self, points: Sequence[Point]) -> None:
-        """Write points, but those without any value."""
-        for point in points:
-            if cells := _cells(point):
-                rows = self._waiting[point.measurement]
-                rows.append([point.time, *cells])
-                if len(rows) >= _ROWS_AT_ONCE:
-                    self._write(point.measurement, self._waiting.pop(point.measurement))
+def _quoted(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"' if _NEEDS_QUOTES.search(text) else text
 
-    def _write(self, measurement: str, rows: list[list[object]]) -> None:
-        import pyarrow
-        from pyarrow import parquet
 
-        writer = self._writers.get(measurement)
-        if writer is None:
-            stream = self._open.enter_context((self._folder / f"{measurement}.parquet").open("xb"))
-            writer = parquet.ParquetWriter(stream, _schema(measurement), compression="zstd")
-            self._writers[measurement] = writer
-        columns = zip(writer.schema.types, zip(*rows, strict=True), strict=True)
-        arrays = [pyarrow.array(values, kind) for kind, values in columns]
-        writer.write_table(pyarrow.Table.from_arrays(arrays, schema=writer.schema))
-        self.rows[measurement] += len(rows)
-
-    def finish(self) -> None:
-        """Write whatever is still held back; nothing may be written afterwards."""
-        for measurement, rows in self._waiting.items():
-            self._write(measurement, rows)
-        for writer in self._writers.values():
-            writer.close()
-        self._open.close()
-
-    def close(self) -> None:
-        """Let go of all files; safe in any state."""
-        for writer in self._writers.values():
-            # One that is not closed tries it once more when it is collected, and complains then.
-            with suppress(OSError, ValueError):
-                writer.close()
-        with suppress(OSError):
-            self._open.close()
+# Series recur with every record.
+@lru_cache(maxsize=4096)
+def _tag_cells(tags: Tags) -> str:
+    return ",".join(_quoted(tag_value(tag)) for tag in tags)
 
 
 class Lines:
@@ -148,10 +114,12 @@ class Lines:
 
     def write(self, points: Sequence[Point]) -> None:
         """Write points, but those without any value."""
+        lines = []
         for point in points:
             if line := self._lines.line(point):
-                self._stream.write(f"{line}\n".encode())
+                lines.append(f"{line}\n")
                 self.rows[point.measurement] += 1
+        self._stream.write("".join(lines).encode())
 
     def finish(self) -> None:
         """Write whatever is still held back; nothing may be written afterwards."""
@@ -163,45 +131,15 @@ class Lines:
             self._stream.close()
 
 
-def _columns(measurement: str) -> list[str]:
-    return ["time", *SCHEMA[measurement].tags, *SCHEMA[measurement].fields]
-
-
-def _cells(point: Point) -> list[object]:
-    """Tags and fields in the schema's order; empty when no field has a value."""
-    told = point.fields.get
-    values = [field_value(told(name), kind) for name, kind in SCHEMA[point.measurement].fields.items()]
-    if values.count(None) == len(values):
-        return []
-    return [*_tag_cells(point.tags), *values]
-
-
-# Series recur with every record.
-@lru_cache(maxsize=4096)
-def _tag_cells(tags: Tags) -> tuple[str, ...]:
-    return tuple(map(tag_value, tags))
-
-
-def _schema(measurement: str) -> "Schema":
-    import pyarrow
-
-    types = {float: pyarrow.float64(), int: pyarrow.int64(), str: pyarrow.string()}
-    return pyarrow.schema(
-        [
-            pyarrow.field("time", pyarrow.timestamp("ns", "UTC"), nullable=False),
-            *(pyarrow.field(name, pyarrow.string(), nullable=False) for name in SCHEMA[measurement].tags),
-            *(pyarrow.field(name, types[kind]) for name, kind in SCHEMA[measurement].fields.items()),
-        ]
-    )
-
-
-def require_parquet() -> None:
-    """Raise CollectorError, with what to do, where Parquet can't be written."""
+def parquet_files(folder: Path) -> Files:
+    """Parquet in a folder. Raises CollectorError, with what to do, where it can't be written."""
     try:
-        import pyarrow.parquet  # noqa: F401
+        # It imports pyarrow, which not everyone has installed.
+        from collector.export._parquet import ParquetFiles
     except ImportError as exc:
         remedy = f"{sys.executable} -m pip install 'apsystems-collector[parquet]'"
         raise CollectorError(f"Parquet needs pyarrow, which is not installed: {remedy}") from exc
+    return ParquetFiles(folder)
 
 
 @contextmanager
@@ -250,7 +188,7 @@ def _refuse(out: Path, place: Path, *, folder: bool) -> None:
 def _sync(place: Path) -> None:
     """A name that is right after a power cut, with nothing in it, would be taken for the whole."""
     for path in (*place.iterdir(), place) if place.is_dir() else (place,):
-        durable.sync(path)
+        disk.sync(path)
 
 
 def _settle(place: Path, out: Path) -> None:
@@ -258,7 +196,7 @@ def _settle(place: Path, out: Path) -> None:
     if place.is_file() and out.exists():
         raise CollectorError(f"{out} has come meanwhile, and nothing is overwritten: name another one")
     place.rename(out)
-    durable.sync(out.parent)
+    disk.sync(out.parent)
 
 
 @contextmanager
