@@ -9,11 +9,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from collector.boards import day, fleet, grid, history, now, one_panel, panels, quality, roof
-from collector.boards.parts import Json
-from collector.boards.queries import DAILY, RAW
-from collector.boards.roof_picture import cells
-from collector.config import Config, InfluxDB, Inverter
+from collector.boards.day import board as day
+from collector.boards.fleet import board as fleet
+from collector.boards.grid import board as grid
+from collector.boards.history import board as history
+from collector.boards.kit.parts import Json
+from collector.boards.kit.queries import DAILY, RAW
+from collector.boards.now import board as now
+from collector.boards.panels import board as panels
+from collector.boards.panels import one_panel
+from collector.boards.quality import board as quality
+from collector.boards.roof import board as roof
+from collector.boards.roof.picture import cells
+from collector.config.model import Config, InfluxDB, Inverter
 
 # Every board of which nothing depends on the configuration, in the order of the folder.
 BOARDS: tuple[Callable[[], Json], ...] = (
@@ -50,12 +58,17 @@ def with_buckets(query: str, names: Mapping[str, str]) -> str:
 
 def as_text(built: Json, names: Mapping[str, str]) -> str:
     """A board as JSON that is written so that a change can be read."""
-    return json.dumps(_renamed(built, names), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(renamed(built, names), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def renamed(built: Json, names: Mapping[str, str]) -> Json:
+    """A board all of whose queries ask for other buckets."""
+    return {key: _renamed(part, names) for key, part in built.items()}
 
 
 def _renamed(value: object, names: Mapping[str, str]) -> object:
     if isinstance(value, dict):
-        return {key: _renamed(part, names) for key, part in value.items()}
+        return renamed(value, names)
     if isinstance(value, list):
         return [_renamed(part, names) for part in value]
     return with_buckets(value, names) if isinstance(value, str) else value

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.influx import InfluxSink
-from collector.points import LineWriter, Point
+from collector.delivery.influx import InfluxSink
+from collector.points.lines import LineWriter
+from collector.points.schema import Point
 from tests.boards.figures import Figures
 from tests.boards.screen import Screen
 from tests.boards.sites import NOW, mixed_points, rolled_up

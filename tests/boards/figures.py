@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
+from statistics import median
 from typing import Any
 
-from collector.points import SCHEMA, Point
+from collector.points.schema import SCHEMA, Point
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,6 +28,14 @@ class Sample:
 
 
 Key = str | Callable[[Sample], Any]
+
+# What a meter counts, where it is told.
+_AC_FIELDS = {
+    "energy_wh": "ac_energy_wh",
+    "power_w": "ac_power_w",
+    "dc_power_w": "ac_power_w",
+    "peak_power_w": "ac_peak_power_w",
+}
 
 
 def day(zone: tzinfo) -> Callable[[Sample], date]:
@@ -55,6 +64,7 @@ class Figures:
             for name, value in point.fields.items():
                 if value is not None:
                     self._samples[point.measurement, name].append(Sample(at, value, tags))
+        self._with_ac: dict[tuple[str, str], list[Sample]] = {}
         for samples in self._samples.values():
             samples.sort(key=lambda sample: sample.time)
 
@@ -65,18 +75,29 @@ class Figures:
         *,
         start: datetime | None = None,
         stop: datetime | None = None,
+        metered: bool = False,
         **tags: str | Collection[str],
     ) -> list[Sample]:
-        """The values from `start` up to but without `stop`, in the order of time, with any of these tags."""
+        """The values from `start` up to but without `stop`, in the order of time, with any of these tags; those that
+        are `metered` are AC wherever a series tells it at that time.
+        """
         assert field in SCHEMA[measurement].fields, f"{measurement} has no {field}"
         wanted = {name: {value} if isinstance(value, str) else set(value) for name, value in tags.items()}
         return [
             sample
-            for sample in self._samples[measurement, field]
+            for sample in (self._metered(measurement, field) if metered else self._samples[measurement, field])
             if (start is None or sample.time >= start)
             and (stop is None or sample.time < stop)
             and all(sample.tags[name] in values for name, values in wanted.items())
         ]
+
+    def _metered(self, measurement: str, field: str) -> list[Sample]:
+        if (measurement, field) not in self._with_ac:
+            told: dict[tuple[datetime, tuple[str, ...]], Sample] = {}
+            for name in (field, _AC_FIELDS[field]):
+                told |= {(one.time, tuple(one.tags.values())): one for one in self._samples[measurement, name]}
+            self._with_ac[measurement, field] = sorted(told.values(), key=lambda sample: sample.time)
+        return self._with_ac[measurement, field]
 
     def grouped(
         self,
@@ -91,6 +112,23 @@ class Figures:
         for sample in self.samples(measurement, field, **selection):
             found[tuple(sample.tags[key] if isinstance(key, str) else key(sample) for key in keys)].append(sample.value)
         return {key: how(values) for key, values in found.items()}
+
+    def middles(self, of_day: Callable[[Sample], Any], **selection: Any) -> dict[tuple[Any, str, str], float]:  # noqa: ANN401
+        """The median of what an array's panels gave on a day, by day, gateway and array: without those whose inverter
+        was heard in less than four of five rounds, if others were heard better.
+        """
+        records, rounds = (
+            self.grouped("inverter_day", field, of_day, "ecu", "inverter_name") for field in ("records", "rounds")
+        )
+        well: dict[tuple[Any, str, str], list[float]] = defaultdict(list)
+        every: dict[tuple[Any, str, str], list[float]] = defaultdict(list)
+        days = self.grouped("channel_day", "energy_wh", of_day, "ecu", "array", "inverter_name", "panel", **selection)
+        for (at, ecu, array, inverter, _), energy in days.items():
+            every[at, ecu, array].append(energy)
+            place = (at, ecu, inverter)
+            if place not in records or 5 * records[place] >= 4 * rounds[place]:
+                well[at, ecu, array].append(energy)
+        return {key: median(well.get(key) or values) for key, values in every.items()}
 
     def total(self, measurement: str, field: str, **selection: Any) -> float:  # noqa: ANN401 - those of `samples`
         """The sum of what `samples` gives."""
@@ -109,26 +147,38 @@ def day_points(points: Iterable[Point], zones: Mapping[str, tzinfo]) -> Iterator
         if point.measurement in ("ecu", "inverter", "channel", "phase"):
             at = _EPOCH + timedelta(microseconds=point.time // 1000)
             days[point.tags[0], at.astimezone(zones[point.tags[0]]).date()].append(point)
-    for (ecu, local), found in days.items():
+    counters: dict[str, tuple[date, float]] = {}
+    for (ecu, local), found in sorted(days.items(), key=lambda item: item[0][1]):
         midnight = _ns(datetime(local.year, local.month, local.day, tzinfo=zones[ecu]))
-        yield from _ecu_day(found, midnight)
+        known = _known([point for point in found if point.measurement == "ecu"], "lifetime_kwh")
+        before = counters.get(ecu)
+        first = before[1] if before and local - before[0] <= timedelta(days=30) else known[0] if known else None
+        grown = round((known[-1] - first) * 1000, 3) if first is not None and known and known[-1] >= first else None
+        if known:
+            counters[ecu] = local, known[-1]
+        yield from _ecu_day(found, midnight, grown)
         yield from _inverter_days(found, midnight)
         yield from _channel_days(found, midnight)
 
 
-def _ecu_day(points: Sequence[Point], midnight: int) -> Iterator[Point]:
+def _ecu_day(points: Sequence[Point], midnight: int, grown_wh: float | None) -> Iterator[Point]:
     rounds = [point for point in points if point.measurement == "ecu"]
     if not rounds:
         return
+    inverters = [point for point in points if point.measurement == "inverter"]
+    with_ac = {point.tags[1] for point in inverters if point.fields.get("ac_energy_wh") is not None}
     fields = {
         # Late data reach inverters alone, so the gateway's own counts would fall short.
-        "energy_wh": _sum([point for point in points if point.measurement == "inverter"], "energy_wh"),
+        "energy_wh": _sum(inverters, "energy_wh"),
+        "ac_energy_wh": _sum(inverters, "ac_energy_wh") if with_ac == {point.tags[1] for point in inverters} else None,
         "peak_power_w": _best(rounds, "power_w", max),
+        "ac_peak_power_w": _best(rounds, "ac_power_w", max),
         "records": len(rounds),
         "first_s": (rounds[0].time - midnight) // 10**9,
         "last_s": (rounds[-1].time - midnight) // 10**9,
         "lifetime_kwh": _last(rounds, "lifetime_kwh"),
-        "inverters": len({point.tags[1] for point in points if point.measurement == "inverter"}),
+        "counter_wh": grown_wh,
+        "inverters": len({point.tags[1] for point in inverters}),
     }
     yield Point("ecu_day", rounds[0].tags, fields, midnight)
 
@@ -139,6 +189,7 @@ def _inverter_days(points: Sequence[Point], midnight: int) -> Iterator[Point]:
         volts = [point for point in points if point.measurement == "phase" and point.tags[:4] == tags] or found
         fields = {
             "energy_wh": _sum(found, "energy_wh"),
+            "ac_energy_wh": _sum(found, "ac_energy_wh") if _known(found, "ac_energy_wh") else None,
             "peak_power_w": _best(found, "dc_power_w", max),
             "records": len(found),
             "rounds": rounds,

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from collector.boards.roof import build as build_roof
-from collector.boards.roof_picture import cells
+from collector.boards.roof.board import build as build_roof
+from collector.boards.roof.picture import cells
 from collector.boards.write import BOARDS
 from tests.boards.sites import placed_inverters
 

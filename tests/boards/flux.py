@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collector.points import SCHEMA
+from collector.points.schema import SCHEMA
 
 _FROM = re.compile(r'\bfrom\(\s*bucket:\s*("?)([^")]+)\1\s*\)')
 _CALL = re.compile(r"\s*\|>\s*([\w.]+)\(")

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from collector import clock
-from collector.boards import panels
-from collector.boards.roof import build as roof
-from collector.boards.roof_picture import Cell
-from collector.points import SCHEMA, Point
+from collector.boards.panels import board as panels
+from collector.boards.roof.board import build as roof
+from collector.boards.roof.picture import Cell
+from collector.clock import stamps
+from collector.points.schema import SCHEMA, Point
 from tests.boards.conftest import fill
 from tests.boards.files import Json, boards
 from tests.boards.screen import Look, Screen, numbers, when
@@ -31,6 +31,8 @@ PEAKS_W = (400.0, 400.0, 400.0, 300.0)
 DEAD_DAYS = DAYS[-5:-1]
 HEALTHY, DEAD = ("N1", "N2"), ("N3", "N4")
 
+SHADE = "Shade by hour and day"
+
 
 def energy_wh(ecu: str, day: date, channel: int) -> float:
     """Every day is another one, and the two roofs differ by far."""
@@ -45,12 +47,12 @@ def sum_of(days: list[date]) -> float:
 def points() -> Iterator[Point]:
     for ecu, zone in ZONES.items():
         for day in DAYS:
-            at = clock.to_ns(datetime(day.year, day.month, day.day, tzinfo=zone))
+            at = stamps.to_ns(datetime(day.year, day.month, day.day, tzinfo=zone))
             of_ecu = {"ecu": ecu, "ecu_name": "Far east" if ecu == TOKYO else "Far west"}
-            yield point("ecu_day", of_ecu, {"energy_wh": 1000.0, "lifetime_kwh": 7.0, "records": 100}, at)
-            for channel in range(1, 5):
-                if ecu == NEW_YORK and channel > 2 and day in DEAD_DAYS:
-                    continue
+            channels = [1, 2] if ecu == NEW_YORK and day in DEAD_DAYS else [1, 2, 3, 4]
+            sum_wh = sum(energy_wh(ecu, day, channel) for channel in channels)
+            yield point("ecu_day", of_ecu, {"energy_wh": sum_wh, "lifetime_kwh": 7.0, "records": 100}, at)
+            for channel in channels:
                 number = f"{ecu[-3:]}00000000{(channel + 1) // 2}"
                 tags = of_ecu | {
                     "inverter": number,
@@ -87,7 +89,7 @@ def look(far: Screen) -> Look:
 def cells(look: Look) -> dict[tuple[date, str], float]:
     return {
         (when(row).astimezone(AMSTERDAM).date(), name): float(value)
-        for row in look.panel("Each panel against its array")
+        for row in look.panel("Panels compared with their neighbours")
         for name, value in row.items()
         if name[:1] in ("T", "N") and value not in ("", "NaN")
     }
@@ -107,8 +109,20 @@ def test_the_first_day_of_the_range_is_that_of_every_gateway(far: Screen) -> Non
     }
 
 
+def test_the_fleets_first_day_has_the_sites_of_all_zones(far: Screen) -> None:
+    begin = datetime(2026, 3, 30, tzinfo=AMSTERDAM)
+    look = far.look(boards()["solar-fleet"], start=begin, stop=begin + timedelta(days=2))
+    days = {day: sum(energy_wh(ecu, day, channel) for ecu in ZONES for channel in (1, 2, 3, 4)) for day in DAYS}
+    days |= {day: days[day] - energy_wh(NEW_YORK, day, 3) - energy_wh(NEW_YORK, day, 4) for day in DEAD_DAYS}
+    for title, figure in (("Sites that reported", None), ("Energy by day", days)):
+        shown = {when(row).astimezone(AMSTERDAM).date(): float(row["_value"]) for row in look.panel(title)}
+        assert shown == {
+            day: pytest.approx(figure[day] / 1000) if figure else 2 for day in (date(2026, 3, 30), date(2026, 3, 31))
+        }
+
+
 def test_completeness_is_shown_on_the_date_of_the_gateway(far: Screen) -> None:
-    rows = far.look(boards()["solar-quality"]).panel("Completeness of each inverter by day")
+    rows = far.look(boards()["solar-quality"]).panel("Completeness by inverter and day")
     # A cell ends at its time.
     shown = {when(row).astimezone(AMSTERDAM).date() - timedelta(days=1): row for row in rows}
     assert {day for day, row in shown.items() if row[f"{TOKYO[-3:]}000000001"]} == set(DAYS)
@@ -146,15 +160,84 @@ def test_the_days_on_which_half_an_array_is_dead_are_days_of_the_other_half(look
 )
 def test_the_board_of_one_panel_says_the_same(far: Screen, name: str, its_share: float) -> None:
     (row,) = far.look(boards()["solar-panel"], one_panel=name, site=TOKYO if name == "T4" else NEW_YORK).panel(
-        "In this time range"
+        "Key figures", "B"
     )
     assert float(row["share"]) == pytest.approx(its_share)
 
 
 def test_the_median_beside_a_smaller_panel_is_what_one_of_its_size_gives(far: Screen) -> None:
-    rows = far.look(boards()["solar-panel"], one_panel="T4").panel("Energy, and the median of its array")
+    rows = far.look(boards()["solar-panel"], one_panel="T4").panel("Energy and array median")
     assert len(rows) == len(DAYS)
     assert all(float(row["own"]) == pytest.approx(float(row["middle"])) for row in rows)
+
+
+def test_the_last_seven_days_count_those_on_which_a_panel_was_silent(look: Look) -> None:
+    week = [day for day in DAYS if day >= NOW.date() - timedelta(days=6)]
+    lost = sum_of([day for day in DEAD_DAYS if day in week])
+    shown = numbers(look.panel("Energy of each panel", "C"), "panel", value="lately")
+    expected = dict.fromkeys((*HEALTHY, "T1", "T2", "T3", "T4"), 1.0) | dict.fromkeys(DEAD, 1 - lost / sum_of(week))
+    assert shown == pytest.approx({(name,): share for name, share in expected.items()})
+
+
+def test_a_panel_that_was_silent_all_week_has_nothing_of_it(influx: Influx) -> None:
+    silent_since = DAYS[-8]
+    kept = [one for one in points() if one.tags[0] == NEW_YORK]
+    gone = [
+        one
+        for one in kept
+        if one.measurement == "channel_day"
+        and dict(zip(SCHEMA["channel_day"].tags, one.tags, strict=True))["panel"] in DEAD
+        and one.time
+        >= stamps.to_ns(datetime(silent_since.year, silent_since.month, silent_since.day, tzinfo=AMSTERDAM))
+    ]
+    fill(influx, (), [one for one in kept if one not in gone])
+    shown = numbers(
+        Screen(influx, NOW).look(panels.build()).panel("Energy of each panel", "C"), "panel", value="lately"
+    )
+    assert shown == {(name,): 1.0 for name in HEALTHY} | {(name,): 0.0 for name in DEAD}
+
+
+def hourly_points(powers_w: dict[str, tuple[float, float]]) -> Iterator[Point]:
+    """Two records of one hour, by panels with their peak power and what they give of it."""
+    noon = NOW.replace(hour=9, minute=0)
+    for channel, (name, (peak_w, given)) in enumerate(powers_w.items(), 1):
+        tags = {"ecu": TOKYO, "inverter": "1", "inverter_name": "1", "model": "yc600", "channel": str(channel)}
+        tags |= {"panel": name, "array": "South"}
+        yield point("channel_day", tags, {"energy_wh": 1.0}, stamps.to_ns(noon))
+        for minute in (5, 10):
+            at = stamps.to_ns(noon + timedelta(minutes=minute))
+            yield point("channel", tags, {"energy_wh": peak_w * given / 12, "peak_w": peak_w}, at)
+
+
+@pytest.mark.parametrize(
+    ("others", "its_share"),
+    [
+        # Of four that work, between the two in the middle; a dead one is none of them.
+        ([(400, 0.9), (400, 0.8), (250, 0.7)], 60 / 75),
+        ([(400, 0.9), (400, 0.8), (250, 0.8)], 60 / 80),
+        ([(400, 0.8), (400, 0.8), (400, 0.0), (400, 0.0), (400, 0.0)], 60 / 80),
+        ([(800, 0.8), (400, 0.8), (400, 0.1)], 60 / 70),
+        # Of two the median is the mean.
+        ([(400, 0.8)], 60 / 70),
+    ],
+)
+def test_an_hour_is_held_against_the_median_of_those_that_work_for_each_watt(
+    influx: Influx, others: list[tuple[float, float]], its_share: float
+) -> None:
+    made = list(
+        hourly_points({"Panel 0": (300, 0.6)} | {f"Panel {number}": one for number, one in enumerate(others, 1)})
+    )
+    fill(
+        influx,
+        [one for one in made if one.measurement == "channel"],
+        [
+            *(one for one in made if one.measurement == "channel_day"),
+            point("ecu_day", {"ecu": TOKYO, "ecu_name": "Far east"}, {"energy_wh": 1.0}, made[0].time),
+        ],
+    )
+    look = Screen(influx, NOW).look(boards()["solar-panel"], one_panel="Panel 0")
+    shown = [float(row["11:00"]) for row in look.panel(SHADE) if row.get("11:00", "NaN") not in ("", "NaN")]
+    assert shown == [pytest.approx(its_share)]
 
 
 @pytest.fixture
@@ -171,7 +254,7 @@ def placed() -> Json:
 
 
 def test_the_roof_compares_each_gateways_array_with_itself_by_size_and_day(far: Screen, placed: Json) -> None:
-    shown = numbers(far.look(placed).panel("Against its array, 7 days (%)"), "panel")
+    shown = numbers(far.look(placed).panel("Compared with neighbours, 7 days (%)"), "panel")
     week = [day for day in DAYS if datetime(day.year, day.month, day.day, tzinfo=AMSTERDAM) > NOW - timedelta(days=7)]
     dead = 100 * (1 - sum_of(DEAD_DAYS) / sum_of(week))
     expected = {(f"T{number}",): 100.0 for number in range(1, 5)} | {(name,): 100.0 for name in HEALTHY}

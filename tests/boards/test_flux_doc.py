@@ -56,7 +56,7 @@ def test_every_query_asks_for_what_there_is_and_finds_something(mixed: Site, num
 
 def test_the_present_power_is_that_of_gateways_heard_of_lately(mixed: Site) -> None:
     lately = mixed.figures.grouped(
-        "ecu", "power_w", "ecu", how=lambda values: values[-1], start=NOW - timedelta(minutes=15)
+        "ecu", "power_w", "ecu", how=lambda values: values[-1], metered=True, start=NOW - timedelta(minutes=15)
     )
     assert len(lately) == 2
     assert numbers(_ask(mixed, 1)) == {(): pytest.approx(sum(lately.values()))}
@@ -64,11 +64,12 @@ def test_the_present_power_is_that_of_gateways_heard_of_lately(mixed: Site) -> N
 
 def test_today_this_month_and_this_year_begin_at_local_midnight(mixed: Site) -> None:
     assert numbers(_ask(mixed, 2), "ecu") == pytest.approx(
-        mixed.figures.grouped("inverter", "energy_wh", "ecu", start=TODAY)
+        mixed.figures.grouped("inverter", "energy_wh", "ecu", metered=True, start=TODAY)
     )
     spans = numbers(_ask(mixed, 3), "span", value="kwh")
     for span, start in {"this month": TODAY.replace(day=1), "this year": TODAY.replace(month=1, day=1)}.items():
-        assert spans[span,] == pytest.approx(mixed.figures.total("inverter", "energy_wh", start=start) / 1000)
+        given = mixed.figures.total("inverter", "energy_wh", metered=True, start=start)
+        assert spans[span,] == pytest.approx(given / 1000)
 
 
 def test_hours_of_work_are_hours_that_have_passed(mixed: Site) -> None:
@@ -78,7 +79,7 @@ def test_hours_of_work_are_hours_that_have_passed(mixed: Site) -> None:
 
 
 def test_months_stand_side_by_side_by_year(mixed: Site) -> None:
-    months = mixed.figures.grouped("inverter", "energy_wh", month(AMSTERDAM))
+    months = mixed.figures.grouped("inverter", "energy_wh", month(AMSTERDAM), metered=True)
     rows = {int(row["month"]): row for row in _ask(mixed, 5)}
     shown = {
         (date(int(name), number, 1),): float(row[name]) * 1000
@@ -90,7 +91,7 @@ def test_months_stand_side_by_side_by_year(mixed: Site) -> None:
 
 
 def test_the_best_days_are_the_best(mixed: Site) -> None:
-    days = mixed.figures.grouped("inverter", "energy_wh", day(AMSTERDAM))
+    days = mixed.figures.grouped("inverter", "energy_wh", day(AMSTERDAM), metered=True)
     best = sorted(days.values(), reverse=True)[:10]
     rows = _ask(mixed, 6)
     assert [float(row["_value"]) for row in rows] == pytest.approx(best)
@@ -186,7 +187,7 @@ def test_the_clocks_error_is_the_smallest_delay(mixed: Site) -> None:
 
 
 def test_years_have_their_worth(mixed: Site) -> None:
-    years = mixed.figures.grouped("inverter", "energy_wh", year(AMSTERDAM))
+    years = mixed.figures.grouped("inverter", "energy_wh", year(AMSTERDAM), metered=True)
     assert numbers(_ask(mixed, 18), "year", value="worth") == pytest.approx(
         {(str(first.year),): energy_wh / 1000 * 0.3 for (first,), energy_wh in years.items()}
     )

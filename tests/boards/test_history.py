@@ -3,20 +3,25 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from statistics import fmean
 
 import pytest
 
-from tests.boards.conftest import Site
+from collector.clock import stamps
+from collector.points.schema import Point
+from tests.boards.conftest import Site, fill
 from tests.boards.figures import Sample
 from tests.boards.files import boards
 from tests.boards.screen import Look, Screen, numbers, when
 from tests.boards.sites import AMSTERDAM, BARN, NOW, ROOF, SHED, ZONES
+from tests.conftest import Influx
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 TODAY = NOW.astimezone(AMSTERDAM).date()
 WHOLE_YEAR_DAYS, WHOLE_MONTH_DAYS, BEST_DAYS = 350, 25, 30
+
+MATRIX = "Months compared with their mean"
 
 Days = Mapping[date, float]
 
@@ -27,9 +32,9 @@ def own_day(sample: Sample) -> date:
 
 
 def days_of(site: Site, *ecus: str) -> Days:
-    """The energy of each day, as these gateways count it, or all of them."""
-    found = site.figures.grouped("ecu_day", "energy_wh", own_day, ecu=ecus or tuple(ZONES))
-    return {day: wh for (day,), wh in found.items()}
+    """The energy in kWh of each day of these gateways, or all of them, in AC where it is told."""
+    found = site.figures.grouped("ecu_day", "energy_wh", own_day, metered=True, ecu=ecus or tuple(ZONES))
+    return {day: wh / 1000 for (day,), wh in found.items()}
 
 
 def summed(days: Days, digits: int) -> dict[str, float]:
@@ -73,7 +78,7 @@ def test_months_stand_beside_the_same_months_of_last_year_and_the_mean_of_all_be
 ) -> None:
     days = days_of(mixed)
     sums, counts = summed(days, 7), counted(days, 7)
-    rows = history.panel("Months against those of earlier years")
+    rows = history.panel("Months compared with earlier years")
     assert [row["name"] for row in rows] == list(MONTHS)
     for number, row in enumerate(rows, 1):
         for year, kind in ((2026, "This year"), (2025, "Last year")):
@@ -87,24 +92,32 @@ def test_months_stand_beside_the_same_months_of_last_year_and_the_mean_of_all_be
         assert float(row["Mean of earlier years"]) == pytest.approx(fmean(earlier))
 
 
-def test_each_month_of_each_year_has_its_cell_and_the_year_its_sum_and_days(mixed: Site, history: Look) -> None:
+def test_each_month_of_each_year_is_compared_with_the_mean_of_its_like(mixed: Site, history: Look) -> None:
     days = days_of(mixed)
-    rows = history.panel("Every month of every year, in kWh")
+    rows = history.panel(MATRIX)
     assert [row["year"] for row in rows] == ["2026", "2025", "2024", "2023"]
     cells = {
-        f"{row['year']}-{number:02}": float(row[name]) * 1000
+        (row["year"], number): float(row[name])
         for row in rows
         for number, name in enumerate(MONTHS, 1)
-        if row[name]
+        if row.get(name)
     }
-    assert cells == pytest.approx(summed(days, 7))
-    assert {row["year"]: float(row["Sum"]) * 1000 for row in rows} == pytest.approx(summed(days, 4))
+    counts = counted(days, 7)
+    whole = {
+        (period[:4], int(period[5:])): wh
+        for period, wh in summed(days, 7).items()
+        if counts[period] >= WHOLE_MONTH_DAYS and period < NOW.isoformat()[:7]
+    }
+    means = {number: fmean(wh for (_, one), wh in whole.items() if one == number) for _, number in whole}
+    assert len(whole) > 36
+    assert cells == pytest.approx({(year, number): wh / means[number] - 1 for (year, number), wh in whole.items()})
+    assert {row["year"]: float(row["kWh"]) for row in rows} == pytest.approx(summed(days, 4))
     assert {row["year"]: int(float(row["Days"])) for row in rows} == counted(days, 4)
 
 
 def test_curves_of_years_grow_day_by_day_from_the_first_of_january(mixed: Site, history: Look) -> None:
     days = days_of(mixed)
-    rows = history.panel("Each year as it grew")
+    rows = history.panel("Energy since 1 January")
     names = {"2023": 2023, "2024": 2024, "2025, last year": 2025, "2026, this year": 2026}
     begin = datetime(2026, 1, 1, tzinfo=AMSTERDAM)
     for row in rows:
@@ -119,6 +132,52 @@ def test_curves_of_years_grow_day_by_day_from_the_first_of_january(mixed: Site, 
                 assert row[name] == ""
     # A leap year has a day more, which stands at its end.
     assert len(rows) == 366
+
+
+def test_in_its_first_days_a_year_has_the_axis_of_a_whole_one(influx: Influx) -> None:
+    midnight = datetime(2026, 4, 3, tzinfo=AMSTERDAM)
+    fill(influx, (), [Point("ecu_day", (ROOF, "Roof"), {"energy_wh": 275.0}, stamps.to_ns(midnight))])
+    rows = Screen(influx, NOW).look(boards()["solar-history"]).panel("Energy since 1 January")
+    shown = {datetime.fromtimestamp(int(row["day"]) / 1000, AMSTERDAM).date(): row["2026, this year"] for row in rows}
+    assert shown == {date(2026, 1, 1): "", midnight.date(): "0.275", date(2026, 12, 31): ""}
+
+
+@pytest.mark.parametrize("period", ["1d", "1w", "1mo", "1y"])
+def test_a_row_of_the_table_is_a_day_a_week_a_month_or_a_year(mixed: Site, period: str) -> None:
+    start = datetime(2026, 1, 14, 23, tzinfo=UTC)
+    look = mixed.screen.look(boards()["solar-history"], start=start, stop=NOW, period=period)
+
+    def begin_of(day: date) -> date:
+        return {
+            "1d": day,
+            "1w": day - timedelta(days=day.weekday()),
+            "1mo": day.replace(day=1),
+            "1y": day.replace(month=1, day=1),
+        }[period]
+
+    expected: dict[date, list[float]] = defaultdict(list)
+    for day, wh in days_of(mixed).items():
+        if day >= begin_of(date(2026, 1, 15)):
+            expected[begin_of(day)].append(wh)
+    rows = look.panel("Table by ${period:text}")
+    shown = {when(row, "begin").astimezone(AMSTERDAM).date(): row for row in rows}
+    assert set(shown) == set(expected)
+    for begin, kwh in expected.items():
+        row = shown[begin]
+        assert [float(row[name]) for name in ("kwh", "mean", "best", "days")] == pytest.approx(
+            [sum(kwh), fmean(kwh), max(kwh), len(kwh)]
+        )
+        assert int(row["from"]) == when(row, "begin").timestamp() * 1000
+        month = f"{MONTHS[begin.month - 1]} {begin.year}"
+        assert (
+            row["name"]
+            == {
+                "1d": f"{begin:%a} {begin.day} {month}",
+                "1w": f"Week of {begin.day} {month}",
+                "1mo": month,
+                "1y": f"{begin.year}",
+            }[period]
+        )
 
 
 def test_the_best_days_are_the_ten_best_and_lead_to_themselves(mixed: Site, history: Look) -> None:
@@ -141,18 +200,18 @@ def test_lifetime_is_all_that_is_recorded_beside_the_gateways_own_counters(mixed
     shown = numbers(history.panel("Lifetime"), "name", value="energy")
     counters = mixed.figures.grouped("ecu_day", "lifetime_kwh", "ecu", how=lambda values: values[-1])
     assert shown == {
-        ("Recorded since Jan 2023",): pytest.approx(mixed.figures.total("ecu_day", "energy_wh")),
-        ("Counted by the gateway",): pytest.approx(sum(counters.values()) * 1000),
+        ("Recorded since Jan 2023",): pytest.approx(sum(days_of(mixed).values())),
+        ("Counted by the gateway",): pytest.approx(sum(counters.values())),
     }
 
 
 def test_prices_are_for_all_that_is_used_and_all_that_is_sold_also_with_a_comma(mixed: Site) -> None:
-    look = mixed.screen.look(boards()["solar-history"], price="0,25", feed_in="0.1", co2="")
+    look = mixed.screen.look(boards()["solar-history"], price="0,25", feed_in="0.1", co2="0")
     years = summed(days_of(mixed), 4)
     rows = look.panel("What it is worth")
     assert [row["year"] for row in rows] == ["All years", "2026", "2025", "2024", "2023"]
     for row in rows:
-        kwh = (years[row["year"]] if row["year"] in years else sum(years.values())) / 1000
+        kwh = years[row["year"]] if row["year"] in years else sum(years.values())
         assert float(row["kwh"]) == pytest.approx(kwh)
         assert float(row["used"]) == pytest.approx(kwh * 0.25)
         assert float(row["sold"]) == pytest.approx(kwh * 0.1)
@@ -162,24 +221,35 @@ def test_prices_are_for_all_that_is_used_and_all_that_is_sold_also_with_a_comma(
 # Against the year before
 
 
+def in_span(mixed: Site, ecu: str, start: datetime, stop: datetime, *, metered: bool) -> float:
+    """What a gateway gave in a span: by its days, and of a day that is cut off by the readings in it."""
+    days = mixed.figures.grouped("ecu_day", "energy_wh", own_day, metered=metered, ecu=ecu)
+    cut = {instant.date() for instant in (start, stop) if instant.time() != time(0)}
+    readings = mixed.figures.samples("ecu", "energy_wh", metered=metered, ecu=ecu, start=start, stop=stop)
+    return math.fsum(
+        [wh for (day,), wh in days.items() if start.date() <= day < stop.date() and day not in cut]
+        + [sample.value for sample in readings if own_day(sample) in cut]
+    )
+
+
 @pytest.mark.parametrize(
-    ("title", "begin"),
+    ("ecu", "title", "begin"),
     [
-        ("This month", datetime(2026, 4, 1, tzinfo=AMSTERDAM)),
-        ("This year", datetime(2026, 1, 1, tzinfo=AMSTERDAM)),
-        ("Last twelve months", NOW.astimezone(AMSTERDAM).replace(year=2025)),
+        (ROOF, "This month", datetime(2026, 4, 1, tzinfo=AMSTERDAM)),
+        (ROOF, "This year", datetime(2026, 1, 1, tzinfo=AMSTERDAM)),
+        (ROOF, "Last twelve months", NOW.astimezone(AMSTERDAM).replace(year=2025)),
+        # Of the year before there is no AC: what is compared is what the gateway counts.
+        (BARN, "This year", datetime(2026, 1, 1, tzinfo=AMSTERDAM)),
     ],
 )
 def test_a_figure_is_compared_with_the_year_before_until_the_same_hour(
-    mixed: Site, title: str, begin: datetime
+    mixed: Site, ecu: str, title: str, begin: datetime
 ) -> None:
-    def energy(start: datetime, stop: datetime) -> float:
-        return mixed.figures.total("ecu", "energy_wh", start=start, stop=stop, ecu=ROOF)
-
-    (row,) = mixed.screen.look(boards()["solar-history"], site=ROOF).panel(title)
-    same = NOW.astimezone(AMSTERDAM)
-    lately, before = energy(begin, same), energy(begin.replace(year=begin.year - 1), same.replace(year=same.year - 1))
-    assert float(row["energy"]) == pytest.approx(lately)
+    (row,) = mixed.screen.look(boards()["solar-history"], site=ecu).panel(title)
+    same, tomorrow = NOW.astimezone(AMSTERDAM), datetime(2026, 4, 5, tzinfo=AMSTERDAM)
+    assert float(row["energy"]) == pytest.approx(in_span(mixed, ecu, begin, tomorrow, metered=True) / 1000)
+    lately = in_span(mixed, ecu, begin, tomorrow, metered=False)
+    before = in_span(mixed, ecu, begin.replace(year=begin.year - 1), same.replace(year=same.year - 1), metered=False)
     percent = round(1000 * abs(lately / before - 1)) / 10
     assert row["name"] == f"{percent:g} % {'less' if lately < before else 'more'} than a year before"
 
@@ -197,24 +267,30 @@ def test_nothing_is_compared_with_a_year_without_records(mixed: Site) -> None:
 def test_with_an_array_chosen_its_panels_are_added_up(mixed: Site) -> None:
     look = mixed.screen.look(boards()["solar-history"], array="Barn/North")
     panels = mixed.figures.grouped("channel_day", "energy_wh", own_day, array="Barn/North")
-    rows = look.panel("Every month of every year, in kWh")
-    expected = summed({day: wh for (day,), wh in panels.items()}, 4)
-    assert {row["year"]: float(row["Sum"]) * 1000 for row in rows} == pytest.approx(expected)
+    rows = look.panel(MATRIX)
+    expected = summed({day: wh / 1000 for (day,), wh in panels.items()}, 4)
+    assert {row["year"]: float(row["kWh"]) for row in rows} == pytest.approx(expected)
     (row,) = look.panel("This month")
     begin = datetime(2026, 4, 1, tzinfo=AMSTERDAM)
-    raw = mixed.figures.total("channel", "energy_wh", start=begin, stop=NOW, array="Barn/North")
-    assert float(row["energy"]) == pytest.approx(raw)
+    this_month = sum(wh / 1000 for (day,), wh in panels.items() if day >= begin.date())
+    assert float(row["energy"]) == pytest.approx(this_month)
     assert [row["name"] for row in look.panel("Lifetime")] == ["Recorded since Jul 2024"]
 
 
 def expected_yields(mixed: Site, digits: int) -> dict[tuple[str, str], tuple[float, int]]:
-    """By array and period: energy for each watt of the panels whose peak is known, and the days with records."""
+    """By array and period: energy for each watt of the panels whose peak is known, and the days with records.
+
+    A panel's energy is what its gateway gave, by the panel's share of the DC of all of the gateway's panels.
+    """
 
     def period(sample: Sample) -> str:
         return own_day(sample).isoformat()[:digits]
 
     of_panel = ("array", period, "inverter", "channel")
-    energies = mixed.figures.grouped("channel_day", "energy_wh", *of_panel)
+    dc = mixed.figures.grouped("channel_day", "energy_wh", *of_panel, "ecu")
+    of_all = mixed.figures.grouped("channel_day", "energy_wh", period, "ecu")
+    given = mixed.figures.grouped("ecu_day", "energy_wh", period, "ecu", metered=True)
+    energies = {key[:4]: wh * given[key[1], key[4]] / of_all[key[1], key[4]] for key, wh in dc.items()}
     peaks = mixed.figures.grouped("channel_day", "peak_w", *of_panel, how=list)
     found = {}
     for array, name in {key[:2] for key in peaks}:
@@ -269,7 +345,7 @@ def strengths(mixed: Site) -> dict[str, dict[int, float]]:
 def test_strength_is_that_of_the_best_days_against_the_mean_of_all_whole_years(mixed: Site, history: Look) -> None:
     shown = {
         (array, int(row["year"])): float(row[array])
-        for row in history.panel("Strength on the best days")
+        for row in history.panel("Sunniest 30 days by year")
         for array in row
         if array not in ("", "result", "table", "year") and row[array]
     }
@@ -280,8 +356,27 @@ def test_strength_is_that_of_the_best_days_against_the_mean_of_all_whole_years(m
     }
 
 
+def test_the_best_days_of_each_month_tell_how_an_array_does_within_its_first_year(mixed: Site) -> None:
+    start, stop = datetime(2025, 9, 20, tzinfo=UTC), datetime(2026, 4, 4, 12, tzinfo=UTC)
+    energies = mixed.figures.grouped("channel_day", "energy_wh", "array", own_day, how=fmean)
+    expected: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for (array, day), mean_wh in energies.items():
+        if date(2025, 9, 1) <= day <= date(2026, 4, 4):
+            expected[array, f"{MONTHS[day.month - 1]} {day.year}"].append(mean_wh / 1000)
+    look = mixed.screen.look(boards()["solar-history"], start=start, stop=stop)
+    shown = {
+        (array, row["month"]): float(row[array])
+        for row in look.panel("Sunniest 5 days by month")
+        for array in row
+        if array not in ("", "result", "table", "month") and row[array]
+    }
+    assert shown == {
+        place: pytest.approx(fmean(sorted(values, reverse=True)[:5])) for place, values in expected.items()
+    }
+
+
 def test_the_slope_is_that_of_least_squares_and_needs_three_whole_years(mixed: Site, history: Look) -> None:
-    rows = {row["array"]: row for row in history.panel("Change of strength in a year")}
+    rows = {row["array"]: row for row in history.panel("Loss per year")}
     sums = []
     for array, years in strengths(mixed).items():
         if len(years) < 3:
@@ -311,28 +406,28 @@ def test_the_bars_of_days_stand_at_midnight_also_when_a_gateways_clock_is_anothe
         shown = {when(row): float(row["_value"]) for row in look.panel("Energy by day")}
         assert {instant.astimezone(AMSTERDAM).hour for instant in shown} == {0}
         begin = look.start.astimezone(AMSTERDAM).date()
-        expected = {day: wh for day, wh in days_of(mixed, site).items() if day >= begin}
+        expected = {day: wh for day, wh in days_of(mixed, site).items() if day > begin}
         assert {instant.astimezone(AMSTERDAM).date(): wh for instant, wh in shown.items()} == pytest.approx(expected)
 
 
 def test_hours_are_those_of_the_clock_on_the_wall_also_when_it_changes(mixed: Site) -> None:
     look = mixed.screen.look(boards()["solar-history"], site=ROOF)
     shown = {
-        (when(row).astimezone(AMSTERDAM).date(), int(name[:2])): float(row[name])
-        for row in look.panel("Hours of the days")
+        (when(row).astimezone(AMSTERDAM).date(), int(name[:2])): 1000 * float(row[name])
+        for row in look.panel("Energy by hour and day")
         for name in row
         if name.endswith(":00") and row[name]
     }
     begin = look.start.astimezone(AMSTERDAM).replace(hour=0, minute=0, second=0, microsecond=0)
     expected: dict[tuple[date, int], float] = defaultdict(float)
-    for sample in mixed.figures.samples("ecu", "energy_wh", start=begin, ecu=ROOF):
+    for sample in mixed.figures.samples("ecu", "energy_wh", metered=True, start=begin, ecu=ROOF):
         local = sample.time.astimezone(AMSTERDAM)
         if sample.value > 0:
             expected[local.date(), local.hour] += sample.value
     # The hour that is there twice, in the night, shows its second half.
     twice = datetime(2025, 10, 26, 2, tzinfo=AMSTERDAM, fold=1).astimezone(UTC)
     expected[date(2025, 10, 26), 2] = mixed.figures.total(
-        "ecu", "energy_wh", start=twice, stop=twice + timedelta(hours=1), ecu=ROOF
+        "ecu", "energy_wh", metered=True, start=twice, stop=twice + timedelta(hours=1), ecu=ROOF
     )
     assert shown == pytest.approx(expected)
     assert {date(2025, 10, 26), date(2026, 3, 29)} <= {day for day, _ in shown}
@@ -354,6 +449,6 @@ def test_a_click_on_a_day_opens_the_boards_of_a_day_and_of_now_on_it(history: Lo
 
 def test_nothing_is_shown_of_nothing(empty_screen: Screen) -> None:
     look = empty_screen.look(boards()["solar-history"])
-    # Not shown is what stands for all gateways.
-    always = ("panel 'What it is worth', query A", "variable 'gateways'")
+    # Not shown is what stands for all gateways, and the currency that was typed in.
+    always = ("panel 'What it is worth', query A", "variable 'gateways'", "variable 'money'")
     assert [place for place, rows in look.everything() if rows and place not in always] == []

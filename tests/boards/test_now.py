@@ -5,15 +5,16 @@ from itertools import pairwise
 
 import pytest
 
-from collector import clock
-from collector.points import Point
+from collector.clock import stamps
+from collector.points.schema import Point
 from tests.boards.conftest import Site, fill
 from tests.boards.figures import Sample
 from tests.boards.files import boards
 from tests.boards.screen import Look, Screen, numbers, when
-from tests.boards.sites import AMSTERDAM, BARN, NOW, ROOF, ROOF_1, SHED, ZONES
+from tests.boards.sites import AMSTERDAM, BARN, NAMELESS, NOW, ROOF, ROOF_1, SHED, ZONES
 from tests.conftest import Influx
 
+UNNAMED = "give it a name in config.toml"
 FRESH = timedelta(minutes=20)
 # What the screen of these tests asks for over a day.
 WINDOW_S = 300
@@ -41,9 +42,11 @@ def test_the_site_is_chosen_by_name_and_asked_for_by_its_id(now: Look) -> None:
 
 def test_power_now_adds_what_reported_in_the_last_20_minutes(mixed: Site, now: Look) -> None:
     (row,) = now.panel("Power now")
-    fresh = mixed.figures.grouped("ecu", "power_w", "ecu", how=lambda values: values[-1], start=NOW - FRESH)
+    fresh = mixed.figures.grouped(
+        "ecu", "power_w", "ecu", how=lambda values: values[-1], metered=True, start=NOW - FRESH
+    )
     assert set(fresh) == {(ROOF,), (BARN,)}
-    assert float(row["power"]) == pytest.approx(sum(fresh.values()))
+    assert 1000 * float(row["power"]) == pytest.approx(sum(fresh.values()))
 
 
 def test_the_share_is_of_the_configured_peak_or_of_what_was_more(mixed: Site, now: Look) -> None:
@@ -51,12 +54,16 @@ def test_the_share_is_of_the_configured_peak_or_of_what_was_more(mixed: Site, no
     peaks = mixed.figures.grouped(
         "channel", "peak_w", "ecu", "inverter", "channel", how=max, start=NOW - timedelta(days=60)
     )
-    seen = mixed.figures.grouped("ecu_day", "peak_power_w", "ecu", how=max, start=NOW - timedelta(days=365))
+    seen, seen_ac = (
+        mixed.figures.grouped("ecu_day", field, "ecu", how=max, start=NOW - timedelta(days=365))
+        for field in ("peak_power_w", "ac_peak_power_w")
+    )
+    assert set(seen_ac) == {(ROOF,), (BARN,)}
     configured = {ecu: sum(watts for key, watts in peaks.items() if key[0] == ecu) for ecu in ZONES}
-    most = sum(max(configured[ecu], watts) for (ecu,), watts in seen.items())
+    most = sum(max(configured[ecu], watts) for (ecu,), watts in (seen | seen_ac).items())
     assert configured[ROOF] == 3000
-    assert float(row["most"]) == pytest.approx(most)
-    assert row["name"] == f"{100 * float(row['power']) / most:.0f} % of {most / 1000:.1f} kW"
+    assert 1000 * float(row["most"]) == pytest.approx(most)
+    assert row["name"] == f"{100_000 * float(row['power']) / most:.0f} % of {most / 1000:.1f} kW"
 
 
 def test_a_panel_that_was_given_another_name_counts_once(influx: Influx) -> None:
@@ -66,14 +73,45 @@ def test_a_panel_that_was_given_another_name_counts_once(influx: Influx) -> None
             "channel_day",
             (ROOF, "Roof", ROOF_1, "Roof 1", "1", name, "South"),
             {"energy_wh": 1000.0, "peak_w": peak_w},
-            clock.to_ns(MIDNIGHT - timedelta(days=40 - day)),
+            stamps.to_ns(MIDNIGHT - timedelta(days=40 - day)),
         )
         for name, day, peak_w in names
     ]
-    record = Point("ecu", (ROOF, "Roof"), {"power_w": 100.0}, clock.to_ns(NOW - timedelta(minutes=5)))
+    record = Point("ecu", (ROOF, "Roof"), {"power_w": 100.0}, stamps.to_ns(NOW - timedelta(minutes=5)))
     fill(influx, [record], roll_ups)
     (row,) = Screen(influx, NOW).look(boards()["solar-now"]).panel("Power now")
-    assert (row["name"], float(row["most"])) == ("25 % of 0.4 kW", 400)
+    assert (row["name"], float(row["most"])) == ("25 % of 0.4 kW", 0.4)
+
+
+def young_site(days: int) -> list[Point]:
+    """Roll-ups of a gateway's first days, without any panel whose size is configured."""
+    return [
+        Point(
+            "ecu_day",
+            (ROOF, "Roof"),
+            {"energy_wh": 1000.0, "peak_power_w": 200.0, "ac_peak_power_w": 180.0, "records": 100},
+            stamps.to_ns(MIDNIGHT - timedelta(days=age)),
+        )
+        for age in range(days)
+    ]
+
+
+@pytest.mark.parametrize(("days", "name"), [(29, "best so far: 0.2 kW"), (30, "56 % of 0.2 kW")])
+def test_the_best_power_so_far_is_no_size_in_the_first_month(influx: Influx, days: int, name: str) -> None:
+    record = Point("ecu", (ROOF, "Roof"), {"power_w": 110.0, "ac_power_w": 100.0}, stamps.to_ns(NOW))
+    fill(influx, [record._replace(time=record.time - 60 * 10**9)], young_site(days))
+    (row,) = Screen(influx, NOW).look(boards()["solar-now"]).panel("Power now")
+    assert (row["name"], float(row["power"]), float(row["most"])) == (name, 0.1, 0.18)
+
+
+def test_power_is_dc_from_the_record_on_that_tells_no_ac(influx: Influx) -> None:
+    records = [
+        Point("ecu", (ROOF, "Roof"), {"power_w": 100.0, "ac_power_w": 94.0}, stamps.to_ns(NOW - timedelta(minutes=10))),
+        Point("ecu", (ROOF, "Roof"), {"power_w": 200.0}, stamps.to_ns(NOW - timedelta(minutes=5))),
+    ]
+    fill(influx, records, ())
+    (row,) = Screen(influx, NOW).look(boards()["solar-now"]).panel("Power now")
+    assert float(row["power"]) == 0.2
 
 
 def test_a_site_that_is_silent_gives_nothing_now(mixed: Site) -> None:
@@ -84,12 +122,17 @@ def test_a_site_that_is_silent_gives_nothing_now(mixed: Site) -> None:
 # Energy
 
 
+def days_of(site: Site, *ecus: str) -> dict[tuple[date], float]:
+    """The energy in kWh of each day of these gateways, or all of them, in AC where it is told."""
+    days = site.figures.grouped("ecu_day", "energy_wh", own_day, metered=True, ecu=ecus or tuple(ZONES))
+    return {(day,): energy_wh / 1000 for (day,), energy_wh in days.items()}
+
+
 def test_energies_are_those_of_the_calendar_of_the_site(mixed: Site, now: Look) -> None:
-    days = mixed.figures.grouped("ecu_day", "energy_wh", own_day)
-    live = mixed.figures.total("ecu", "energy_wh", start=MIDNIGHT)
+    days = days_of(mixed)
     shown = numbers(now.panel("Energy"), "name")
     assert list(shown) == [("Today",), ("Yesterday",), ("This month",), ("This year",), ("Lifetime",)]
-    assert shown["Today",] == pytest.approx(live)
+    assert shown["Today",] == pytest.approx(days[TODAY,])
     assert shown["Yesterday",] == pytest.approx(days[TODAY - timedelta(days=1),])
     assert shown["This month",] == pytest.approx(
         sum(energy for (local,), energy in days.items() if (local.year, local.month) == (2026, 4))
@@ -97,31 +140,29 @@ def test_energies_are_those_of_the_calendar_of_the_site(mixed: Site, now: Look) 
     assert shown["This year",] == pytest.approx(sum(energy for (local,), energy in days.items() if local.year == 2026))
 
 
-def test_lifetime_is_the_gateways_counter_or_what_the_days_add_up_to(mixed: Site, now: Look) -> None:
-    added = mixed.figures.grouped("ecu_day", "energy_wh", "ecu")
+def test_lifetime_is_what_the_days_add_up_to_and_what_was_counted_before_them(mixed: Site, now: Look) -> None:
+    given = mixed.figures.total("ecu_day", "energy_wh", metered=True)
+    recorded = mixed.figures.grouped("ecu_day", "energy_wh", "ecu")
     counted = mixed.figures.grouped("ecu_day", "lifetime_kwh", "ecu", how=max)
     assert (SHED,) not in counted
-    most = sum(max(energy, 1000 * counted.get(ecu, 0)) for ecu, energy in added.items())
-    assert numbers(now.panel("Energy"), "name")["Lifetime",] == pytest.approx(most)
+    before = sum(max(1000 * counted.get(ecu, 0) - energy, 0) for ecu, energy in recorded.items())
+    assert before > 0
+    assert numbers(now.panel("Energy"), "name")["Lifetime",] == pytest.approx((given + before) / 1000)
 
 
 def test_on_the_first_of_january_month_and_year_begin_anew(mixed: Site) -> None:
     screen = Screen(mixed.screen.influx, datetime(2026, 1, 1, 11, 0, tzinfo=UTC))
     shown = numbers(screen.look(boards()["solar-now"]).panel("Energy"), "name")
-    days = mixed.figures.grouped("ecu_day", "energy_wh", own_day, ecu=(ROOF, BARN))
+    days = days_of(mixed, ROOF, BARN)
     # The roll-up of the day is there already, and counts as it is.
     assert shown["This month",] == shown["This year",]
     assert shown["Yesterday",] == pytest.approx(days[date(2025, 12, 31),])
-    assert shown["Today",] == pytest.approx(
-        mixed.figures.total(
-            "ecu", "energy_wh", start=datetime(2026, 1, 1, tzinfo=AMSTERDAM), stop=datetime(2026, 1, 1, 11, tzinfo=UTC)
-        )
-    )
+    assert shown["Today",] == pytest.approx(days[date(2026, 1, 1),])
 
 
 def test_the_last_30_days_are_local_days_and_each_has_its_place(mixed: Site, now: Look) -> None:
     rows = now.panel("The last 30 days")
-    days = mixed.figures.grouped("ecu_day", "energy_wh", own_day)
+    days = days_of(mixed)
     expected = [TODAY - timedelta(days=age) for age in range(30, -1, -1)]
     assert [row["day"] for row in rows] == [f"{local.day} {local:%b}" for local in expected]
     for row, local in zip(rows, expected, strict=True):
@@ -134,7 +175,7 @@ def test_the_last_30_days_are_local_days_and_each_has_its_place(mixed: Site, now
 def curve(site: Site, start: datetime, stop: datetime) -> dict[datetime, float]:
     """The mean of each gateway in each window, added up."""
     power: dict[datetime, dict[str, list[float]]] = {}
-    for sample in site.figures.samples("ecu", "power_w", start=start, stop=stop):
+    for sample in site.figures.samples("ecu", "power_w", metered=True, start=start, stop=stop):
         seconds = sample.time.timestamp()
         begin = datetime.fromtimestamp(seconds - seconds % WINDOW_S, UTC)
         power.setdefault(begin, {}).setdefault(sample.tags["ecu"], []).append(sample.value)
@@ -145,7 +186,14 @@ def shown_curve(look: Look, ref: str) -> tuple[str, dict[datetime, float]]:
     rows = look.panel("Power of the day", ref)
     (name,) = {row["day"] for row in rows}
     assert {"ecu", "_field"}.isdisjoint(rows[0])
-    return name, {when(row): float(row["_value"]) for row in rows}
+    return name, {when(row): 1000 * float(row["_value"]) for row in rows if row["_value"]}
+
+
+def test_a_window_without_records_breaks_the_curve(now: Look) -> None:
+    rows = now.panel("Power of the day")
+    assert [when(after) - when(before) for before, after in pairwise(rows)] == [timedelta(minutes=5)] * (len(rows) - 1)
+    empty = [when(row) for row in rows if not row["_value"]]
+    assert MIDNIGHT + timedelta(hours=4) in empty
 
 
 def test_the_curve_of_today_is_the_sum_of_all_gateways(mixed: Site, now: Look) -> None:
@@ -172,7 +220,7 @@ def test_yesterday_lies_under_today_at_the_same_clock_time(mixed: Site, now: Loo
 
 
 def test_the_best_day_of_the_fortnight_is_called_by_its_date(mixed: Site, now: Look) -> None:
-    days = mixed.figures.grouped("ecu_day", "energy_wh", own_day)
+    days = mixed.figures.grouped("ecu_day", "energy_wh", own_day, metered=True)
     fortnight = {local: days.get((local,), 0) for local in (TODAY - timedelta(days=age) for age in range(2, 15))}
     best = max(fortnight, key=lambda local: fortnight[local])
     name, shown = shown_curve(now, "C")
@@ -192,12 +240,17 @@ def test_noon_stays_noon_across_a_change_of_the_clock(mixed: Site, shift: int) -
     assert name == f"{before:%a} {before.day} {before:%b}"
     begin = datetime(before.year, before.month, before.day, 7, tzinfo=AMSTERDAM)
     measured = mixed.figures.samples(
-        "ecu", "power_w", ecu=ROOF, start=begin.astimezone(UTC), stop=(begin + timedelta(hours=10)).astimezone(UTC)
+        "ecu",
+        "power_w",
+        metered=True,
+        ecu=ROOF,
+        start=begin.astimezone(UTC),
+        stop=(begin + timedelta(hours=10)).astimezone(UTC),
     )
-    clock = {at.astimezone(AMSTERDAM).time(): watts for at, watts in shown.items()}
+    stamps = {at.astimezone(AMSTERDAM).time(): watts for at, watts in shown.items()}
     assert measured
     for sample in measured:
-        assert clock[sample.time.astimezone(AMSTERDAM).time()] == pytest.approx(sample.value)
+        assert stamps[sample.time.astimezone(AMSTERDAM).time()] == pytest.approx(sample.value)
 
 
 def test_a_range_of_several_days_is_called_so(mixed: Site) -> None:
@@ -208,12 +261,14 @@ def test_a_range_of_several_days_is_called_so(mixed: Site) -> None:
 # Who reports
 
 
-def test_the_last_word_of_each_gateway_and_of_the_collector_is_told(mixed: Site, now: Look) -> None:
-    rows = {row["name"]: row for row in now.panel("Last word")}
+def test_the_last_record_of_each_gateway_and_of_the_collector_is_told(mixed: Site, now: Look) -> None:
+    rows = {row["name"]: row for row in now.panel("Last heard")}
     newest = mixed.figures.grouped("ecu", "power_w", "ecu", lambda _: 0, how=len)
     assert {row["ecu"] for row in rows.values()} == {*(ecu for ecu, _ in newest), "$__all"}
     for ecu, name in ((ROOF, "Roof"), (BARN, "Barn (A/B)"), (SHED, "Shed")):
-        assert when(rows[name]) == mixed.figures.samples("ecu", "power_w", ecu=ecu)[-1].time
+        # By the receipt of the record, which does not depend on the gateway's clock.
+        record, skew = (mixed.figures.samples("ecu", field, ecu=ecu)[-1] for field in ("power_w", "clock_skew_s"))
+        assert when(rows[name]) == record.time + timedelta(seconds=int(skew.value))
     assert {name: row["state"] for name, row in rows.items()} == {
         "Barn (A/B)": "Reports",
         "Collector Home": "Reports",
@@ -223,9 +278,9 @@ def test_the_last_word_of_each_gateway_and_of_the_collector_is_told(mixed: Site,
 
 
 def test_by_night_a_gateway_that_sleeps_is_not_silent(mixed: Site) -> None:
-    screen = Screen(mixed.screen.influx, datetime(2026, 4, 3, 23, 20, tzinfo=UTC))
-    states = {row["name"]: row["state"] for row in screen.look(boards()["solar-now"]).panel("Last word")}
-    assert states.pop("Collector Home") == "Reports"
+    screen = Screen(mixed.screen.influx, datetime(2026, 4, 4, 23, 20, tzinfo=UTC))
+    states = {row["name"]: row["state"] for row in screen.look(boards()["solar-now"]).panel("Last heard")}
+    assert states.pop("Collector Home") == "Silent"
     assert states == {"Barn (A/B)": "Night", "Roof": "Night", "Shed": "Night"}
 
 
@@ -249,17 +304,21 @@ def test_every_panel_has_its_power_and_its_energy_of_today(mixed: Site, now: Loo
     lately = mixed.figures.grouped("channel", "power_w", "panel", how=len, start=NOW - timedelta(days=30))
     assert {row["panel"] for row in rows} == {panel for (panel,) in lately}
     fresh = mixed.figures.grouped("channel", "power_w", "panel", how=lambda values: values[-1], start=NOW - FRESH)
-    energy = mixed.figures.grouped("channel", "energy_wh", "panel", start=MIDNIGHT)
+    energy = mixed.figures.grouped("channel_day", "energy_wh", "panel", start=MIDNIGHT - timedelta(hours=12))
     for row in rows:
         assert float(row["power"]) == pytest.approx(fresh.get((row["panel"],), 0)), row["panel"]
-        assert float(row["energy"]) == pytest.approx(energy.get((row["panel"],), 0)), row["panel"]
+        assert 1000 * float(row["energy"]) == pytest.approx(energy.get((row["panel"],), 0)), row["panel"]
     silent = next(row for row in rows if row["panel"] == "South 4")
     assert (float(silent["power"]), silent["array"], silent["inverter_name"]) == (0, "South", "Roof 2")
 
 
 def test_the_figures_of_a_site_are_its_own(mixed: Site) -> None:
     look = mixed.screen.look(boards()["solar-now"], site=BARN)
-    energy = mixed.figures.total("ecu", "energy_wh", start=MIDNIGHT, ecu=BARN)
-    assert numbers(look.panel("Energy"), "name")["Today",] == pytest.approx(energy)
-    assert {row["array"] for row in look.panel("Panels")} == {"Barn/North", "Barn/East", "Barn (A/B)"}
-    assert {row["name"] for row in look.panel("Last word")} == {"Barn (A/B)", "Collector Home"}
+    energy = mixed.figures.total("ecu_day", "energy_wh", metered=True, start=MIDNIGHT - timedelta(hours=12), ecu=BARN)
+    assert numbers(look.panel("Energy"), "name")["Today",] == pytest.approx(energy / 1000)
+    assert {row["array"] for row in look.panel("Panels")} == {"Barn/North", "Barn/East", UNNAMED}
+    assert {row["panel"] for row in look.panel("Panels") if row["array"] == UNNAMED} == {
+        f"{NAMELESS}-1",
+        f"{NAMELESS}-2",
+    }
+    assert {row["name"] for row in look.panel("Last heard")} == {"Barn (A/B)", "Collector Home"}

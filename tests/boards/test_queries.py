@@ -20,7 +20,22 @@ _WITH_VARIABLES = {uid: board for uid, board in BOARDS.items() if any(queried_va
 every_board_with_a_choice = pytest.mark.parametrize("board", _WITH_VARIABLES.values(), ids=list(_WITH_VARIABLES))
 
 # Queries without an answer on the made-up sites, and why that is right.
-EMPTY: Mapping[tuple[str, str], str] = {}
+EMPTY: Mapping[tuple[str, str], str] = {
+    **{
+        ("solar-day", f"panel '{title}', query {ref}"): "either few curves come from the first or many from the other"
+        for ref, titles in (
+            ("A", ("DC voltage", "DC current")),
+            ("B", ("Inverter power", "Grid voltage", "Grid frequency", "Temperature")),
+        )
+        for title in titles
+    },
+    (
+        "solar-quality",
+        "panel 'Energy refused and corrected', query A",
+    ): "nothing in them is more than an input can make",
+    ("solar-quality", "panel 'Where else data go', query A"): "no output is configured",
+    ("solar-history", "panel 'Paid back', query A"): "nobody has said what they cost",
+}
 
 # What is chosen of the made-up sites: one of each that goes with the others, and several.
 ONE: Mapping[str, Choice] = {"site": ROOF, "array": "West", "panel": ODD_PANEL, "inverter": "Roof 3"}

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.boards.__main__ import main
-from collector.boards.roof import build
-from collector.boards.roof_picture import Box, Cell, arrange, cells
-from collector.config import Inverter
-from collector.config import Panel as Place
+from collector.boards.roof.board import build
+from collector.boards.roof.picture import Box, Cell, arrange, cells
+from collector.config.model import Inverter
+from collector.config.model import Panel as Place
+from tests.boards.commands import boards_command
 from tests.boards.conftest import Site
 from tests.boards.files import Json, asking, panels
 from tests.boards.screen import Look, Screen, numbers
 from tests.boards.sites import AMSTERDAM, NOW, ODD_PANEL, placed_inverters, site_config
 
 FRESH = timedelta(minutes=20)
-POWER, ENERGY, COMPARED = "Power now (W)", "Energy today (kWh)", "Against its array, 7 days (%)"
+POWER, ENERGY, COMPARED = "Power now (W)", "Energy today (kWh)", "Compared with neighbours, 7 days (%)"
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,22 @@ def test_a_name_does_not_repeat_that_of_its_array() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["Panel 1", "Panel 12"], ["1", "12"]),
+        (["Panel 1", "Garage 2"], ["Panel 1", "Garage 2"]),
+        (["Panel 1", "Panel"], ["Panel 1", "Panel"]),
+        (["Panel 1"], ["Panel 1"]),
+    ],
+)
+def test_a_name_does_not_repeat_the_word_that_all_begin_with(names: list[str], short: list[str]) -> None:
+    placed = tuple(
+        Place(channel=number, name=name, array="Roof", row=1, column=number) for number, name in enumerate(names, 1)
+    )
+    assert [one.short for one in cells([Inverter(id="408000000001", panels=placed)])] == short
+
+
 def test_a_replaced_inverter_is_where_the_one_after_it_is() -> None:
     placed = Place(channel=1, name="Left", array="South", row=1, column=1)
     old, new = "408000000001", "704000000002"
@@ -165,7 +181,7 @@ def test_power_is_that_of_the_last_20_minutes_and_0_for_a_silent_panel(mixed: Si
 def test_energy_is_that_of_the_local_day(mixed: Site, roof: Look) -> None:
     today = NOW.astimezone(AMSTERDAM).date()
     midnight = datetime(today.year, today.month, today.day, tzinfo=AMSTERDAM)
-    energy = mixed.figures.grouped("channel", "energy_wh", "panel", start=midnight)
+    energy = mixed.figures.grouped("channel_day", "energy_wh", "panel", start=midnight - timedelta(hours=12))
     shown = numbers(roof.panel(ENERGY), "panel")
     assert shown == pytest.approx({key: energy.get(key, 0) / 1000 for key in shown})
 
@@ -226,7 +242,7 @@ def test_a_click_on_a_panel_leads_to_its_year(board: Json) -> None:
         for link in element.get("links", [])
         if element["name"].startswith(ODD_PANEL)
     }
-    assert links == {"/d/solar-panel?var-one_panel=West%20%22a%2Fb%22%201.5%2B%20%242"}
+    assert links == {"/d/solar-panel?from=now-1y&to=now&var-one_panel=West%20%22a%2Fb%22%201.5%2B%20%242"}
 
 
 def test_every_canvas_can_be_read_on_a_telephone(board: Json) -> None:
@@ -263,7 +279,7 @@ panels = [{ channel = 1, name = "South 1", row = 1, column = 1 }]
 
 def test_the_command_writes_the_roof_of_a_configuration_for_its_buckets(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(CONFIG, encoding="utf-8")
-    assert main(["--config", str(tmp_path / "config.toml"), "--roof", str(tmp_path)], {}) == 0
+    assert boards_command({}, "write", "--config", str(tmp_path / "config.toml"), "--roof", str(tmp_path))[0] == 0
     text = (tmp_path / "solar-roof.json").read_text(encoding="utf-8")
     assert json.loads(text)["uid"] == "solar-roof"
     assert 'bucket: \\"other\\"' in text
@@ -273,19 +289,18 @@ def test_the_command_writes_the_roof_of_a_configuration_for_its_buckets(tmp_path
 
 
 def test_without_a_configuration_the_roof_is_the_text(tmp_path: Path) -> None:
-    assert main(["--builtin", "--roof", str(tmp_path)], {}) == 0
+    assert boards_command({}, "write", "--builtin", "--roof", str(tmp_path))[0] == 0
     assert [panel["type"] for panel in json.loads((tmp_path / "solar-roof.json").read_text())["panels"]] == ["text"]
 
 
 @pytest.mark.parametrize("option", ["--dashboards", "--alerting", "--roof"])
-def test_a_folder_that_is_not_there_is_told_before_anything_is_written(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, option: str
-) -> None:
+def test_a_folder_that_is_not_there_is_told_before_anything_is_written(tmp_path: Path, option: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "there").mkdir()
     for missing in (tmp_path / "missing", tmp_path / "file"):
-        caplog.clear()
         folders = {"--dashboards": tmp_path / "there", option: missing}
-        assert main(["--builtin", *(str(part) for pair in folders.items() for part in pair)], {}) == 1
-        assert caplog.messages == [f"there is no folder {missing}: make it, or name another one"]
+        words = [str(part) for pair in folders.items() for part in pair]
+        code, out, err = boards_command({}, "write", "--builtin", *words)
+        assert (code, out) == (1, "")
+        assert err == f"collector: there is no folder {missing}: make it, or name another one\n"
     assert list((tmp_path / "there").iterdir()) == []

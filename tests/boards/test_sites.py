@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from collector.boards.queries import site_variables
-from collector.influx import InfluxSink
-from collector.names import Names
-from collector.points import SCHEMA
-from collector.rollup import Buckets, Rollups, plan
+from collector.boards.kit.queries import site_variables
+from collector.config.names import Names
+from collector.delivery.influx import InfluxSink
+from collector.points.schema import SCHEMA
+from collector.rollup.computing import Buckets, Rollups, plan
 from tests.boards.conftest import Site
 from tests.boards.figures import day, month
 from tests.boards.files import Json
@@ -118,7 +118,7 @@ def test_the_collectors_roll_ups_are_the_ones_worked_out_here(mixed: Site, influ
     with closing(InfluxSink(influx.url, influx.org, influx.token, influx.bucket, influx.rollup_bucket)) as sink:
         sink.connect()
         rollups = Rollups(sink, names, buckets)
-        for group in plan(((ecu, local) for ecu in ZONES for local in DENSE), names):
+        for group in plan(((ecu, local) for ecu in ZONES for local in DENSE), names, replaces=True):
             rollups.compute(group)
     for measurement, what in SCHEMA.items():
         if not what.daily:

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 import yaml
 
-from collector.boards.board import COLUMNS, PROVISIONED_SOURCE
-from collector.boards.parts import SOURCE
+from collector.boards.kit.board import COLUMNS, PROVISIONED_SOURCE
+from collector.boards.kit.parts import SOURCE
 from collector.boards.write import as_text, bucket_names
-from collector.points import SCHEMA
+from collector.points.schema import SCHEMA
 from tests.boards.files import (
     DASHBOARDS,
     PROVISIONING,
@@ -39,7 +39,7 @@ every_board = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS)
 every_set = pytest.mark.parametrize("name", [*BOARDS, RULES])
 
 # Panels that show numbers in a unit of their own; in the others columns have theirs.
-_OF_ONE_UNIT = ("stat", "gauge", "bargauge", "timeseries", "barchart", "heatmap", "histogram", "trend", "xychart")
+_OF_ONE_UNIT = ("stat", "gauge", "bargauge", "timeseries", "barchart", "histogram", "trend", "xychart")
 _WITH_UNIT = re.compile(r".*_(w|wh|kwh|var|v|a|hz|c|s|ms|deg|bytes)")
 _WITH_TIMES = ("timeseries", "barchart", "heatmap", "table", "trend", "state-timeline")
 _BY_NAME = ("timeseries", "state-timeline", "status-history")
@@ -90,7 +90,7 @@ def test_the_files_are_the_boards_that_are_written() -> None:
     written = {uid: as_text(board, bucket_names("solar", "solar_daily")) for uid, board in boards().items()}
     assert set(files) == set(written)
     for uid, text in written.items():
-        assert files[uid] == text, f"{uid}.json: python -m collector.boards --builtin --dashboards grafana/dashboards"
+        assert files[uid] == text, f"{uid}.json: collector boards write --builtin --dashboards grafana/dashboards"
 
 
 @every_board
@@ -113,7 +113,41 @@ def test_titles_and_uids_are_of_one_board_each() -> None:
 def test_a_board_is_among_the_others_that_it_links_to(board: Json) -> None:
     assert "solar" in board["tags"]
     assert [link["tags"] for link in board["links"] if link["type"] == "dashboards"] == [["solar"]]
-    assert all(link["keepTime"] and link["includeVars"] for link in board["links"] if link["type"] == "dashboards")
+    assert all(link["includeVars"] for link in board["links"])
+
+
+@every_board
+def test_the_menu_opens_each_board_at_its_own_time(board: Json) -> None:
+    assert not any(link["keepTime"] for link in board["links"])
+
+
+# Some of the ranges that Grafana 12 calls by a name.
+_NAMED_RANGES = {("now/d", "now/d"), ("now-2d", "now"), ("now-7d", "now"), ("now-30d", "now"), ("now-1y", "now")}
+
+
+@every_board
+def test_a_board_opens_at_a_time_that_has_a_name(board: Json) -> None:
+    assert (board["time"]["from"], board["time"]["to"]) in _NAMED_RANGES
+
+
+# What a link hands over of a time: that of the board, one of its own, or an instant and a window around it.
+_TIMES = (re.compile(r"\$\{__url_time_range\}"), re.compile(r"\bfrom=.+&to="), re.compile(r"\btime=.+&time\.window=\d"))
+
+
+@every_board
+def test_a_link_hands_over_a_time(board: Json) -> None:
+    for link in (text for text in _texts(board) if text.startswith("/d/")):
+        assert sum(bool(form.search(link)) for form in _TIMES) == 1, link
+
+
+@every_board
+def test_a_range_that_is_a_click_away_is_one_of_the_same_board(board: Json) -> None:
+    spans = [link for link in board["links"] if link["type"] == "link"]
+    assert spans or board["uid"] == "solar-roof"
+    for link in spans:
+        address = urlsplit(link["url"])
+        assert address.path == f"/d/{board['uid']}"
+        assert all(end[0].startswith("now") for end in parse_qs(address.query).values()), link
 
 
 @every_board
@@ -132,6 +166,9 @@ def test_a_panel_says_what_it_shows_and_what_it_shows_when_there_is_nothing(boar
         assert panel["title"], panel["id"]
         assert panel["description"].endswith("."), panel["title"]
         no_value = panel["fieldConfig"]["defaults"].get("noValue")
+        if panel["type"] == "heatmap":
+            assert no_value is None, f"{panel['title']}: Grafana drops it"
+            continue
         # In a table it stands in every empty cell, where nothing may be the right word.
         assert no_value or (panel["type"] == "table" and no_value == ""), f"{panel['title']}: noValue"
 
@@ -139,7 +176,9 @@ def test_a_panel_says_what_it_shows_and_what_it_shows_when_there_is_nothing(boar
 @every_board
 def test_numbers_have_a_unit(board: Json) -> None:
     for panel in asking(board):
-        if panel["type"] in _OF_ONE_UNIT:
+        if panel["type"] == "heatmap":
+            assert panel["options"]["cellValues"]["unit"], f"{panel['title']}: unit"
+        elif panel["type"] in _OF_ONE_UNIT:
             assert _settings(panel, "unit"), f"{panel['title']}: unit"
         if panel["type"] != "table":
             continue
@@ -147,6 +186,59 @@ def test_numbers_have_a_unit(board: Json) -> None:
             name, properties = override["matcher"]["options"], {one["id"] for one in override["properties"]}
             if "custom.hidden" not in properties and _WITH_UNIT.fullmatch(str(name)):
                 assert properties & {"unit", "mappings"}, f"{panel['title']}: unit of {name}"
+
+
+# Grafana's units of power and energy, which it scales to what it finds handy: 999 kWh and 1 MWh on one axis.
+_SCALED = {"watt", "kwatt", "watth", "kwatth", "mwatth", "megwatt"}
+
+
+@every_board
+def test_energy_is_told_in_kwh_whatever_there_is_of_it(board: Json) -> None:
+    for panel in asking(board):
+        cells = panel["options"].get("cellValues", {}).get("unit")
+        assert _SCALED.isdisjoint({cells, *_settings(panel, "unit")}), panel["title"]
+
+
+# Panels that show a gateway's or an inverter's energy or power as it was counted, and why that is right.
+_AS_COUNTED = {
+    "Is all well?": "inverters are heard or not, and panels are DC",
+    "Last heard": "the time alone counts",
+    "Silent inverters": "the time alone counts",
+    "Panels compared with their neighbours": "panels are DC, and the power of all tells when it is light",
+    "Events": "the names alone count",
+    "Sites that reported": "the days are counted",
+    "Counter compared with records": "the counter is DC with most inverters",
+    "Gaps": "the time alone counts",
+    "Late records": "the records are counted",
+    "Shade by hour and day": "the rounds are counted",
+    "Interruptions": "an estimate, which says that it is DC",
+}
+_OF_SITES = {"ecu", "ecu_day", "inverter", "inverter_day"}
+_AC_OF = {"energy_wh": "ac_energy_wh", "power_w": "ac_power_w", "dc_power_w": "ac_power_w"}
+_AC_OF |= {"peak_power_w": "ac_peak_power_w"}
+
+
+@every_board
+def test_no_unit_holds_a_variable_which_grafana_would_write_as_it_is(board: Json) -> None:
+    units = re.findall(r'"(?:unit|id": "unit", "value)": "([^"]*)"', json.dumps(board))
+    assert [unit for unit in units if "$" in unit] == []
+
+
+@every_board
+def test_sites_and_inverters_are_shown_in_ac_where_it_is_told(board: Json) -> None:
+    for panel in asking(board):
+        reads = [source for target in panel["targets"] for source in sources(target["query"])]
+        asked = {
+            (name, field) for source in reads for name in source.measurements & _OF_SITES for field in source.fields
+        }
+        for name, field in asked:
+            as_counted = field in _AC_OF and (name, _AC_OF[field]) not in asked
+            assert not as_counted or panel["title"] in _AS_COUNTED, f"{panel['title']}: {field} of {name}"
+        if {field for _, field in asked} & set(_AC_OF.values()):
+            assert re.search(r"\bAC\b", panel["description"]), panel["title"]
+            assert len(panel["description"].split()) <= 40, (
+                f"{panel['title']}: {len(panel['description'].split())} words"
+            )
 
 
 @every_board
@@ -160,6 +252,14 @@ def test_everything_asks_the_data_source_that_is_chosen(board: Json) -> None:
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]), panel["title"]
     for asked in (*queried_variables(board), *annotations(board)):
         assert asked["datasource"] == SOURCE, asked["name"]
+
+
+@every_board
+def test_a_heat_map_draws_what_is_0(board: Json) -> None:
+    for panel in asking(board):
+        if panel["type"] == "heatmap":
+            assert panel["options"]["filterValues"]["le"] < 0, panel["title"]
+            assert set(panel["fieldConfig"]["defaults"]) <= {"links"}, f"{panel['title']}: Grafana drops the others"
 
 
 @every_board
@@ -236,7 +336,7 @@ def test_a_link_hands_over_every_name_whole(board: Json) -> None:
     for link in (text for text in _texts(board) if text.startswith("/d/")):
         handed = set(_LINKED_VALUE.findall(link)) | set(re.findall(r"\$\{(\w+):queryparam\}", link))
         given = followed(link)
-        assert given.keys() - {"from", "to"} == {f"var-{name}" for name in handed}, link
+        assert given.keys() - {"from", "to", "time", "time.window"} == {f"var-{name}" for name in handed}, link
         if "${" in link:
             assert all(given[f"var-{name}"] == [ODD_NAME] for name in handed), link
 
@@ -333,7 +433,12 @@ def test_the_data_source_is_the_boards_and_its_token_is_in_no_file_of_ours() -> 
     assert source["secureJsonData"] == {"token": "$__file{/run/secrets/influxdb_token}"}
 
 
-def test_boards_that_are_gone_go_and_none_can_be_changed_on_screen() -> None:
+@every_board
+def test_a_board_can_be_edited_on_screen(board: Json) -> None:
+    assert board["editable"] is True
+
+
+def test_boards_that_are_gone_go_and_no_edited_board_stands_in_the_way_of_an_update() -> None:
     for file in (PROVISIONING / "dashboards").iterdir():
         for provider in yaml.safe_load(file.read_text(encoding="utf-8"))["providers"]:
             assert provider["disableDeletion"] is False

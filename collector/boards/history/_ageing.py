@@ -1,0 +1,341 @@
+"""The board of all years: what each kilowatt of panels makes, and how the panels age."""
+
+from textwrap import indent
+
+from collector.boards.history._energies import MONTHS, NARROW, WHOLE_YEAR_DAYS, windows
+from collector.boards.kit.charts import bar_chart, table
+from collector.boards.kit.parts import KWH, Json, override
+from collector.boards.kit.queries import AC_OR_DC, ARRAY, END_OF_LAST_DAY, LIVING, SITE, local, metered, series
+
+# So many of the best days of a year are sure to be cloudless, wherever the roof is.
+BEST_DAYS = 30
+BEST_DAYS_OF_A_MONTH = 5
+
+# Colours by name would give two arrays of a roof the same one now and then.
+_DISTINCT = {"mode": "palette-classic"}
+
+# Grafana would lay the bars down on a phone, where years go from left to right all the same.
+_UPRIGHT = {"orientation": "vertical"}
+
+# With fewer whole years a slope is the weather's.
+FEWEST_YEARS = 3
+
+
+def _of_panels(name: str, field: str, windows: str, start: str, stop: str | None, *where: str) -> str:
+    """Define `name` as what the days of each panel make in each month or year, whatever zone its gateway is in."""
+    # Windows of months that begin half a day early would be quicker, but lose the last of 31 days.
+    days = series("channel_day", field, *where, start=start, stop=stop, at_noon=True)
+    return f"{name} =\n" + indent(days + windows, "  ")
+
+
+def _yields(every: str, start: str, stop: str | None = None) -> str:
+    """Goes on with `yields`: a row for each array and month or year, with `energy`, `peak` and `days` with records. It
+    needs the package `strings`.
+
+    A panel counts with its peak on the days on which it has a record, and not at all if its peak is not known. Its
+    energy is its share, by the DC, of what its gateway gave in that time, so that all panels together make the site's.
+    """
+    return (
+        LIVING
+        + _of_panels("measured", "energy_wh", windows(every, "sum"), start, stop, SITE)
+        + "given =\n"
+        + indent(
+            metered("ecu_day", "energy_wh", SITE, start=start, stop=stop, at_noon=True) + windows(every, "sum"), "  "
+        )
+        + _of_panels("peak_days", "peak_w", windows(every, "sum"), start, stop, SITE, ARRAY)
+        + _of_panels("days", "peak_w", windows(every, "count"), start, stop, SITE, ARRAY)
+        + f"""
+of_gateways = (figure, tables=<-) => tables
+  |> group(columns: ["ecu"])
+{windows(every, "sum")}\
+  |> set(key: "figure", value: figure)
+
+// What the gateway gave of each Wh of its panels comes before the panels of that time, and is handed down to them.
+shares = union(tables: [given |> of_gateways(figure: "given"), measured |> of_gateways(figure: "measured")])
+  |> group(columns: ["ecu"])
+  |> pivot(rowKey: ["_time"], columnKey: ["figure"], valueColumn: "_value")
+  |> map(fn: (r) => ({{
+    _time: r._time,
+    ecu: r.ecu,
+    order: 1,
+    share: if exists r.given and exists r.measured and r.measured > 0.0 then r.given / r.measured else 1.0,
+  }}))
+  |> keep(columns: ["_time", "ecu", "order", "share"])
+
+energies = union(tables: [shares, measured |> map(fn: (r) => ({{r with order: 2}}))])
+  |> group(columns: ["ecu"])
+  |> sort(columns: ["_time", "order"])
+  |> fill(column: "share", usePrevious: true)
+  |> filter(fn: (r) => r.order == 2 and {ARRAY})
+  |> map(fn: (r) => ({{r with _value: r._value * r.share}}))
+  |> keep(columns: ["_time", "_value", "array", "ecu", "inverter", "channel"])
+  |> group(columns: ["array", "ecu", "inverter", "channel"])
+"""
+        + f"""
+parts = union(tables: [
+  energies |> set(key: "figure", value: "energy"),
+  peak_days |> set(key: "figure", value: "peak_days"),
+  days |> toFloat() |> set(key: "figure", value: "days"),
+])
+
+of_panels = (if chains == "" then parts else parts
+  |> map(fn: (r) => ({{r with ecu: living(id: r.ecu), inverter: living(id: r.inverter)}}))
+  |> group(columns: ["array", "ecu", "inverter", "channel", "figure"])
+{windows(every, "sum")})
+  |> group()
+"""
+        + """\
+  |> pivot(rowKey: ["_time", "array", "ecu", "inverter", "channel"], columnKey: ["figure"], valueColumn: "_value")
+  |> filter(fn: (r) => exists r.energy and exists r.peak_days)
+
+yields = of_panels
+  |> group(columns: ["array", "_time"])
+  |> reduce(
+    identity: {energy: 0.0, peak_days: 0.0, days: 0.0},
+    fn: (r, accumulator) => ({
+      energy: accumulator.energy + r.energy,
+      peak_days: accumulator.peak_days + r.peak_days,
+      days: if r.days > accumulator.days then r.days else accumulator.days,
+    }),
+  )
+  |> group()
+  |> filter(fn: (r) => r.peak_days > 0.0)
+  |> map(fn: (r) => ({_time: r._time, array: r.array, days: r.days, _value: r.energy * r.days / r.peak_days}))
+
+"""
+    )
+
+
+def yield_of_years() -> Json:
+    query = (
+        local("date", "strings")
+        + _yields("1y", "0")
+        + f"""yields
+  |> filter(fn: (r) => r.days >= {WHOLE_YEAR_DAYS}.0 and r._time < date.truncate(t: now(), unit: 1y))
+  |> map(fn: (r) => ({{year: string(v: date.year(t: r._time)), array: r.array, _value: r._value}}))
+  |> sort(columns: ["array", "year"])
+  |> pivot(rowKey: ["year"], columnKey: ["array"], valueColumn: "_value")
+  |> sort(columns: ["year"])
+"""
+    )
+    return bar_chart(
+        "Yield by year",
+        f"Energy of each whole year for each kW of `peak_w`. {AC_OR_DC} An array that falls further below the others"
+        " has a fault or new shade.",
+        query,
+        x="year",
+        no_value="No whole year with `peak_w` yet",
+        unit="suffix: kWh/kWp",
+        decimals=0,
+        options=_UPRIGHT,
+        color=_DISTINCT,
+        overrides=[override("year", unit="string")],
+    )
+
+
+def yield_of_months() -> Json:
+    query = (
+        local("date", "strings")
+        + END_OF_LAST_DAY
+        + _yields("1mo", "date.truncate(t: v.timeRangeStart, unit: 1mo)", "end")
+        + f"""months = {MONTHS}
+
+yields
+  |> drop(columns: ["days"])
+  |> sort(columns: ["array", "_time"])
+  |> pivot(rowKey: ["_time"], columnKey: ["array"], valueColumn: "_value")
+  |> sort(columns: ["_time"])
+  |> map(fn: (r) => ({{r with month: months[date.month(t: r._time) - 1] + " " + string(v: date.year(t: r._time))}}))
+  |> drop(columns: ["_time"])
+"""
+    )
+    return bar_chart(
+        "Yield by month",
+        f"Energy of each month for each kW of `peak_w`. {AC_OR_DC} Arrays differ by direction; if one leaves its"
+        " usual distance to the others, look for a fault or new shade.",
+        query,
+        x="month",
+        no_value="No panel with `peak_w` in this time range",
+        unit="suffix: kWh/kWp",
+        decimals=0,
+        options=_UPRIGHT,
+        color=_DISTINCT,
+    )
+
+
+def _best_of_years() -> str:
+    """Goes on with `levels`: for each array and whole year how far its best days are from those of all years."""
+    return (
+        local("date", "join")
+        + "panels =\n"
+        + indent(series("channel_day", "energy_wh", SITE, ARRAY, start="0", stop=None, at_noon=True), "  ")
+        + f"""
+this_year = date.truncate(t: now(), unit: 1y)
+
+// The mean of the panels that have records on the day, so that one more or less does not count.
+by_year = panels
+  |> group(columns: ["array"])
+  |> aggregateWindow(every: 1d, fn: mean, createEmpty: false, timeSrc: "_start")
+  |> filter(fn: (r) => r._time < this_year)
+  |> window(every: 1y)
+
+best = union(tables: [
+  by_year |> top(n: {BEST_DAYS}) |> mean() |> set(key: "figure", value: "energy"),
+  by_year |> count() |> toFloat() |> set(key: "figure", value: "days"),
+])
+  |> group()
+  |> pivot(rowKey: ["array", "_start"], columnKey: ["figure"], valueColumn: "_value")
+  |> filter(fn: (r) => r.days >= {WHOLE_YEAR_DAYS}.0)
+  |> map(fn: (r) => ({{array: r.array, year: date.year(t: r._start), energy: r.energy}}))
+
+middle = best
+  |> group(columns: ["array"])
+  |> mean(column: "energy")
+  |> group()
+
+levels = join.inner(
+  left: best,
+  right: middle,
+  on: (l, r) => l.array == r.array,
+  as: (l, r) => ({{year: l.year, array: l.array, _value: l.energy / r.energy - 1.0}}),
+)
+
+"""
+    )
+
+
+def ageing() -> Json:
+    query = (
+        _best_of_years()
+        + """levels
+  |> sort(columns: ["array", "year"])
+  |> pivot(rowKey: ["year"], columnKey: ["array"], valueColumn: "_value")
+  |> sort(columns: ["year"])
+  |> map(fn: (r) => ({r with year: string(v: r.year)}))
+"""
+    )
+    return bar_chart(
+        "Sunniest 30 days by year",
+        "The panels' mean energy (DC) on the 30 best days of each whole year, compared with all years. A slow fall"
+        " is ageing; a sudden drop is a fault, dirt or a tree.",
+        query,
+        x="year",
+        no_value="No whole year yet",
+        unit="percentunit",
+        decimals=1,
+        min=None,
+        options=_UPRIGHT,
+        color=_DISTINCT,
+        overrides=[override("year", unit="string")],
+    )
+
+
+def losses() -> Json:
+    query = (
+        'import "math"\n'
+        + _best_of_years()
+        + f"""// Least squares around each array's own middle, so that arrays of different age can be put together.
+sums = levels
+  |> map(fn: (r) => ({{array: r.array, x: float(v: r.year), y: r._value}}))
+  |> group(columns: ["array"])
+  |> reduce(
+    identity: {{n: 0.0, x: 0.0, y: 0.0, xx: 0.0, xy: 0.0, yy: 0.0, first: 9999.0, last: 0.0}},
+    fn: (r, accumulator) => ({{
+      n: accumulator.n + 1.0,
+      x: accumulator.x + r.x,
+      y: accumulator.y + r.y,
+      xx: accumulator.xx + r.x * r.x,
+      xy: accumulator.xy + r.x * r.y,
+      yy: accumulator.yy + r.y * r.y,
+      first: if r.x < accumulator.first then r.x else accumulator.first,
+      last: if r.x > accumulator.last then r.x else accumulator.last,
+    }}),
+  )
+  |> filter(fn: (r) => r.n >= {FEWEST_YEARS}.0)
+  |> map(fn: (r) => ({{
+    array: r.array,
+    years: string(v: int(v: r.first)) + " to " + string(v: int(v: r.last)),
+    arrays: 1.0,
+    free: r.n - 1.0,
+    xx: r.xx - r.x * r.x / r.n,
+    xy: r.xy - r.x * r.y / r.n,
+    yy: r.yy - r.y * r.y / r.n,
+  }}))
+  |> group()
+
+all = sums
+  |> reduce(
+    identity: {{array: "All arrays", years: "", arrays: 0.0, free: 0.0, xx: 0.0, xy: 0.0, yy: 0.0}},
+    fn: (r, accumulator) => ({{
+      array: accumulator.array,
+      years: accumulator.years,
+      arrays: accumulator.arrays + 1.0,
+      free: accumulator.free + r.free,
+      xx: accumulator.xx + r.xx,
+      xy: accumulator.xy + r.xy,
+      yy: accumulator.yy + r.yy,
+    }}),
+  )
+  |> filter(fn: (r) => r.arrays > 1.0)
+
+// Arrays share their weather, so that several are no surer than one.
+union(tables: [sums, all])
+  |> map(fn: (r) => ({{
+    array: r.array,
+    years: if r.arrays > 1.0 then string(v: int(v: r.arrays)) + " arrays" else r.years,
+    change: r.xy / r.xx,
+    spread: math.sqrt(x: math.mMax(x: r.yy - r.xy * r.xy / r.xx, y: 0.0) / (r.free - 1.0) / (r.xx / r.arrays)),
+  }}))
+  |> sort(columns: ["change"])
+"""
+    )
+    return table(
+        "Loss per year",
+        "How much each array loses a year, from the bars beside it, the worst first. Half a percent is said to be"
+        " normal. Clearly more than one percent: look for dirt, shade or faults.",
+        query,
+        no_value=f"Not {FEWEST_YEARS} whole years yet",
+        columns={
+            "array": {"displayName": "Array"},
+            "years": {"displayName": "Years"},
+            "change": {"displayName": "Change", "unit": "percentunit", "decimals": 2},
+            "spread": {"displayName": "±", "unit": "percentunit", "decimals": 2},
+        },
+        custom=NARROW,
+    )
+
+
+def best_days_of_months() -> Json:
+    query = (
+        local("date")
+        + END_OF_LAST_DAY
+        + "begin = date.truncate(t: v.timeRangeStart, unit: 1mo)\n"
+        + f"months = {MONTHS}\n\n"
+        + series("channel_day", "energy_wh", SITE, ARRAY, start="begin", stop="end", at_noon=True)
+        + f"""\
+  |> group(columns: ["array"])
+  |> aggregateWindow(every: 1d, fn: mean, createEmpty: false, timeSrc: "_start")
+  |> window(every: 1mo)
+  |> top(n: {BEST_DAYS_OF_A_MONTH})
+  |> mean()
+  |> group()
+  |> map(fn: (r) => ({{at: r._start, array: r.array, _value: r._value / 1000.0}}))
+  |> sort(columns: ["array", "at"])
+  |> pivot(rowKey: ["at"], columnKey: ["array"], valueColumn: "_value")
+  |> sort(columns: ["at"])
+  |> map(fn: (r) => ({{r with month: months[date.month(t: r.at) - 1] + " " + string(v: date.year(t: r.at))}}))
+  |> drop(columns: ["at"])
+"""
+    )
+    return bar_chart(
+        "Sunniest 5 days by month",
+        "A panel's mean energy (DC) on the five best days of each month, by array. Clear days are alike: if an array"
+        " loses against the others, or a month against last year's, look for a fault, dirt or shade.",
+        query,
+        x="month",
+        no_value="No records in this time range",
+        unit=KWH,
+        decimals=1,
+        options=_UPRIGHT,
+        color=_DISTINCT,
+    )

@@ -1,0 +1,1 @@
+"""The board `solar-roof`: a picture of the configured places. Refuses: to draw a panel that has no place."""
