@@ -6,43 +6,54 @@ twice.
 """
 
 import contextlib
-import errno
 import gc
 import logging
 import signal
-import socket
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, timedelta
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from collector import __version__
-from collector.accept import accept_announced
-from collector.admission import Admission
-from collector.backlog import Backlog
 from collector.boards.write import configured_names, write_roof
-from collector.clock import Skew
-from collector.config import Config
-from collector.delivery import Delivery
+from collector.clock.days import day_of
+from collector.clock.skew import Skew
+from collector.config.fingerprint import decoding_of
+from collector.config.model import Config
+from collector.config.names import Names, announced
+from collector.config.tariffs import Tariffs, first_change
 from collector.errors import JournalError, StartError
 from collector.file_limit import raise_file_limit, room_for_connections
-from collector.intake import Intake
-from collector.journal import NAMES_STATE, RUN_STATE, Arrival, Journal
-from collector.lock import IN_ITS_PLACE, RUN, START, Taken, locked
-from collector.metrics import Endpoint, Health
-from collector.names import Names, announced
-from collector.points import clock_event, unknown_device_event
-from collector.report import Figures, Place, disk_free_bytes, report_point
-from collector.server import Server
-from collector.shared_inverters import SharedInverters
-from collector.status import NAMES_CHANGED, unfinished
-from collector.supervision import Supervisor
-from collector.values import is_every_ipv6
-from collector.watch import ClockWatch, FirstRecords, NewcomerWatch
-from collector.writer import Writer
+from collector.gateway.admission import Admission
+from collector.gateway.intake import Intake
+from collector.gateway.listeners import handler, open_listeners
+from collector.gateway.server import Server
+from collector.journal.accepting import accept_announced
+from collector.journal.beat import Beat
+from collector.journal.job_writing import Jobs
+from collector.journal.jobs import EVERY_ECU, ROLLUP, Request
+from collector.journal.lock import IN_ITS_PLACE, RUN, START, Taken, locked
+from collector.journal.reading import JournalReader
+from collector.journal.shared_inverters import SharedInverters
+from collector.journal.state import NAMES_STATE, TARIFFS_STATE
+from collector.journal.threaded import ThreadedJournal
+from collector.journal.writing import Journal
+from collector.ledger.keeping import Keeper
+from collector.ledger.wanted import wanted
+from collector.outputs.outputs import Outputs
+from collector.points.decoding import clock_event, unknown_device_event
+from collector.record import Arrival
+from collector.service._heartbeat import Heartbeat
+from collector.service._metrics import Endpoint, Health
+from collector.service._report import Reports
+from collector.service._watch import ClockWatch, FirstRecords, NewcomerWatch
+from collector.service.delivery import SWITCH_INTERVAL_S, Delivery
+from collector.service.supervision import Supervisor
+from collector.status.health import to_replay, unfinished
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +61,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 3.0
 # A command looks for a service that starts several times a second, and breaks off what is under way.
 HAND_OVER_S = 15.0
-HEARTBEAT_S = 10.0
-REPORT_S = 60.0
+# No roll-up is of a day further ahead, since no record is.
+_LONGEST_LEAD = timedelta(days=2)
 PURGE_S = 3600.0
 SHARED_S = 900.0
 
@@ -66,15 +77,26 @@ class Service:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._names = Names(config)
+        self._tariffs = Tariffs(config.tariff)
         self._welcome = announced(config)
         self._journal = Journal(config.journal.path, self._welcome)
         self._limiter = trio.CapacityLimiter(1)
-        self._backlog = Backlog(self._journal, self._limiter)
+        self._backlog = ThreadedJournal(self._journal, self._limiter)
+        # A reading side of its own, since it reads for long.
+        self._books = ThreadedJournal(self._journal, self._limiter)
+        self._keeper = Keeper(self._books, self._names) if wanted(config) else None
         self._admission = Admission(config.listen.max_connections, config.listen.max_connections_per_address)
         self._supervisor = Supervisor()
         self._newcomers = NewcomerWatch(self._warn_of_newcomers)
         self._delivery = (
-            Delivery(config.influxdb, self._names, self._backlog, self._welcome, self._newcomers.inverters_wait)
+            Delivery(
+                config.influxdb,
+                self._names,
+                self._tariffs,
+                self._backlog,
+                self._welcome,
+                self._newcomers.inverters_wait,
+            )
             if config.influxdb
             else None
         )
@@ -83,7 +105,10 @@ class Service:
         self._clocks = ClockWatch(self._names, self._warn_of_clock)
         self._metrics_listeners: list[trio.SocketListener] = []
         self._stopping = trio.Event()
-        self._started_at = time.time_ns()
+        names = self._names.fingerprint() if self._delivery else ""
+        self._outputs = Outputs(config, self._names, self._journal, self._limiter)
+        beat = Beat(config.journal.path)
+        self._heartbeat = Heartbeat(self._backlog, beat, names, self._supervisor, self._delivery, self._outputs.health)
 
     def stop(self) -> None:
         """Begin an orderly end; may be called at any time."""
@@ -98,17 +123,20 @@ class Service:
         with trio.open_signal_receiver(*STOP_SIGNALS) as signals, self._alone():
             try:
                 await trio.to_thread.run_sync(self._journal.open, limiter=self._limiter)
-                listeners = await _open_listeners(self._config.listen.host, self._ports())
+                listeners = await open_listeners(self._config.listen.host, self._ports())
                 metrics = self._config.metrics
                 scraped = [] if metrics.port is None else [(metrics.port, "metrics")]
-                self._metrics_listeners = await _open_listeners((metrics.host,), scraped)
-                # What is there is of a service before, which may have worked with other names.
-                await self._put_run_state(self._sign_of_life())
+                self._metrics_listeners = await open_listeners((metrics.host,), scraped)
+                await self._heartbeat.begin()
                 await self._note_names()
+                await self._note_tariffs()
                 await self._serve(listeners, signals, task_status)
-                await self._say_goodbye()
+                await self._heartbeat.end()
             finally:
+                self._heartbeat.close()
                 with trio.CancelScope(shield=True):
+                    await self._books.close_reading()
+                    await self._outputs.close()
                     await self._backlog.close()
                 if self._delivery:
                     self._delivery.close()
@@ -176,7 +204,7 @@ class Service:
             async with trio.open_nursery() as connections:
                 async with trio.open_nursery() as accepting:
                     accepting.start_soon(
-                        partial(trio.serve_listeners, _handler(server), listeners, handler_nursery=connections)
+                        partial(trio.serve_listeners, handler(server), listeners, handler_nursery=connections)
                     )
                     task_status.started([listener.socket.getsockname()[1] for listener in listeners])
                     await self._stopping.wait()
@@ -186,22 +214,29 @@ class Service:
 
     def _start_supervised(self, background: trio.Nursery, intake: Intake, server: Server) -> None:
         """All that gateways can do without: whatever becomes of it, they get their answers."""
+        reports = Reports(
+            self._config, self._names, self._tariffs, self._backlog, server.counters, self._writer, self._outputs.health
+        )
         supervised: dict[str, Callable[[], Awaitable[object]]] = {
-            "the sign of life": partial(self._beat, intake, server),
+            "the sign of life": partial(self._heartbeat.run, intake),
             "the board of the roof": partial(trio.to_thread.run_sync, self._write_roof, abandon_on_cancel=True),
             "what the configuration names": partial(
                 trio.to_thread.run_sync, self._accept_announced, abandon_on_cancel=True
             ),
+            **self._outputs.tasks(),
         }
         if self._delivery and self._writer:
             background.start_soon(self._delivery.run, self._supervisor)
-            supervised["the collector's report"] = partial(self._report, self._writer, server)
+            supervised["the collector's report"] = partial(reports.run, self._writer)
             supervised["the purge of old records"] = self._purge
             supervised["the search for inverters of two gateways"] = self._look_for_shared_inverters
+        if self._keeper:
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
+            supervised["the ledger"] = self._keeper.run
         for name, task in supervised.items():
             background.start_soon(self._supervisor.run, name, task)
         if self._metrics_listeners:
-            endpoint = Endpoint(partial(self._figures, self._writer, server), partial(self._health, intake))
+            endpoint = Endpoint(reports.figures, partial(self._health, intake), self._outputs.health)
 
             async def answer(stream: trio.SocketStream) -> None:
                 with self._supervisor.contained("the metrics"):
@@ -216,6 +251,9 @@ class Service:
             return
         if self._writer:
             self._writer.wake()
+        if self._keeper:
+            self._keeper.wake()
+        self._outputs.wake()
         with self._supervisor.contained("the watch over gateways"):
             self._first.observe(arrival)
             self._clocks.observe(arrival)
@@ -229,15 +267,31 @@ class Service:
             self._writer.offer(unknown_device_event(ecu, at, text))
 
     async def _note_names(self) -> None:
-        """A changed name forks its series from now on, which only a replay mends."""
+        """A changed name forks its series from now on, and an update may leave the past behind: a replay mends both."""
         if self._delivery is None:
             return
-        now = self._names.fingerprint()
         before = (await self._backlog.state(NAMES_STATE)).get("fingerprint")
-        if before is None or self._names.has_written(before):
-            await self._backlog.put_state(NAMES_STATE, {"fingerprint": now})
-        else:
-            _log.warning("%s", NAMES_CHANGED)
+        names_stayed = before is None or self._names.has_written(before)
+        if names_stayed:
+            is_new = before is None and not await self._backlog.read(JournalReader.has_delivered)
+            before = self._names.fingerprint() if is_new else self._names.fingerprint(decoding_of(before or ""))
+            await self._backlog.put_state(NAMES_STATE, {"fingerprint": before})
+        if why := to_replay(before, names_stayed=names_stayed):
+            _log.warning("%s", why)
+
+    async def _note_tariffs(self) -> None:
+        """Days whose prices have changed are computed again, once."""
+        if self._delivery is None:
+            return
+        now, before = self._tariffs.fingerprints(), await self._backlog.state(TARIFFS_STATE)
+        if now == before:
+            return
+        first, at = first_change(before, now), time.time_ns()
+        if first is None or first <= day_of(at, UTC) + _LONGEST_LEAD:
+            _log.info("tariffs changed, roll-ups are computed again from=%s", first or "the first day")
+            await self._backlog.write(partial(_ask_for_rollups, first=first, at=at))
+        # Cut off before this, it is asked for once more.
+        await self._backlog.put_state(TARIFFS_STATE, now)
 
     def _write_roof(self) -> None:
         folder = self._config.grafana.boards
@@ -258,75 +312,6 @@ class Service:
             accept_announced(self._config.journal.path, self._welcome)
         except JournalError as exc:
             _log.warning("what the configuration names may still wait to be accepted reason=%s", exc)
-
-    async def _beat(self, intake: Intake, server: Server) -> None:
-        while True:
-            await self._put_run_state(self._run_state(intake, server))
-            await trio.sleep(HEARTBEAT_S)
-
-    def _run_state(self, intake: Intake, server: Server) -> dict[str, object]:
-        sink = self._writer.health if self._writer else None
-        return {
-            **self._sign_of_life(),
-            "received": server.counters.received,
-            "acknowledged": server.counters.acknowledged,
-            "refused": server.counters.refused,
-            "connections": server.counters.connections,
-            "evicted": self._admission.evicted,
-            "journal_error": intake.health.error,
-            "journal_error_since": intake.health.since,
-            "unanswered": intake.health.unanswered,
-            "influxdb_error": sink.error if sink else None,
-            "influxdb_error_since": sink.since if sink else 0,
-            "rollup_error": self._delivery.rollup_loop.error if self._delivery else None,
-            "names": self._names.fingerprint() if self._delivery else None,
-            "failures": self._supervisor.problems,
-            "fsync_s": self._journal.fsync_s,
-        }
-
-    def _sign_of_life(self) -> dict[str, object]:
-        return {"version": __version__, "started_at": self._started_at, "beat_at": time.time_ns()}
-
-    async def _say_goodbye(self) -> None:
-        await self._put_run_state(
-            {"version": __version__, "started_at": self._started_at, "stopped_at": time.time_ns()}
-        )
-
-    async def _put_run_state(self, state: dict[str, object]) -> None:
-        try:
-            await self._backlog.put_state(RUN_STATE, state)
-        except JournalError as exc:
-            # `status` sees that the sign of life is missing, which says the same.
-            _log.debug("no heartbeat reason=%s", exc)
-
-    async def _report(self, writer: Writer, server: Server) -> None:
-        site = self._config.site
-        place = None
-        if site.latitude is not None and site.longitude is not None:
-            place = Place(site.latitude, site.longitude)
-        while True:
-            try:
-                figures = await self._figures(writer, server)
-            except JournalError as exc:
-                _log.debug("no report reason=%s", exc)
-            else:
-                instance, now = self._config.collector.instance, time.time_ns()
-                writer.offer(report_point(instance, now, figures, place, self._names.replaced(now)))
-            await trio.sleep(REPORT_S)
-
-    async def _figures(self, writer: Writer | None, server: Server) -> Figures:
-        pending, set_aside, journal_bytes = await self._backlog.counts()
-        return Figures(
-            records_received=server.counters.received,
-            records_acknowledged=server.counters.acknowledged,
-            records_pending=pending,
-            records_set_aside=set_aside,
-            write_errors=writer.health.write_errors if writer else 0,
-            connections=server.counters.connections,
-            journal_bytes=journal_bytes,
-            disk_free_bytes=disk_free_bytes(self._config.journal.path),
-            fsync_s=self._journal.fsync_s,
-        )
 
     async def _health(self, intake: Intake) -> Health:
         sink = self._writer.health if self._writer else None
@@ -359,23 +344,19 @@ class Service:
             try:
                 after: int | None = 0
                 while after is not None:
-                    after = await self._backlog.purge(days, time.time_ns(), after)
+                    after = await self._backlog.purge(
+                        days, time.time_ns(), after, only_counted=self._keeper is not None
+                    )
             except JournalError as exc:
                 _log.debug("nothing purged reason=%s", exc)
             await trio.sleep(PURGE_S)
 
 
-def _handler(server: Server) -> Callable[[trio.SocketStream], Awaitable[None]]:
-    async def handle(stream: trio.SocketStream) -> None:
-        try:
-            peer = str(stream.socket.getpeername()[0])
-        except OSError:
-            # Gone before it was looked at; there is nothing to read either.
-            await trio.aclose_forcefully(stream)
-            return
-        await server.handle(stream, peer, stream.socket.getsockname()[1])
-
-    return handle
+def _ask_for_rollups(journal: Journal, *, first: date | None, at: int) -> None:
+    jobs = Jobs(journal)
+    for job in jobs.ask([Request(ROLLUP, EVERY_ECU, first)], at):
+        # It may be one that tariffs of before have brought about, and half done with those.
+        jobs.begin(job, "")
 
 
 async def _stop_on_signal(signals: AsyncIterator[int], stopping: trio.Event) -> None:
@@ -385,41 +366,3 @@ async def _stop_on_signal(signals: AsyncIterator[int], stopping: trio.Event) -> 
         # What the receiver still holds when it is closed it sends once more, and that would kill.
         for more in STOP_SIGNALS:
             signal.signal(more, lambda *_: None)
-
-
-async def _open_listeners(hosts: Sequence[str], ports: Sequence[tuple[int, str]]) -> list[trio.SocketListener]:
-    """Open every port on every host, or none; raises StartError for one that can't be had."""
-    opened: list[trio.SocketListener] = []
-    for port, role in ports:
-        for host in _with_ipv4(hosts):
-            try:
-                listeners = await trio.open_tcp_listeners(port, host=host, backlog=1024)
-            # UnicodeError: a name that no host can have, as one with two dots in a row.
-            except (OSError, UnicodeError) as exc:
-                for listener in opened:
-                    await listener.aclose()
-                raise StartError(_listen_fault(host, port, exc)) from exc
-            opened += listeners
-            for listener in listeners:
-                address = listener.socket.getsockname()
-                _log.info("listening host=%s port=%d role=%s", address[0], address[1], role)
-    return opened
-
-
-def _with_ipv4(hosts: Sequence[str]) -> list[str]:
-    """Who asks for all addresses of IPv6 means this machine, to which gateways come by IPv4."""
-    missing = "0.0.0.0" not in hosts and any(is_every_ipv6(host) for host in hosts)  # noqa: S104
-    return [*hosts, *(["0.0.0.0"] if missing else [])]  # noqa: S104
-
-
-def _listen_fault(host: str, port: int, exc: OSError | UnicodeError) -> str:
-    where = f"cannot listen on {host} port {port}"
-    match exc:
-        case OSError(errno=errno.EADDRINUSE):
-            return f"{where}: another program uses it (perhaps another collector); stop that one or change the port"
-        case OSError(errno=errno.EACCES):
-            return f"{where}: this user may not use it"
-        case OSError(errno=errno.EADDRNOTAVAIL) | socket.gaierror() | UnicodeError():
-            return f"{where}: this machine has no such address; see [listen] host"
-        case _:
-            return f"{where}: {getattr(exc, 'strerror', None) or exc}"

@@ -10,6 +10,7 @@ outage without loss into gateways without an answer. What else is wrong stands i
 """
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,9 +23,11 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from collector import __version__
-from collector.admission import Admission
 from collector.errors import JournalError
-from collector.report import Figures
+from collector.gateway.admission import Admission
+from collector.journal.state import OutputHealth
+from collector.outputs.outputs import figures as output_figures
+from collector.points.figures import COUNTS, FIGURES, OUTPUT_FIGURES, TOLD, Figures
 
 # From the first byte of a request to the last of its answer.
 REQUEST_S = 10.0
@@ -43,11 +46,17 @@ class Health:
 
 
 class Endpoint:
-    """Answers requests. `figures` and `health` are asked anew for each; `figures` may raise JournalError."""
+    """Answers requests. All that is told is asked for anew each time; `figures` may raise JournalError."""
 
-    def __init__(self, figures: Callable[[], Awaitable[Figures]], health: Callable[[], Awaitable[Health]]) -> None:
+    def __init__(
+        self,
+        figures: Callable[[], Awaitable[Figures]],
+        health: Callable[[], Awaitable[Health]],
+        outputs: Callable[[], Sequence[OutputHealth]] = tuple,
+    ) -> None:
         self._figures = figures
         self._health = health
+        self._outputs = outputs
         self._admission = Admission(MOST_CONNECTIONS, MOST_CONNECTIONS)
 
     async def handle(self, stream: trio.abc.Stream) -> None:
@@ -90,7 +99,7 @@ class Endpoint:
                     figures = await self._figures()
                 except JournalError as exc:
                     return 503, "text/plain", f"{exc}\n".encode()
-                return 200, CONTENT_TYPE_PLAIN_0_0_4, exposition(figures)
+                return 200, CONTENT_TYPE_PLAIN_0_0_4, exposition(figures, self._outputs())
             case b"/health":
                 health = await self._health()
                 body = json.dumps({"storing": health.storing, "problems": list(health.problems)}) + "\n"
@@ -111,10 +120,11 @@ async def _request(connection: h11.Connection, stream: trio.abc.Stream) -> h11.R
             return event if isinstance(event, h11.Request) else None
 
 
-def exposition(figures: Figures) -> bytes:
-    """The figures and those of the process, in Prometheus' text format."""
+def exposition(figures: Figures, outputs: Sequence[OutputHealth] = ()) -> bytes:
+    """The figures, those of outputs, and those of the process, in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_Families(figures))
+    registry.register(_OutputFamilies(outputs))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
@@ -125,24 +135,27 @@ class _Families(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """One family for each figure."""
-        figures = self._figures
         yield InfoMetricFamily("collector_build", "The collector's version.", {"version": __version__})
-        for name, told, count in (
-            ("records_received", "Messages of gateways that were received and stored.", figures.records_received),
-            ("records_acknowledged", "Records whose answer was sent.", figures.records_acknowledged),
-            ("write_errors", "Attempts to reach InfluxDB that failed.", figures.write_errors),
-            ("connections", "Connections that were accepted.", figures.connections),
-        ):
-            yield CounterMetricFamily(f"collector_{name}", told, count)
-        for name, told, value in (
-            ("records_pending", "Records that wait for InfluxDB.", figures.records_pending),
-            (
-                "records_set_aside",
-                "Records that were not understood or that InfluxDB refused.",
-                figures.records_set_aside,
-            ),
-            ("journal_bytes", "Size of the journal with its log.", figures.journal_bytes),
-            ("disk_free_bytes", "Room left beside the journal.", figures.disk_free_bytes),
-            ("journal_commit_seconds", "Time that the last synced commit took.", figures.fsync_s),
-        ):
-            yield GaugeMetricFamily(f"collector_{name}", told, value)
+        for figure in FIGURES:
+            family = CounterMetricFamily if figure.metadata[COUNTS] else GaugeMetricFamily
+            name, factor = _IN_SECONDS.get(figure.name, (figure.name, 1))
+            yield family(f"collector_{name}", figure.metadata[TOLD], getattr(self._figures, figure.name) * factor)
+
+
+class _OutputFamilies(Collector):
+    def __init__(self, outputs: Sequence[OutputHealth]) -> None:
+        now = time.time_ns()
+        self._figures = {health.name: output_figures(health, now) for health in outputs}
+
+    def collect(self) -> Iterator[Metric]:
+        """One family for each figure, if there is any output."""
+        for figure in OUTPUT_FIGURES if self._figures else ():
+            name, _ = _IN_SECONDS.get(figure.name, (figure.name, 1))
+            family = GaugeMetricFamily(f"collector_output_{name}", figure.metadata[TOLD], labels=["output"])
+            for output, figures in self._figures.items():
+                family.add_metric([output], getattr(figures, figure.name))
+            yield family
+
+
+# Prometheus knows base units only.
+_IN_SECONDS = {"fsync_ms": ("journal_commit_seconds", 0.001), "last_sent_age_s": ("last_sent_age_seconds", 1)}

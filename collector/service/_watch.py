@@ -6,22 +6,22 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 
-from collector import clock
-from collector.journal import Arrival
-from collector.names import Names
-from collector.protocol.messages import Kind
+from collector.clock import skew, stamps
+from collector.config.names import Names
+from collector.protocol.kinds import Kind
+from collector.record import Arrival
 
 _log = logging.getLogger(__name__)
 
-WINDOW_NS = 3600 * clock.NS
+WINDOW_NS = 3600 * stamps.NS
 # A gateway sends a record in five minutes; the rest of a backlog says nothing more about its clock.
-LEAST_INTERVAL_NS = 60 * clock.NS
+LEAST_INTERVAL_NS = 60 * stamps.NS
 # One word a day is enough about something that the owner may choose to live with.
-SILENCE_NS = 24 * 3600 * clock.NS
+SILENCE_NS = 24 * 3600 * stamps.NS
 
 # The gateways of a fleet all come within their five minutes; a line for each would bury what else is said at a start.
 FIRST_TOLD = 10
-FIRST_WITHIN_NS = 60 * clock.NS
+FIRST_WITHIN_NS = 60 * stamps.NS
 
 # More gateways than any one collector serves.
 REMEMBERED = 10_000
@@ -62,7 +62,7 @@ class ClockWatch:
     forgotten.
     """
 
-    def __init__(self, names: Names, warn: Callable[[str, int, clock.Skew], None]) -> None:
+    def __init__(self, names: Names, warn: Callable[[str, int, skew.Skew], None]) -> None:
         self._names = names
         self._warn = warn
         self._newest: dict[str, str] = {}
@@ -85,18 +85,18 @@ class ClockWatch:
             return
         zone = self._names.ecu(message.ecu).zone
         try:
-            instant = clock.to_utc(message.time, zone, received_at)
+            instant = stamps.to_utc(message.time, zone, received_at)
         except ValueError:
             return
-        skew_s = (received_at - clock.to_ns(instant)) / clock.NS
-        if skew_s < -clock.BELIEVABLE_LEAD_S:
+        skew_s = (received_at - stamps.to_ns(instant)) / stamps.NS
+        if skew_s < -stamps.BELIEVABLE_LEAD_S:
             return
         self._newest[message.ecu] = message.time
         seen.append((received_at, skew_s))
         while seen[0][0] < received_at - WINDOW_NS:
             seen.pop(0)
-        offset, is_zone_known = clock.offset_of(instant, zone), self._names.knows_zone(message.ecu)
-        found = clock.judge(seen, offset, is_zone_known=is_zone_known)
+        offset, is_zone_known = stamps.offset_of(instant, zone), self._names.knows_zone(message.ecu)
+        found = skew.judge(seen, offset, is_zone_known=is_zone_known)
         if found is None or self._names.successor(message.ecu, received_at) is not None:
             return
         if received_at >= self._warned.get(message.ecu, 0) + SILENCE_NS:
@@ -111,7 +111,7 @@ class ClockWatch:
             seen.pop()
         if self._warned.get(ecu, 0) > received_at:
             del self._warned[ecu]
-        if self._newest.get(ecu, "") >= clock.latest_believable(received_at):
+        if self._newest.get(ecu, "") >= stamps.latest_believable(received_at):
             del self._newest[ecu]
 
 

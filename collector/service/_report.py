@@ -1,0 +1,134 @@
+"""The collector's reports: one `collector` point a minute, and what boards and alerts have to know of the settings."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import count, islice
+
+import trio
+
+from collector import disk
+from collector.clock.sun import Place
+from collector.config.model import Config
+from collector.config.names import Names, place_of
+from collector.config.tariffs import Tariffs
+from collector.delivery.writer import Writer
+from collector.errors import JournalError
+from collector.gateway.server import Counters
+from collector.journal.state import OutputHealth
+from collector.journal.threaded import ThreadedJournal
+from collector.outputs.outputs import report_points
+from collector.points.figures import Figures
+from collector.points.schema import Point
+from collector.points.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+REPORT_S = 60.0
+_NOTHING_SET = Settings()
+# What the owner says of gateways is told at the start and then once an hour, of so many with each report: few points
+# wait for InfluxDB.
+_REPORTS_AN_HOUR, _GATEWAYS_AT_ONCE = 60, 30
+
+
+def report_point(
+    instance: str,
+    at: int,
+    figures: Figures,
+    place: Place | None,
+    replaced: Iterable[tuple[str, str]] = (),
+    currency: str = "",
+    settings: Settings = _NOTHING_SET,
+) -> Point:
+    """Build the report of one moment (ns); `replaced` are retired devices, each with the one that does its work now.
+
+    They, the currency and the settings are in every report, since boards and alerts know nothing of the configuration,
+    and the first two also where there are none, since the latest report counts.
+    """
+    fields = {
+        **asdict(figures),
+        "sun_elevation_deg": place.sun_elevation_deg(at) if place else None,
+        "replaced": " ".join(f"{old}>{living}" for old, living in replaced),
+        "currency": currency,
+        **asdict(settings),
+    }
+    return Point("collector", (instance,), fields, at)
+
+
+def site_points(config: Config, names: Names, number: int, at: int) -> Iterator[Point]:
+    """What the owner says of single gateways: those that are told at one moment (ns) with the report of this number."""
+    first = number % _REPORTS_AN_HOUR * _GATEWAYS_AT_ONCE
+    for ecu, fields in islice(_sites(config, names).items(), first, first + _GATEWAYS_AT_ONCE):
+        yield Point("site", (ecu,), fields, at)
+
+
+def _sites(config: Config, names: Names) -> dict[str, dict[str, float]]:
+    found = {ecu: asdict(place) for ecu, place in names.own_places().items()}
+    for ecu in config.ecu:
+        if ecu.purchase_price is not None:
+            found.setdefault(ecu.id, {})["purchase_price"] = ecu.purchase_price
+    return found
+
+
+def settings_of(config: Config, tariffs: Tariffs) -> Settings:
+    """What boards and alerts have to know."""
+    return Settings(**config.grid.model_dump(), **tariffs.first._asdict(), co2_g_per_kwh=config.site.co2_g_per_kwh)
+
+
+class Reports:
+    """Reads the figures of the service that runs; `writer` is None without InfluxDB."""
+
+    def __init__(
+        self,
+        config: Config,
+        names: Names,
+        tariffs: Tariffs,
+        journal: ThreadedJournal,
+        counters: Counters,
+        writer: Writer | None,
+        outputs: Callable[[], Sequence[OutputHealth]] = tuple,
+    ) -> None:
+        self._config = config
+        self._place = place_of(config.site)
+        self._names = names
+        self._currency = tariffs.currency
+        self._settings = settings_of(config, tariffs)
+        self._journal = journal
+        self._counters = counters
+        self._writer = writer
+        self._outputs = outputs
+
+    async def figures(self) -> Figures:
+        """What is to be told now; raises JournalError."""
+        pending, set_aside, journal_bytes = await self._journal.counts()
+        return Figures(
+            records_received=self._counters.received,
+            records_acknowledged=self._counters.acknowledged,
+            records_pending=pending,
+            records_set_aside=set_aside,
+            write_errors=self._writer.health.write_errors if self._writer else 0,
+            connections=self._counters.connections,
+            journal_bytes=journal_bytes,
+            disk_free_bytes=disk.free_bytes(self._config.journal.path),
+            fsync_ms=self._journal.fsync_s * 1000,
+        )
+
+    async def run(self, writer: Writer) -> None:
+        """Send a report every REPORT_S until cancelled."""
+        for number in count():
+            try:
+                figures = await self.figures()
+            except JournalError as exc:
+                _log.debug("no report reason=%s", exc)
+            else:
+                now = time.time_ns()
+                instance, replaced = self._config.collector.instance, self._names.replaced(now)
+                writer.offer(
+                    report_point(instance, now, figures, self._place, replaced, self._currency, self._settings)
+                )
+                for point in site_points(self._config, self._names, number, now):
+                    writer.offer(point)
+                for point in report_points(instance, self._outputs(), now):
+                    writer.offer(point)
+            await trio.sleep(REPORT_S)

@@ -1,0 +1,97 @@
+"""The collector's report about itself."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from collector import disk
+from collector.clock.sun import Place
+from collector.config.names import Names
+from collector.config.tariffs import Tariffs
+from collector.points.figures import Figures
+from collector.points.lines import LineWriter
+from collector.points.schema import SCHEMA, Point
+from collector.points.settings import Settings
+from collector.service._report import report_point, settings_of, site_points
+from tests.samples import config, ns
+
+FIGURES = Figures(
+    records_received=9,
+    records_acknowledged=8,
+    records_pending=3,
+    records_set_aside=1,
+    write_errors=2,
+    connections=7,
+    journal_bytes=4096,
+    disk_free_bytes=10**9,
+    fsync_ms=12.5,
+)
+AMSTERDAM = Place(52.37, 4.9)
+
+
+def test_the_report_has_every_field_of_its_measurement() -> None:
+    at = ns("2026-06-21T11:42:00Z")
+    point = report_point("home", at, FIGURES, AMSTERDAM)
+    assert (point.measurement, point.tags, point.time) == ("collector", ("home",), at)
+    assert set(point.fields) == set(SCHEMA["collector"].fields)
+    assert point.fields["sun_elevation_deg"] == pytest.approx(61.1, abs=0.3)
+    names = ("records_received", "records_set_aside", "journal_bytes", "disk_free_bytes", "fsync_ms")
+    given = {name: point.fields[name] for name in names}
+    assert list(given.values()) == [9, 1, 4096, 10**9, 12.5]
+
+
+def test_the_report_says_who_was_replaced_and_also_that_nobody_was() -> None:
+    pairs = [("216000000001", "216000000002"), ("408000000001", "704000000002")]
+    point = report_point("home", 0, FIGURES, None, pairs)
+    assert point.fields["replaced"] == "216000000001>216000000002 408000000001>704000000002"
+    assert report_point("home", 0, FIGURES, None).fields["replaced"] == ""
+    assert 'replaced=""' in LineWriter().line(report_point("home", 0, FIGURES, None))
+
+
+def test_a_site_without_a_place_has_no_sun() -> None:
+    assert report_point("home", 0, FIGURES, None).fields["sun_elevation_deg"] is None
+
+
+def test_places_of_gateways_are_told_once_an_hour_however_many_there_are() -> None:
+    ecus = [{"id": f"21600000{number:04}", "latitude": 52.0, "longitude": 5.0} for number in range(100)]
+    configured = config(ecu=[*ecus, {"id": "216000009999"}])
+    told = [list(site_points(configured, Names(configured), number, number)) for number in range(120)]
+    assert [len(points) for points in told[:5]] == [30, 30, 30, 10, 0]
+    assert told[0][0] == Point("site", ("216000000000",), {"latitude": 52.0, "longitude": 5.0}, 0)
+    for points in (told[:60], told[60:]):
+        assert [point.tags[0] for some in points for point in some] == [ecu["id"] for ecu in ecus]
+
+
+def test_what_a_gateway_has_cost_is_told_beside_its_place_or_alone() -> None:
+    bought = {"id": "216000000001", "purchase_price": 8900.0}
+    configured = config(ecu=[bought, {**bought, "id": "216000000002", "latitude": 52.0, "longitude": 5.0}])
+    assert [(point.tags[0], point.fields) for point in site_points(configured, Names(configured), 0, 0)] == [
+        ("216000000002", {"latitude": 52.0, "longitude": 5.0, "purchase_price": 8900.0}),
+        ("216000000001", {"purchase_price": 8900.0}),
+    ]
+
+
+def test_the_report_says_what_the_owner_has_set() -> None:
+    tariffs = [
+        {"from": "2026-01-01", "price_per_kwh": 0.4, "feed_in_per_kwh": 0.08},
+        {"from": "2025-01-01", "price_per_kwh": 0.3, "hours": ("00:00-06:00",)},
+        {"from": "2025-01-01", "price_per_kwh": 0.26},
+    ]
+    limits = {"voltage_max_v": 250.0, "frequency_min_hz": 49.7}
+    configured = config(site={"name": "Home", "co2_g_per_kwh": 410.0}, grid=limits, tariff=tariffs)
+    found = settings_of(configured, Tariffs(configured.tariff))
+    assert found == Settings(voltage_max_v=250.0, frequency_min_hz=49.7, co2_g_per_kwh=410.0, price_per_kwh=0.27)
+    point = report_point("home", 0, FIGURES, None, settings=found)
+    assert {name: point.fields[name] for name in ("voltage_max_v", "voltage_min_v", "price_per_kwh")} == {
+        "voltage_max_v": 250.0,
+        "voltage_min_v": None,
+        "price_per_kwh": 0.27,
+    }
+
+
+def test_free_space_is_that_of_the_nearest_folder_there_is(tmp_path: Path) -> None:
+    expected = shutil.disk_usage(tmp_path).free
+    found = disk.free_bytes(tmp_path / "not" / "yet" / "journal.db")
+    # Others write to the same disk meanwhile.
+    assert found == pytest.approx(expected, rel=0.1)
