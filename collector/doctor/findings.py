@@ -5,10 +5,7 @@ A check never raises for what it looks at: what can't be looked at is a finding 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
-
-from collector.clock import NS
 
 # Where the service is not running; which of the three is right depends on how it was installed.
 START = "start it: `systemctl start collector`, `docker compose up -d`, or in a terminal `collector run`"
@@ -79,8 +76,3 @@ def told_bytes(*counts: int) -> str:
     """Sizes that are compared, in the unit that suits the last of them, as "3.1 of 28.9 GiB"."""
     unit, name = (1024**3, "GiB") if counts[-1] >= 1024**3 else (1024**2, "MiB")
     return f"{' of '.join(f'{count / unit:.1f}' for count in counts)} {name}"
-
-
-def told_time(at: int) -> str:
-    """An instant (ns) as RFC 3339."""
-    return f"{datetime.fromtimestamp(at // NS, UTC):%Y-%m-%dT%H:%M:%SZ}"

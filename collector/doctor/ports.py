@@ -14,10 +14,10 @@ from enum import Enum
 import psutil
 import trio
 
+from collector.config.values import is_every_ipv6
+from collector.doctor.context import Context
 from collector.doctor.findings import START, Finding, failure, listed, ok, skipped, warning
-from collector.doctor.look import Look
-from collector.protocol.messages import PROBE_ECU
-from collector.values import is_every_ipv6
+from collector.protocol.kinds import PROBE_ECU
 
 CHECK = "ports"
 # FTP of older gateways, and three of newer ones: whoever answers there can bring them firmware.
@@ -95,17 +95,17 @@ async def ask_all(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Re
     return {place: replies[place] for place in wanted}
 
 
-async def check(look: Look) -> list[Finding]:
+async def check(context: Context) -> list[Finding]:
     """The collector's own ports and the update ports, at this machine's addresses."""
     findings: list[Finding] = []
-    listen = look.config.listen
+    listen = context.config.listen
     ports = [port for port in (*listen.data_ports, listen.control_port) if port]
-    hosts = _hosts(look, findings)
+    hosts = _hosts(context, findings)
     if len(ports) < len(listen.data_ports) + 1:
         findings.append(skipped(CHECK, _PORT_0))
     replies = await ask_all((host, port) for host in hosts for port in ports)
-    findings += _own_ports(look, replies)
-    findings += await update_ports(hosts, local=not look.given)
+    findings += _own_ports(context, replies)
+    findings += await update_ports(hosts, local=not context.given)
     return findings
 
 
@@ -187,15 +187,15 @@ async def _open_ports(places: Sequence[tuple[str, int]]) -> dict[tuple[str, int]
     return {place: replies[place] for place in places}
 
 
-def _hosts(look: Look, findings: list[Finding]) -> list[str]:
+def _hosts(context: Context, findings: list[Finding]) -> list[str]:
     """Where the collector should answer, as others reach it."""
-    if look.given:
-        return list(look.given)
-    hosts = look.config.listen.host
+    if context.given:
+        return list(context.given)
+    hosts = context.config.listen.host
     named = [host for host in hosts if host != _EVERY_IPV4 and not is_every_ipv6(host)]
     if len(named) < len(hosts):
         # One that listens on all of IPv4 may have no IPv6; who listens on all of IPv6 does so on all of IPv4.
-        wanted = [address for address in look.addresses if ":" not in address or any(map(is_every_ipv6, hosts))]
+        wanted = [address for address in context.addresses if ":" not in address or any(map(is_every_ipv6, hosts))]
         if wanted:
             return [*named, *wanted]
         findings.append(
@@ -218,7 +218,7 @@ def _hosts(look: Look, findings: list[Finding]) -> list[str]:
     return named
 
 
-def _own_ports(look: Look, replies: dict[tuple[str, int], Reply]) -> list[Finding]:
+def _own_ports(context: Context, replies: dict[tuple[str, int], Reply]) -> list[Finding]:
     findings = []
     for reply, places in _by_reply(replies).items():
         ports = {port for _, port in places}
@@ -226,9 +226,9 @@ def _own_ports(look: Look, replies: dict[tuple[str, int], Reply]) -> list[Findin
         if reply is Reply.RIGHT:
             findings.append(ok(CHECK, f"{told}: every poll is answered byte for byte"))
         elif reply is Reply.REFUSED:
-            findings.append(_closed(look, told, replies))
-        elif reply is Reply.SILENT and look.facts.run.get("journal_error"):
-            reason = look.facts.run["journal_error"]
+            findings.append(_closed(context, told, replies))
+        elif reply is Reply.SILENT and context.facts.run.journal_error:
+            reason = context.facts.run.journal_error
             findings.append(failure(CHECK, f"{told}: no answer, since {reason}", _CONSEQUENCE, "see the journal below"))
         elif reply in (Reply.SILENT, Reply.OTHER):
             findings.append(
@@ -251,8 +251,8 @@ def _own_ports(look: Look, replies: dict[tuple[str, int], Reply]) -> list[Findin
     return findings
 
 
-def _closed(look: Look, told: str, replies: dict[tuple[str, int], Reply]) -> Finding:
-    facts = look.facts
+def _closed(context: Context, told: str, replies: dict[tuple[str, int], Reply]) -> Finding:
+    facts = context.facts
     if Reply.RIGHT in replies.values():
         return failure(
             CHECK,
@@ -260,7 +260,7 @@ def _closed(look: Look, told: str, replies: dict[tuple[str, int], Reply]) -> Fin
             _CONSEQUENCE,
             "compare listen.host, listen.data_ports and listen.control_port with what its log says at its start",
         )
-    if facts.is_running(look.now):
+    if facts.run.is_alive(context.now):
         return failure(
             CHECK,
             f"{told}: closed, though the collector runs",
@@ -268,7 +268,7 @@ def _closed(look: Look, told: str, replies: dict[tuple[str, int], Reply]) -> Fin
             "if it runs in a container, publish its ports; if its configuration was changed, restart it",
         )
     free = f"{told}: closed, and free for the collector, which does not run"
-    if not facts.run:
+    if facts.run.is_blank:
         return warning(CHECK, free, _CONSEQUENCE, START)
     return failure(CHECK, free, _CONSEQUENCE, START)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.boards import day
+from collector.boards.day import board as day
 from collector.boards.write import BOARDS, bucket_names, write_boards
-from collector.config import Config
-from collector.doctor.boards import in_folder
+from collector.config.model import Config
+from collector.doctor._boards import in_folder
 from collector.doctor.findings import Finding, Level
 from tests.samples import config
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from collector import cli
-from collector.doctor import view
-from collector.doctor.command import _address, _dns_server
-from collector.doctor.examine import CHECKS, examine, read_facts
+from collector.commands import _doctor_view
+from collector.commands.doctor import _address, _dns_server
+from collector.doctor.context import own_addresses
 from collector.doctor.findings import Finding, Level, as_json, failure, listed, ok, skipped, warning
-from collector.doctor.look import own_addresses
+from collector.doctor.runner import CHECKS, read_facts, run_checks
 from tests.conftest import Influx
-from tests.doctor.looking import HERE, OTHER, DnsServer, look, note, store
+from tests.doctor.contexts import HERE, OTHER, DnsServer, context, note, store
 from tests.doctor.test_names import rewritten
-from tests.doctor.test_ports import free_ports
 from tests.fake_influx import Answer, FakeInflux
+from tests.ports import free_ports
 from tests.running import Collector, run_command, write_config
 from tests.samples import config, frame, yc600
 
@@ -150,7 +150,7 @@ async def test_it_ends_in_time_though_everything_hangs(tmp_path: Path) -> None:
             grafana={"url": fake.url},
         )
         began = trio.current_time()
-        findings = await examine(look(configured=chosen, given=(OTHER,), dns=server.where))
+        findings = await run_checks(context(configured=chosen, given=(OTHER,), dns=server.where))
         assert trio.current_time() - began < 12
         for listener in silent:
             listener.close()
@@ -160,7 +160,7 @@ async def test_it_ends_in_time_though_everything_hangs(tmp_path: Path) -> None:
 
 
 async def test_a_check_that_never_ends_costs_itself_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from collector.doctor import examine as examining
+    from collector.doctor import runner as examining
 
     async def never(_look: object) -> list[Finding]:
         await trio.sleep_forever()
@@ -172,11 +172,11 @@ async def test_a_check_that_never_ends_costs_itself_alone(monkeypatch: pytest.Mo
     monkeypatch.setattr(examining, "_CHECKS", (("a", never), ("b", fine)))
     monkeypatch.setattr(examining, "CHECK_S", 0.05)
     ended = []
-    first, second = await examine(look(tmp_path / "none"), lambda: ended.append(1))
+    first, second = await run_checks(context(tmp_path / "none"), lambda: ended.append(1))
     assert "did not end within 0.05 s" in first.found
     assert second.level is Level.OK
     assert len(ended) == 2
-    assert CHECKS == 8
+    assert CHECKS == 9
 
 
 ODD = "[red]a[/red][/][link=http://x]:sun: \\"
@@ -185,7 +185,7 @@ ODD = "[red]a[/red][/][link=http://x]:sun: \\"
 def test_the_view_shows_what_to_do_and_takes_nothing_for_markup() -> None:
     out = io.StringIO()
     findings = [ok("a", ODD), warning("a", "w", "m", "r"), failure("b", ODD, ODD, ODD), skipped("b", "s", "how")]
-    view.show(findings, Console(file=out, width=80, highlight=False, emoji=False))
+    _doctor_view.show(findings, Console(file=out, width=80, highlight=False, emoji=False))
     text = out.getvalue()
     assert text.count(ODD) == 4
     assert "means: m\n" in text
@@ -236,7 +236,7 @@ def _frames() -> st.SearchStrategy[bytes]:
 
 # Bytes in the schema's own text that are no UTF-8.
 @example(sections={}, frames=[], state={}, damage=(975, b"\x80"), received_at=0)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sections=st.fixed_dictionaries(
         {}, optional={name: st.fixed_dictionaries(keys) for name, keys in _SECTIONS.items()}
@@ -276,7 +276,7 @@ def test_no_state_of_configuration_and_journal_makes_it_raise(
     async def run() -> list[Finding]:
         facts = await read_facts(chosen, time.time_ns())
         with DnsServer(rewritten) as server:
-            return await examine(look(configured=chosen, facts=facts, dns=server.where, given=(OTHER,)))
+            return await run_checks(context(configured=chosen, facts=facts, dns=server.where, given=(OTHER,)))
 
     findings = trio.run(run)
     said(json.dumps(as_json(findings)))

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from collector import __version__
-from collector.boards import now
-from collector.boards.parts import Json
+from collector.boards.kit.parts import Json
+from collector.boards.now import board as now
 from collector.boards.write import BOARDS, write_boards
-from collector.config import Config
-from collector.doctor import grafana
+from collector.config.model import Config
+from collector.doctor import _grafana
 from collector.doctor.findings import Finding, Level
-from tests.doctor.looking import levels, look, only
+from tests.doctor.contexts import context, levels, only
 from tests.fake_influx import Answer, FakeInflux, json_answer, page
 from tests.samples import config
 
 HEALTH, SEARCH = "/api/health", "/api/search"
-SOURCE, SETTINGS = f"/api/datasources/uid/{grafana.DATA_SOURCE}/health", "/api/frontend/settings"
+SOURCE, SETTINGS = f"/api/datasources/uid/{_grafana.DATA_SOURCE}/health", "/api/frontend/settings"
 PASSWORD = "the-password-of-grafana"
 
 
@@ -49,7 +49,7 @@ def configured(url: str, folder: Path, **more: object) -> Config:
 async def found(folder: Path, answers: dict[str, Answer], **more: object) -> list[Finding]:
     with FakeInflux() as fake:
         fake.answers = well() | answers
-        findings = await grafana.check(look(configured=configured(fake.url, folder, **more)))
+        findings = await _grafana.check(context(configured=configured(fake.url, folder, **more)))
         assert all(request.method == "GET" for request in fake.requests)
     assert PASSWORD not in repr(findings)
     return findings
@@ -70,12 +70,12 @@ async def test_a_token_goes_out_as_one(tmp_path: Path) -> None:
     with FakeInflux() as fake:
         fake.answers = well()
         settings = configured(fake.url, tmp_path, token_file=str(tmp_path / "token"))
-        assert levels(await grafana.check(look(configured=settings))) == [Level.OK] * 5
+        assert levels(await _grafana.check(context(configured=settings))) == [Level.OK] * 5
         assert {request.token for request in fake.requests if request.path != HEALTH} == {"Bearer glsa_token"}
 
 
 async def test_nothing_is_looked_at_without_an_address() -> None:
-    assert levels(await grafana.check(look())) == [Level.SKIPPED]
+    assert levels(await _grafana.check(context())) == [Level.SKIPPED]
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ async def test_each_fault_is_a_failure_of_its_own(tmp_path: Path, answers: dict[
 
 
 async def test_a_grafana_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grafana, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(_grafana, "TIMEOUT_S", 0.2)
     assert "no answer within" in only(await found(tmp_path, {HEALTH: Answer(hang=True)}), Level.FAILURE).found
 
 
 async def test_a_grafana_that_does_not_run_is_named(tmp_path: Path) -> None:
-    findings = await grafana.check(look(configured=configured("http://127.0.0.1:1", tmp_path)))
+    findings = await _grafana.check(context(configured=configured("http://127.0.0.1:1", tmp_path)))
     assert "no connection" in only(findings, Level.FAILURE).found
 
 
@@ -146,5 +146,5 @@ async def test_without_a_password_the_boards_files_tell_their_version(tmp_path: 
     write_boards(tmp_path, {})
     findings = await found(tmp_path, {}, password_file=None, dashboards=str(tmp_path))
     assert levels(findings) == [Level.OK, Level.SKIPPED, Level.OK]
-    without_grafana = look(configured=config(grafana={"dashboards": str(tmp_path)}))
-    assert levels(await grafana.check(without_grafana)) == [Level.SKIPPED, Level.OK]
+    without_grafana = context(configured=config(grafana={"dashboards": str(tmp_path)}))
+    assert levels(await _grafana.check(without_grafana)) == [Level.SKIPPED, Level.OK]

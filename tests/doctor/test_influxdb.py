@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from collector.clock import NS
-from collector.config import Config
-from collector.doctor import influxdb
+from collector.clock.stamps import NS
+from collector.config.model import Config
+from collector.config.names import Names
+from collector.delivery.influx import Access, InfluxSink
+from collector.doctor import _influxdb
 from collector.doctor.findings import Finding, Level
-from collector.influx import Access, InfluxSink
-from collector.journal import RUN_STATE, Journal
-from collector.names import Names
-from collector.points import LineWriter, decode
+from collector.journal.state import RUN_STATE
+from collector.journal.writing import Journal
+from collector.points.decoding import decode
+from collector.points.lines import LineWriter
 from tests.conftest import Influx
-from tests.doctor.looking import levels, look, note, only, store
+from tests.doctor.contexts import context, levels, note, only, store
 from tests.fake_influx import Answer, FakeInflux, error, json_answer
 from tests.influxdb_server import InfluxServer
 from tests.samples import ECU, config, frame, ns, stored, yc600
@@ -35,7 +37,7 @@ def write(influx: Influx, *frames: bytes) -> None:
 
 async def found(settings: Config) -> list[Finding]:
     # The comparison with InfluxDB's own clock is of now, so records may be as old as they are.
-    return await influxdb.check(look(configured=settings, now=time.time_ns()))
+    return await _influxdb.check(context(configured=settings, now=time.time_ns()))
 
 
 @pytest.fixture
@@ -227,7 +229,7 @@ async def test_an_influxdb_that_was_stopped_is_named_and_starting_it_mends_it(
 
 
 async def test_without_a_section_nothing_is_looked_at(tmp_path: Path) -> None:
-    assert levels(await influxdb.check(look(tmp_path / "journal.db"))) == [Level.SKIPPED]
+    assert levels(await _influxdb.check(context(tmp_path / "journal.db"))) == [Level.SKIPPED]
 
 
 def fake_settings(fake: FakeInflux, path: Path = Path("/nonexistent/journal.db")) -> Config:
@@ -241,11 +243,11 @@ async def test_something_else_that_answers_there_is_no_influxdb() -> None:
 
 
 async def test_a_clock_that_differs_from_influxdbs_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(influxdb, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(_influxdb, "TIMEOUT_S", 0.2)
     with FakeInflux() as fake:
         settings = fake_settings(fake)
         fake.answer = Answer(503)
-        findings = await influxdb.check(look(configured=settings, now=time.time_ns() + 7200 * NS))
+        findings = await _influxdb.check(context(configured=settings, now=time.time_ns() + 7200 * NS))
     assert any("s ahead of InfluxDB's" in finding.found for finding in findings)
 
 

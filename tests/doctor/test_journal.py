@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from collector.clock import NS
-from collector.doctor import journal as checked
-from collector.doctor.facts import Facts
+from collector.clock.stamps import NS
+from collector.doctor import _journal as checked
+from collector.doctor._facts import Facts
 from collector.doctor.findings import Finding, Level
-from collector.journal import Journal
-from collector.journal_reader import JournalReader
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
 from tests.disks import fill, mounted, remount
-from tests.doctor.looking import levels, look, note, only, store
+from tests.doctor.contexts import context, levels, note, only, store
 from tests.samples import arrival, frame, ns, yc600
 
 DAY_NS = 24 * 3600 * NS
@@ -30,7 +30,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 async def found(path: Path, *, thorough: bool = False) -> list[Finding]:
-    return await checked.check(look(path, thorough=thorough))
+    return await checked.check(context(path, thorough=thorough))
 
 
 async def test_a_journal_that_is_well_has_its_size_its_syncs_and_its_room(tmp_path: Path) -> None:
@@ -128,11 +128,11 @@ async def test_a_disk_that_is_read_only_is_named(read_only_disk: Path) -> None:
 def test_what_only_this_user_may_not_do_is_no_failure_while_the_service_does_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     refused = PermissionError(errno.EACCES, "Permission denied")
-    assert checked._unwritable(look(path), tmp_path, refused).level is Level.FAILURE
+    assert checked._unwritable(context(path), tmp_path, refused).level is Level.FAILURE
     note(path, "run", {"beat_at": time.time_ns()})
-    assert checked._unwritable(look(path), tmp_path, refused).level is Level.SKIPPED
+    assert checked._unwritable(context(path), tmp_path, refused).level is Level.SKIPPED
     note(path, "run", {"beat_at": time.time_ns(), "journal_error": "it is read-only"})
-    assert checked._unwritable(look(path), tmp_path, refused).level is Level.FAILURE
+    assert checked._unwritable(context(path), tmp_path, refused).level is Level.FAILURE
 
 
 def room(free_days: float, *, span_days: float = 7.0) -> Finding:
@@ -192,7 +192,7 @@ async def test_a_journal_that_this_user_may_not_look_at_is_not_judged(
     path = tmp_path / "journal.db"
     with monkeypatch.context() as patched:
         patched.setattr(Path, "exists", denied)
-        looked = look(path)
+        looked = context(path)
     (finding,) = await checked.check(looked)
     assert finding.level is Level.SKIPPED
     assert finding.found == f"{path} is in a folder that this user may not look into"

@@ -3,10 +3,10 @@
 import dns.rcode
 import pytest
 
-from collector.doctor import names
+from collector.doctor import _dns_names
+from collector.doctor._dns_names import HOSTS
 from collector.doctor.findings import Finding, Level
-from collector.doctor.names import HOSTS
-from tests.doctor.looking import HERE, OTHER, Answering, DnsServer, levels, look, only
+from tests.doctor.contexts import HERE, OTHER, Answering, DnsServer, context, levels, only
 from tests.samples import config
 
 VENDOR = "3.67.1.32"
@@ -25,8 +25,8 @@ def always(*addresses: str, v6: tuple[str, ...] = ()) -> Answering:
 
 async def found(answering: Answering, *, in_container: bool = False, given: tuple[str, ...] = ()) -> list[Finding]:
     with DnsServer(answering) as server:
-        return await names.check(
-            look(configured=NO_CONTROL_PORT, dns=server.where, in_container=in_container, given=given)
+        return await _dns_names.check(
+            context(configured=NO_CONTROL_PORT, dns=server.where, in_container=in_container, given=given)
         )
 
 
@@ -105,6 +105,6 @@ async def test_an_address_that_was_given_counts_in_a_container_too() -> None:
 
 
 async def test_the_vendors_machines_are_never_asked() -> None:
-    assert not names._may_be_asked(VENDOR)
-    assert not names._may_be_asked(OTHER)
-    assert names._may_be_asked("192.168.1.10")
+    assert not _dns_names._may_be_asked(VENDOR)
+    assert not _dns_names._may_be_asked(OTHER)
+    assert _dns_names._may_be_asked("192.168.1.10")

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import trio
 
-from collector.clock import NS
-from collector.doctor.facts import Facts
+from collector import disk
+from collector.clock.stamps import NS
+from collector.doctor._facts import Facts
+from collector.doctor.context import Context
 from collector.doctor.findings import START, Finding, failure, ok, skipped, told_bytes, warning
-from collector.doctor.look import Look
 from collector.errors import JournalError
-from collector.journal_reader import JournalReader
-from collector.report import disk_free_bytes
-from collector.status import LEAST_FREE_BYTES
+from collector.journal.reading import JournalReader
+from collector.status.health import LEAST_FREE_BYTES
 
 CHECK = "journal"
 # A file that takes longer is looked at by --thorough.
@@ -43,22 +43,22 @@ _RESTORE = (
 )
 
 
-async def check(look: Look) -> list[Finding]:
+async def check(context: Context) -> list[Finding]:
     """The file, its folder and its disk, one after the other in a thread."""
     run = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
-    if look.facts.is_hidden:
-        found = f"{look.facts.path} is in a folder that this user may not look into"
+    if context.facts.is_hidden:
+        found = f"{context.facts.path} is in a folder that this user may not look into"
         return [skipped(CHECK, found, "run this as the service's user")]
     return [
-        *await run(_file, look),
-        *_service_says(look.facts),
-        *await run(_folder, look),
-        *await run(_room, look.facts),
+        *await run(_file, context),
+        *_service_says(context.facts),
+        *await run(_folder, context),
+        *await run(_room, context.facts),
     ]
 
 
-def _file(look: Look) -> list[Finding]:
-    facts, thorough = look.facts, look.thorough
+def _file(context: Context) -> list[Finding]:
+    facts, thorough = context.facts, context.thorough
     if facts.error is not None and (not facts.exists or _is_empty(facts.path)):
         return [
             warning(
@@ -97,7 +97,7 @@ def _file(look: Look) -> list[Finding]:
     findings = [ok(CHECK, f"{size}, is whole{' with all its indexes' if thorough else ''}")]
     if not os.access(facts.path, os.W_OK):
         remedy = f"give the file to the service's user: `chown USER {facts.path}*`, or mount its disk for writing"
-        findings.append(_forbidden(look, f"{facts.path} is read-only for this user", remedy))
+        findings.append(_forbidden(context, f"{facts.path} is read-only for this user", remedy))
     return findings
 
 
@@ -106,26 +106,26 @@ def _damaged(found: str) -> Finding:
 
 
 def _service_says(facts: Facts) -> list[Finding]:
-    if not facts.run.get("journal_error"):
+    if not facts.run.journal_error:
         return []
     return [
         failure(
             CHECK,
-            f"the service can't store records: {facts.run['journal_error']}",
-            f"gateways get no answer ({facts.run.get('unanswered')} times so far), and keep their records",
+            f"the service can't store records: {facts.run.journal_error}",
+            f"gateways get no answer ({facts.run.unanswered} times so far), and keep their records",
             "mend what it names: the service goes on by itself",
         )
     ]
 
 
-def _folder(look: Look) -> list[Finding]:
-    folder = look.facts.path.parent
+def _folder(context: Context) -> list[Finding]:
+    folder = context.facts.path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
         times_s = _sync_times(folder)
     except OSError as exc:
-        return [_unwritable(look, folder, exc)]
+        return [_unwritable(context, folder, exc)]
     p50_s, slowest_s = times_s[len(times_s) // 2], times_s[-1]
     told = (
         f"{folder.absolute()} takes writes; a sync takes {p50_s * 1000:.2f} ms (the median), the slowest of"
@@ -159,14 +159,14 @@ def _sync_times(folder: Path) -> list[float]:
     return sorted(times_s)
 
 
-def _forbidden(look: Look, found: str, remedy: str) -> Finding:
+def _forbidden(context: Context, found: str, remedy: str) -> Finding:
     """What this user may not do, which says little while the service does it."""
-    if look.facts.is_running(look.now) and not look.facts.run.get("journal_error"):
+    if context.facts.run.is_alive(context.now) and not context.facts.run.journal_error:
         return skipped(CHECK, f"{found}, and the service, which runs as another, can", "run this as the service's user")
     return failure(CHECK, found, _NOT_STORED, remedy)
 
 
-def _unwritable(look: Look, folder: Path, exc: OSError) -> Finding:
+def _unwritable(context: Context, folder: Path, exc: OSError) -> Finding:
     match exc.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return failure(
@@ -179,14 +179,14 @@ def _unwritable(look: Look, folder: Path, exc: OSError) -> Finding:
             return failure(CHECK, f"the disk with {folder} is mounted read-only", _NOT_STORED, "mount it for writing")
         case errno.EACCES | errno.EPERM:
             remedy = f"run this as the service's user, or give it the folder: `chown -R USER {folder}`"
-            return _forbidden(look, f"this user may not write to {folder}", remedy)
+            return _forbidden(context, f"this user may not write to {folder}", remedy)
         case _:
             return failure(CHECK, f"{folder} can't be written to: {exc.strerror}", _NOT_STORED, "check the disk")
 
 
 def _room(facts: Facts) -> list[Finding]:
     try:
-        free = disk_free_bytes(facts.path)
+        free = disk.free_bytes(facts.path)
         total = shutil.disk_usage(_existing(facts.path)).total
     except OSError as exc:
         return [failure(CHECK, f"the disk of {facts.path} can't be asked: {exc.strerror}", "", "check the disk")]

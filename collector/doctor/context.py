@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from collector.config import Config
-from collector.doctor.facts import Facts
+from collector.config.model import Config
+from collector.doctor._facts import Facts
 
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 # A machine with containers has an address in each of their networks.
@@ -17,7 +17,7 @@ _MOST_ADDRESSES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Context:
     """`addresses` are this machine's own as far as they are known, `given` those the owner named instead.
 
     `token_faults` is why the configuration has no token of InfluxDB's; what stands there instead is none. `dns` is the

@@ -13,11 +13,11 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-from collector.config import Config
-from collector.doctor.facts import gather
+from collector.config.model import Config
+from collector.doctor._facts import gather
+from collector.doctor.context import Context
 from collector.doctor.findings import Finding, Level
-from collector.doctor.look import Look
-from collector.journal import Journal
+from collector.journal.writing import Journal
 from tests.samples import arrival, config
 
 HERE = "127.0.0.1"
@@ -25,12 +25,18 @@ HERE = "127.0.0.1"
 OTHER, THIRD = "127.0.0.77", "127.0.0.78"
 
 
-def look(path: Path | None = None, *, now: int | None = None, configured: Config | None = None, **more: Any) -> Look:  # noqa: ANN401
+def context(
+    path: Path | None = None,
+    *,
+    now: int | None = None,
+    configured: Config | None = None,
+    **more: Any,  # noqa: ANN401
+) -> Context:
     """A look at a journal, by default at none; addresses are those of loopback, for want of others."""
     chosen = configured or config(path or Path("/nonexistent/journal.db"))
     at = time.time_ns() if now is None else now
     circumstances: dict[str, Any] = {"addresses": (HERE,), "environ": {}, "facts": gather(chosen, at)}
-    return Look(chosen, now=at, **(circumstances | more))
+    return Context(chosen, now=at, **(circumstances | more))
 
 
 def store(path: Path, *frames: bytes, received_at: Sequence[int]) -> None:

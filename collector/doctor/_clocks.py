@@ -5,27 +5,32 @@ A gateway's clock is judged by the records that came live, as the service itself
 
 import ctypes
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from collector.clock import NS, TOLERATED_S, Skew
-from collector.doctor.facts import MOST_ECUS, EcuFacts
-from collector.doctor.findings import Finding, failure, listed, ok, skipped, told_time, warning
-from collector.doctor.look import Look
-from collector.status import SILENT_ECU_NS
+from collector.clock.skew import TOLERATED_S, Skew
+from collector.clock.stamps import NS, to_second
+from collector.condition import State
+from collector.doctor._facts import MOST_ECUS, EcuFacts
+from collector.doctor.context import Context
+from collector.doctor.findings import Finding, failure, listed, ok, skipped, warning
+from collector.status.site import SILENT_ECU_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CHECK = "clock"
 GATEWAYS = "gateways"
 _NOT_SYNCHRONISED = 5
 # More than the kernel's structure has on any machine.
 _TIMEX_BYTES = 512
-# Every day with some light brings records; a gateway that was heard and brought none for longer is worth a look.
+# Every day with some light brings records; a gateway that was heard and brought none for longer is worth a context.
 NO_RECORD_NS = 2 * 24 * 3600 * NS
 _BACK_NS = 60 * NS
 
 
-async def check(look: Look) -> list[Finding]:
+async def check(context: Context) -> list[Finding]:
     """This machine first: by its clock the others are judged."""
-    return [*machine(look), *gateways(look)]
+    return [*machine(context), *gateways(context)]
 
 
 def is_synchronised() -> bool | None:
@@ -40,15 +45,15 @@ def is_synchronised() -> bool | None:
     return None if state < 0 else state != _NOT_SYNCHRONISED
 
 
-def machine(look: Look) -> list[Finding]:
+def machine(context: Context) -> list[Finding]:
     """A clock that goes back, or that nothing keeps right."""
-    last = look.facts.received_last_at
-    if look.now < last - _BACK_NS:
+    last = context.facts.received_last_at
+    if context.now < last - _BACK_NS:
         return [
             failure(
                 CHECK,
-                f"this machine's clock says {told_time(look.now)}, which is before the last record came,"
-                f" {told_time(last)}",
+                f"this machine's clock says {to_second(context.now)}, which is before the last record came,"
+                f" {to_second(last)}",
                 "it is wrong now or was wrong then; gateways' clocks are judged by it",
                 "set it: `timedatectl`; a machine without a battery needs a time service before the collector starts",
             )
@@ -68,9 +73,9 @@ def machine(look: Look) -> list[Finding]:
     ]
 
 
-def gateways(look: Look) -> list[Finding]:
+def gateways(context: Context) -> list[Finding]:
     """When each was last heard, and how its clock goes."""
-    facts = look.facts
+    facts = context.facts
     if facts.error is not None:
         return []
     if facts.is_late:
@@ -93,16 +98,16 @@ def gateways(look: Look) -> list[Finding]:
                 "lead the gateway here (docs/dns.md); it polls every quarter of an hour, by night as well",
             )
         ]
-    findings = [finding for ecu in facts.ecus for finding in _gateway(look, ecu)]
+    findings = [finding for ecu in facts.ecus for finding in _gateway(context, ecu)]
     findings += [warning(GATEWAYS, shared.found, shared.meaning, shared.remedy) for shared in facts.shared]
     if facts.gateways > MOST_ECUS:
         findings.append(skipped(GATEWAYS, f"{facts.gateways - MOST_ECUS} more, which were not heard as lately"))
     return findings
 
 
-def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
+def _gateway(context: Context, ecu: EcuFacts) -> list[Finding]:
     name = f"ECU {ecu.names.name}"
-    heard = told_time(ecu.gateway.last_seen_at)
+    heard = to_second(ecu.gateway.last_seen_at)
     if ecu.successor and ecu.has_successor:
         return [ok(GATEWAYS, f"{name} ({ecu.gateway.ecu}) is retired, replaced by {ecu.successor}")]
     if ecu.successor:
@@ -115,7 +120,7 @@ def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
             )
         ]
     findings = []
-    if look.now - ecu.gateway.last_seen_at > SILENT_ECU_NS:
+    if context.now - ecu.gateway.last_seen_at > SILENT_ECU_NS:
         findings.append(
             warning(
                 GATEWAYS,
@@ -125,7 +130,9 @@ def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
                 f' another took its place, set replaces = "{ecu.gateway.ecu}" under that one\'s [[ecu]]',
             )
         )
-    elif ecu.skew is None and look.now - (ecu.newest_at or ecu.gateway.first_seen_at) > NO_RECORD_NS:
+    elif ecu.state is State.SILENT:
+        findings.append(_silent(name, heard, ecu))
+    elif ecu.skew is None and context.now - (ecu.newest_at or ecu.gateway.first_seen_at) > NO_RECORD_NS:
         findings.append(_without_records(name, heard, ecu))
     if ecu.skew is not None:
         findings.append(_wrong_clock(name, ecu))
@@ -134,16 +141,27 @@ def _gateway(look: Look, ecu: EcuFacts) -> list[Finding]:
     skew = "; too little came live of late to judge its clock"
     if ecu.skew_s is not None and abs(ecu.skew_s) <= TOLERATED_S:
         skew = f"; its clock is right ({ecu.skew_s:.0f} s from record to receipt)"
-    newest = f"its newest record is of {told_time(ecu.newest_at)}" if ecu.newest_at else "it has sent no record yet"
+    newest = f"its newest record is of {to_second(ecu.newest_at)}" if ecu.newest_at else "it has sent no record yet"
     return [ok(GATEWAYS, f"{name} was last heard {heard}, {newest}{skew}")]
 
 
+def _silent(name: str, heard: str, ecu: EcuFacts) -> Finding:
+    newest = f"its newest record is of {to_second(ecu.newest_at)}" if ecu.newest_at else "it never sent a record"
+    return warning(
+        GATEWAYS,
+        f"{name} was last heard {heard}, but {newest}, though it is day where it is",
+        "nothing of its inverters comes in; what it can reach of them it keeps for a while",
+        "look whether it has power and network, at the circuit breaker of its inverters, and let the data ports in"
+        " through every firewall (docs/dns.md, section 8)",
+    )
+
+
 def _without_records(name: str, heard: str, ecu: EcuFacts) -> Finding:
-    newest = f"its newest record is of {told_time(ecu.newest_at)}" if ecu.newest_at else "it never sent a record"
+    newest = f"its newest record is of {to_second(ecu.newest_at)}" if ecu.newest_at else "it never sent a record"
     return warning(
         GATEWAYS,
         f"{name} was last heard {heard}, but {newest}",
-        "it reaches the control port, and its records may not reach the data ports; it keeps them for a while",
+        "it sends old records that it has kept, or its records do not reach the data ports; it keeps them for a while",
         "let the data ports in through every firewall (docs/dns.md, section 8), and try `collector doctor"
         " --from-outside` in its network; without light, or without a link to its inverters, it has nothing to send",
     )

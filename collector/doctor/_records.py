@@ -1,15 +1,17 @@
 """Whether the service runs, and whether what it stored is understood, delivered, and under the names it has now."""
 
 from collector import __version__
-from collector.accept import devices
-from collector.clock import NS, UNBELIEVABLE
-from collector.doctor.facts import DECODING_S, WEEK_NS
-from collector.doctor.findings import START, Finding, failure, ok, skipped, told_time, warning
-from collector.doctor.look import Look
-from collector.influx_answers import FOREIGN_POINTS, TOO_OLD
-from collector.journal_reader import SetAside
-from collector.names import Names
-from collector.status import rollups_waiting
+from collector.clock.stamps import NS, UNBELIEVABLE, to_second
+from collector.config.fingerprint import decoding_of
+from collector.config.names import Names
+from collector.doctor._facts import DECODING_S, WEEK_NS
+from collector.doctor.context import Context
+from collector.doctor.findings import START, Finding, failure, ok, skipped, warning
+from collector.errors import FOREIGN_POINTS, TOO_OLD
+from collector.journal.devices import devices
+from collector.journal.reading import SetAside
+from collector.record import DECODING
+from collector.status.health import rollups_waiting
 
 SERVICE, RECORDS = "service", "records"
 # Roll-ups follow delivery within seconds, and today's come every two minutes.
@@ -17,62 +19,58 @@ LATE_ROLLUP_NS = 15 * 60 * NS
 _PUZZLES_SHOWN = 5
 
 
-async def check(look: Look) -> list[Finding]:
+async def check(context: Context) -> list[Finding]:
     """From the journal's facts alone."""
-    if look.facts.error is not None:
+    if context.facts.error is not None:
         return []
-    if look.facts.is_late:
+    if context.facts.is_late:
         return [
-            *_service(look),
+            *_service(context),
             skipped(RECORDS, "the journal could not be read in time", "look again when it is quiet"),
         ]
     return [
-        *_service(look),
-        *_not_understood(look),
-        *_devices(look),
-        *_turned_away(look),
-        *_names(look),
-        *_rollups(look),
+        *_service(context),
+        *_not_understood(context),
+        *_devices(context),
+        *_turned_away(context),
+        *_names(context),
+        *_rollups(context),
     ]
 
 
-def _service(look: Look) -> list[Finding]:
-    facts = look.facts
+def _service(context: Context) -> list[Finding]:
+    facts = context.facts
     consequence = "gateways get no answer and keep their records"
-    if not facts.run and facts.is_late:
+    if facts.run.is_blank and facts.is_late:
         return [skipped(SERVICE, "whether it runs could not be read in time")]
-    if not facts.run:
+    if facts.run.is_blank:
         return [warning(SERVICE, "the service was never started with this journal", consequence, START)]
-    if isinstance(stopped_at := facts.run.get("stopped_at"), int):
-        return [failure(SERVICE, f"the service was stopped {told_time(stopped_at)}", consequence, START)]
-    if not facts.is_running(look.now):
-        beat_at = facts.run.get("beat_at")
-        since = f" since {told_time(beat_at)}" if isinstance(beat_at, int) else ""
+    if stopped_at := facts.run.stopped_at:
+        return [failure(SERVICE, f"the service was stopped {to_second(stopped_at)}", consequence, START)]
+    if not facts.run.is_alive(context.now):
         return [
             failure(
                 SERVICE,
-                f"the service gave no sign of life{since}",
+                f"the service gave {facts.run.silence}",
                 f"it ended without a word, or can't write its journal; {consequence}",
                 f"look at its log; {START}",
             )
         ]
-    version = facts.run.get("version")
-    if version != __version__:
+    if facts.run.version != __version__:
         return [
             warning(
                 SERVICE,
-                f"the service that runs is version {version}, and this is {__version__}",
+                f"the service that runs is version {facts.run.version}, and this is {__version__}",
                 "it was not restarted since the program was changed",
                 "restart it",
             )
         ]
-    started_at = facts.run.get("started_at")
-    since = f" since {told_time(started_at)}" if isinstance(started_at, int) else ""
+    since = f" since {to_second(facts.run.started_at)}" if facts.run.started_at else ""
     return [ok(SERVICE, f"version {__version__} runs{since}")]
 
 
-def _not_understood(look: Look) -> list[Finding]:
-    facts = look.facts
+def _not_understood(context: Context) -> list[Finding]:
+    facts = context.facts
     findings = [_set_aside(aside) for aside in facts.set_aside]
     findings += [
         _puzzle(
@@ -120,8 +118,8 @@ def _set_aside(aside: SetAside) -> Finding:
     return _puzzle(aside.record, found, "their bytes are kept, but nothing of them is in InfluxDB")
 
 
-def _devices(look: Look) -> list[Finding]:
-    waiting = look.facts.waiting
+def _devices(context: Context) -> list[Finding]:
+    waiting = context.facts.waiting
     if waiting is None or not (found := devices(waiting)):
         return []
     return [
@@ -144,27 +142,37 @@ def _puzzle(record: int, found: str, meaning: str) -> Finding:
     )
 
 
-def _turned_away(look: Look) -> list[Finding]:
+def _turned_away(context: Context) -> list[Finding]:
     """What came of late, or at any time where nothing else ever came."""
-    facts = look.facts
+    facts = context.facts
     return [
         warning(
             RECORDS,
-            f"{count} turned away from {newest.peer}, the last {told_time(newest.received_at)} at port {newest.port}:"
+            f"{count} turned away from {newest.peer}, the last {to_second(newest.received_at)} at port {newest.port}:"
             f" {newest.reason}; it begins {newest.beginning}",
             "it got no answer. Newer firmware of a gateway may look like this, and so do other programs that find the"
             " ports, and a connection that broke",
             f"if {newest.peer} is a gateway's, report it with what `collector decode --refused` prints",
         )
         for count, newest in facts.refused
-        if not facts.gateways or look.now - newest.received_at < WEEK_NS
+        if not facts.gateways or context.now - newest.received_at < WEEK_NS
     ]
 
 
-def _names(look: Look) -> list[Finding]:
-    known = look.facts.names_fingerprint
-    if look.config.influxdb is None or known is None or Names(look.config).has_written(known):
+_DECODED_ANEW = warning(
+    RECORDS,
+    "the collector was updated, and records tell more than they did",
+    "in InfluxDB the past lacks what came with the update, as AC energies",
+    "collector replay --all",
+)
+
+
+def _names(context: Context) -> list[Finding]:
+    known = context.facts.names_fingerprint
+    if context.config.influxdb is None or known is None:
         return []
+    if Names(context.config).has_written(known):
+        return [] if decoding_of(known) == DECODING else [_DECODED_ANEW]
     return [
         warning(
             RECORDS,
@@ -175,12 +183,12 @@ def _names(look: Look) -> list[Finding]:
     ]
 
 
-def _rollups(look: Look) -> list[Finding]:
-    facts = look.facts
-    if look.config.influxdb is None or not facts.run:
+def _rollups(context: Context) -> list[Finding]:
+    facts = context.facts
+    if context.config.influxdb is None or facts.run.is_blank:
         return []
-    waiting = facts.stale_days and look.now - facts.stale_since > LATE_ROLLUP_NS
-    if error := facts.run.get("rollup_error"):
+    waiting = facts.stale_days and context.now - facts.stale_since > LATE_ROLLUP_NS
+    if error := facts.run.rollup_error:
         return [
             failure(
                 RECORDS,
@@ -193,7 +201,7 @@ def _rollups(look: Look) -> list[Finding]:
         return [
             warning(
                 RECORDS,
-                f"{rollups_waiting(facts.stale_days)} since {told_time(facts.stale_since)}",
+                f"{rollups_waiting(facts.stale_days)} since {to_second(facts.stale_since)}",
                 "boards over months and years lack these days, or show them as they were",
                 "after a long backlog that is normal, and the latest come first; else: collector rollup",
             )

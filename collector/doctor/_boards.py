@@ -9,7 +9,7 @@ from pathlib import Path
 
 from collector import __version__
 from collector.boards.write import BOARDS, as_text, configured_names
-from collector.config import Config
+from collector.config.model import Config
 from collector.doctor.findings import Finding, listed, ok, skipped, warning
 
 _COMPARED = ("query", "title")

@@ -10,11 +10,11 @@ from typing import Final
 
 import trio
 
-from collector.config import Config
-from collector.doctor import clocks, grafana, influxdb, journal, names, ports, records, settings
-from collector.doctor.facts import Facts, gather, service_state
+from collector.config.model import Config
+from collector.doctor import _clocks, _dns_names, _grafana, _influxdb, _journal, _outputs, _records, ports, settings
+from collector.doctor._facts import Facts, gather, service_state
+from collector.doctor.context import Context
 from collector.doctor.findings import Finding, failure
-from collector.doctor.look import Look
 
 FACTS_S = 4.0
 SERVICE_S = 1.0
@@ -22,16 +22,17 @@ CHECK_S = 9.0
 # A look at each page of the largest journal on the slowest disk.
 THOROUGH_S = 3600.0
 
-_Check = Callable[[Look], Awaitable[list[Finding]]]
+_Check = Callable[[Context], Awaitable[list[Finding]]]
 _CHECKS: Final[Sequence[tuple[str, _Check]]] = (
     (settings.CHECK, settings.check),
-    (records.SERVICE, records.check),
-    (names.CHECK, names.check),
+    (_records.SERVICE, _records.check),
+    (_dns_names.CHECK, _dns_names.check),
     (ports.CHECK, ports.check),
-    (journal.CHECK, journal.check),
-    (clocks.CHECK, clocks.check),
-    (influxdb.CHECK, influxdb.check),
-    (grafana.CHECK, grafana.check),
+    (_journal.CHECK, _journal.check),
+    (_clocks.CHECK, _clocks.check),
+    (_influxdb.CHECK, _influxdb.check),
+    (_grafana.CHECK, _grafana.check),
+    (_outputs.CHECK, _outputs.check),
 )
 CHECKS: Final = len(_CHECKS)
 
@@ -49,15 +50,15 @@ async def read_facts(config: Config, now: int, *, thorough: bool = False) -> Fac
     return late
 
 
-async def examine(look: Look, done: Callable[[], None] = lambda: None) -> list[Finding]:
+async def run_checks(context: Context, done: Callable[[], None] = lambda: None) -> list[Finding]:
     """All findings in a fixed order, whichever check ends first; `done` is called after each."""
     findings: dict[str, list[Finding]] = {}
 
     async def run(name: str, check: _Check) -> None:
-        limit_s = THOROUGH_S if look.thorough and name == journal.CHECK else CHECK_S
+        limit_s = THOROUGH_S if context.thorough and name == _journal.CHECK else CHECK_S
         findings[name] = [_hanging(name, limit_s)]
         with trio.move_on_after(limit_s):
-            findings[name] = await check(look)
+            findings[name] = await check(context)
         done()
 
     async with trio.open_nursery() as nursery:

@@ -16,8 +16,8 @@ import dns.resolver
 import trio
 
 from collector.doctor import ports
+from collector.doctor.context import Context
 from collector.doctor.findings import Finding, Level, failure, listed, ok, warning
-from collector.doctor.look import Look
 
 CHECK = "names"
 HOSTS = (
@@ -63,9 +63,9 @@ class _Verdict:
         return Finding(CHECK, self.level, f"{listed(hosts)}: {self.told}", self.meaning, self.remedy)
 
 
-async def check(look: Look) -> list[Finding]:
+async def check(context: Context) -> list[Finding]:
     """Ask for every name at once."""
-    resolver = _resolver(look)
+    resolver = _resolver(context)
     if resolver is None:
         return [
             failure(
@@ -77,7 +77,7 @@ async def check(look: Look) -> list[Finding]:
         ]
     port = "" if resolver.port == _DNS_PORT else f", port {resolver.port}"
     asked = f"the DNS server {listed([str(server) for server in resolver.nameservers])}{port}"
-    asked += "" if look.dns else " of this machine"
+    asked += "" if context.dns else " of this machine"
     answers = await _ask(resolver, (*HOSTS, *UNLISTED))
     if all(answer.v4_fault == _NO_ANSWER for answer in answers.values()):
         return [
@@ -88,22 +88,22 @@ async def check(look: Look) -> list[Finding]:
                 "check that it runs, and its address; name the one that the gateways ask: --dns ADDRESS",
             )
         ]
-    collectors = await _collectors(look, answers)
-    findings = _listed_names(look, {host: answers[host] for host in HOSTS}, collectors, asked)
+    collectors = await _collectors(context, answers)
+    findings = _listed_names(context, {host: answers[host] for host in HOSTS}, collectors, asked)
     if not any(finding.level is Level.FAILURE for finding in findings):
         right = {address for host in HOSTS for address in answers[host].v4}
         findings += _unlisted_names({host: answers[host] for host in UNLISTED}, right)
     return findings
 
 
-def _resolver(look: Look) -> dns.asyncresolver.Resolver | None:
+def _resolver(context: Context) -> dns.asyncresolver.Resolver | None:
     try:
-        resolver = dns.asyncresolver.Resolver(configure=look.dns is None)
+        resolver = dns.asyncresolver.Resolver(configure=context.dns is None)
     except dns.exception.DNSException:
         return None
-    if look.dns is not None:
-        resolver.nameservers = [look.dns[0]]
-        resolver.port = look.dns[1]
+    if context.dns is not None:
+        resolver.nameservers = [context.dns[0]]
+        resolver.port = context.dns[1]
     resolver.timeout = TRY_S
     resolver.lifetime = PATIENCE_S
     return resolver
@@ -146,11 +146,11 @@ def _rcode(exc: dns.resolver.NoNameservers) -> str:
     return _NO_ANSWER
 
 
-async def _collectors(look: Look, answers: dict[str, Answer]) -> set[str]:
+async def _collectors(context: Context, answers: dict[str, Answer]) -> set[str]:
     """Those of the other machines in the answers on which a collector answers. The vendor's are not asked."""
     found = {address for answer in answers.values() for address in answer.v4}
-    others = [address for address in sorted(found - set(look.here)) if _may_be_asked(address)]
-    port = look.config.listen.control_port
+    others = [address for address in sorted(found - set(context.here)) if _may_be_asked(address)]
+    port = context.config.listen.control_port
     replies = await ports.ask_all((address, port) for address in others[:4]) if port else {}
     return {host for (host, _), reply in replies.items() if reply is ports.Reply.RIGHT}
 
@@ -160,22 +160,22 @@ def _may_be_asked(text: str) -> bool:
     return not (address.is_global or address.is_unspecified or address.is_loopback or address.is_multicast)
 
 
-def _listed_names(look: Look, answers: dict[str, Answer], collectors: set[str], asked: str) -> list[Finding]:
+def _listed_names(context: Context, answers: dict[str, Answer], collectors: set[str], asked: str) -> list[Finding]:
     verdicts: dict[_Verdict, list[str]] = {}
     for host, answer in answers.items():
-        verdicts.setdefault(_verdict(look, answer, collectors, asked), []).append(host)
-        if answer.v4 and (doubt := _v6_verdict(look, answer)):
+        verdicts.setdefault(_verdict(context, answer, collectors, asked), []).append(host)
+        if answer.v4 and (doubt := _v6_verdict(context, answer)):
             verdicts.setdefault(doubt, []).append(host)
     return [verdict.about(hosts) for verdict, hosts in verdicts.items()]
 
 
-def _verdict(look: Look, answer: Answer, collectors: set[str], asked: str) -> _Verdict:
+def _verdict(context: Context, answer: Answer, collectors: set[str], asked: str) -> _Verdict:
     told = listed(answer.v4)
     if not answer.v4:
         return _without_address(answer.v4_fault, asked)
-    if all(address in look.here for address in answer.v4):
+    if all(address in context.here for address in answer.v4):
         return _Verdict(Level.OK, f"led here, to {told} (says {asked})")
-    if any(_is_blocked(address) for address in answer.v4 if address not in look.here):
+    if any(_is_blocked(address) for address in answer.v4 if address not in context.here):
         return _Verdict(
             Level.FAILURE,
             f"blocked, {asked} says {told}",
@@ -196,11 +196,11 @@ def _verdict(look: Look, answer: Answer, collectors: set[str], asked: str) -> _V
             "gateways go on talking to the vendor's cloud",
             _REWRITE,
         )
-    return _other_machine(look, told, collectors, asked)
+    return _other_machine(context, told, collectors, asked)
 
 
-def _other_machine(look: Look, told: str, collectors: set[str], asked: str) -> _Verdict:
-    unknown = look.in_container and not look.given
+def _other_machine(context: Context, told: str, collectors: set[str], asked: str) -> _Verdict:
+    unknown = context.in_container and not context.given
     if told in collectors and unknown:
         return _Verdict(Level.OK, f"led to {told}, where a collector answers (says {asked})")
     if told in collectors:
@@ -221,7 +221,8 @@ def _other_machine(look: Look, told: str, collectors: set[str], asked: str) -> _
         Level.FAILURE,
         f"led to another machine, {told} (says {asked}), where no collector answers",
         "gateways find nobody there",
-        f"this machine has {listed(look.here) or 'no address'}; {_REWRITE}. Did its address change? Then make it fixed",
+        f"this machine has {listed(context.here) or 'no address'}; {_REWRITE}. Did its address change?"
+        " Then make it fixed",
     )
 
 
@@ -248,8 +249,8 @@ def _without_address(fault: str, asked: str) -> _Verdict:
             )
 
 
-def _v6_verdict(look: Look, answer: Answer) -> _Verdict | None:
-    elsewhere = [address for address in answer.v6 if address not in look.here]
+def _v6_verdict(context: Context, answer: Answer) -> _Verdict | None:
+    elsewhere = [address for address in answer.v6 if address not in context.here]
     if elsewhere:
         return _Verdict(
             Level.WARNING,

@@ -6,25 +6,29 @@ the gateways' latest day is part of it, at as many as there is time for and MOST
 
 import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector import clock
-from collector.accept import what_waits
-from collector.clock import NS, Skew
-from collector.config import Config
+from collector.clock import stamps
+from collector.clock.skew import Skew
+from collector.clock.stamps import NS
+from collector.condition import State
+from collector.config.model import Config
+from collector.config.names import EcuNames, Names
 from collector.errors import JournalError
-from collector.journal import NAMES_STATE, RUN_STATE
-from collector.journal_devices import Waiting
-from collector.journal_jobs import oldest_mark
-from collector.journal_reader import Gateway, JournalReader, Refusal, SetAside
-from collector.names import EcuNames, Names
-from collector.points import late_groups
+from collector.journal.devices import Waiting, what_waits
+from collector.journal.jobs import oldest_mark
+from collector.journal.reading import Gateway, JournalReader, Refusal, SetAside
+from collector.journal.rounds import rounds_between
+from collector.journal.shared_inverters import Shared
+from collector.journal.shared_inverters import find as find_shared
+from collector.journal.state import NAMES_STATE, RunState
+from collector.points.decoding import late_groups
+from collector.points.puzzles import Puzzle, commonest, puzzle_over
 from collector.protocol import upload
-from collector.shared_inverters import Shared
-from collector.shared_inverters import find as find_shared
-from collector.status import SILENT_RUN_NS, Puzzle, commonest, puzzle_over, skew
+from collector.status.clocks import measured_skew
+from collector.status.silence import gateway_states, instant
 
 MOST_ECUS = 100
 # Decoding is work for the processor: a small or busy machine gets as far as it does, and says how far.
@@ -39,7 +43,8 @@ _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 class EcuFacts:
     """One gateway. Instants are ns since 1970, of its oldest and newest upload record; None where there is none.
 
-    `successor` is the id of the one that took the place of a retired one, and `has_successor` whether that was heard.
+    `successor` is the id of the one that took the place of a retired one, and `has_successor` whether that was heard;
+    a retired one has no `state`.
     """
 
     gateway: Gateway
@@ -50,6 +55,7 @@ class EcuFacts:
     skew: Skew | None
     successor: str | None
     has_successor: bool
+    state: State | None
 
 
 @dataclass(slots=True)
@@ -68,7 +74,7 @@ class Facts:
     is_damaged: bool = False
     is_hidden: bool = False
     is_late: bool = False
-    run: Mapping[str, object] = field(default_factory=dict)
+    run: RunState = field(default_factory=RunState)
     names_fingerprint: object = None
     file_bytes: int = 0
     records: int = 0
@@ -88,19 +94,14 @@ class Facts:
     puzzles: list[Puzzle] = field(default_factory=list)
     understood: int = 0
 
-    def is_running(self, now: int) -> bool:
-        """Whether the service wrote its sign of life lately."""
-        beat_at = self.run.get("beat_at")
-        return "stopped_at" not in self.run and isinstance(beat_at, int) and abs(now - beat_at) <= SILENT_RUN_NS
 
-
-def service_state(config: Config) -> Mapping[str, object]:
-    """What the service says of itself, which takes one row; empty where it can't be read."""
+def service_state(config: Config) -> RunState:
+    """What the service says of itself, which takes one row; nothing where it can't be read."""
     try:
         with JournalReader(config.journal.path) as reader:
-            return reader.state(RUN_STATE)
+            return reader.run_state()
     except (JournalError, OSError):
-        return {}
+        return RunState()
 
 
 def gather(config: Config, now: int, *, thorough: bool = False) -> Facts:
@@ -119,7 +120,7 @@ def gather(config: Config, now: int, *, thorough: bool = False) -> Facts:
 
 
 def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
-    facts.run = reader.state(RUN_STATE)
+    facts.run = reader.run_state()
     facts.names_fingerprint = reader.state(NAMES_STATE).get("fingerprint")
     facts.file_bytes = reader.file_bytes()
     facts.records = reader.total_count()
@@ -136,24 +137,21 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     gateways = sorted(reader.gateways(), key=lambda gateway: -gateway.last_seen_at)
     facts.gateways = len(gateways)
     heard = {gateway.ecu for gateway in gateways}
-    facts.ecus = [_ecu(gateway, reader, names, now, heard) for gateway in gateways[:MOST_ECUS]]
+    latest = gateways[:MOST_ECUS]
+    states = gateway_states(reader, latest, names, facts.run, now)
+    facts.ecus = [_ecu(gateway, reader, names, now, heard, states.get(gateway.ecu)) for gateway in latest]
     facts.shared = find_shared(reader, names, now)
 
 
-def _ecu(gateway: Gateway, reader: JournalReader, names: Names, now: int, heard: Collection[str]) -> EcuFacts:
+def _ecu(
+    gateway: Gateway, reader: JournalReader, names: Names, now: int, heard: Collection[str], state: State | None
+) -> EcuFacts:
     own = names.ecu(gateway.ecu)
-    skew_s, judged = skew(reader, gateway, names, now)
-    oldest_at = _instant(reader.first_time(gateway.ecu, clock.EARLIEST_TIME), own)
-    newest_at = _instant(gateway.newest_time, own)
+    skew_s, judged = measured_skew(reader, gateway.ecu, names, now)
+    oldest_at = instant(reader.first_time(gateway.ecu, stamps.EARLIEST_TIME) or "", own.zone)
+    newest_at = instant(gateway.newest_time, own.zone)
     successor = names.successor(gateway.ecu, now)
-    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged, successor, successor in heard)
-
-
-def _instant(time: str | None, own: EcuNames) -> int | None:
-    try:
-        return clock.to_ns(clock.to_utc(time or "", own.zone))
-    except ValueError:
-        return None
+    return EcuFacts(gateway, own, oldest_at, newest_at, skew_s, judged, successor, successor in heard, state)
 
 
 def _understand(facts: Facts, reader: JournalReader, deadline: float) -> None:
@@ -170,7 +168,7 @@ def _understand(facts: Facts, reader: JournalReader, deadline: float) -> None:
 def _puzzle_over(ecu: EcuFacts, reader: JournalReader, puzzles: dict[str, Puzzle], deadline: float) -> bool:
     """Returns whether there was time for the whole day."""
     day = ecu.gateway.newest_time[:8]
-    for record in reader.records_between(ecu.gateway.ecu, day, f"{day}~") if day else ():
+    for record in rounds_between(reader, ecu.gateway.ecu, day, f"{day}~") if day else ():
         if time.monotonic() >= deadline:
             return False
         decoded = upload.decode(record.raw.decode("latin-1"))

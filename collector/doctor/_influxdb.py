@@ -12,16 +12,17 @@ from functools import partial
 
 import trio
 
-from collector import clock
-from collector.clock import NS
-from collector.config import InfluxDB
-from collector.doctor.facts import EcuFacts
-from collector.doctor.findings import Finding, Level, failure, listed, ok, skipped, told_time, warning
-from collector.doctor.look import Look
+from collector.clock import stamps
+from collector.clock.stamps import NS, to_second
+from collector.config.model import InfluxDB
+from collector.delivery.configured import configured
+from collector.delivery.influx import Access, InfluxSink
+from collector.delivery.influx_answers import told_retention
+from collector.doctor._facts import EcuFacts
+from collector.doctor.context import Context
+from collector.doctor.findings import Finding, Level, failure, listed, ok, skipped, warning
 from collector.errors import SinkRejected, SinkUnavailable
-from collector.influx import Access, InfluxSink
-from collector.influx_answers import told_retention
-from collector.points import SCHEMA
+from collector.points.schema import SCHEMA
 
 CHECK = "influxdb"
 TIMEOUT_S = 4.0
@@ -44,9 +45,9 @@ _GIVE_RIGHTS = (
 )
 
 
-async def check(look: Look) -> list[Finding]:
+async def check(context: Context) -> list[Finding]:
     """One question after the other; a server that does not answer the first is not asked the next."""
-    settings = look.config.influxdb
+    settings = context.config.influxdb
     if settings is None:
         return [
             skipped(
@@ -55,32 +56,21 @@ async def check(look: Look) -> list[Finding]:
                 "add an [influxdb] section when there is one; it then gets everything since the first record",
             )
         ]
-    if look.token_faults:
+    if context.token_faults:
         return [skipped(CHECK, f"{settings.url} was not asked anything, for want of a token", "see configuration")]
-    return await trio.to_thread.run_sync(partial(_check, look, settings), abandon_on_cancel=True)
+    return await trio.to_thread.run_sync(partial(_check, context, settings), abandon_on_cancel=True)
 
 
-def _check(look: Look, settings: InfluxDB) -> list[Finding]:
+def _check(context: Context, settings: InfluxDB) -> list[Finding]:
     findings: list[Finding] = []
-    token = settings.token.get_secret_value()
-    sink = InfluxSink(
-        settings.url,
-        settings.org,
-        token,
-        settings.bucket,
-        settings.rollup_bucket,
-        TIMEOUT_S,
-        # Each of its questions is a small one.
-        deadline_s=TIMEOUT_S,
-        ca_file=settings.ca_file,
-    )
-    with closing(sink):
+    # Each of its questions is a small one.
+    with closing(configured(settings, TIMEOUT_S, deadline_s=TIMEOUT_S)) as sink:
         try:
             greeting = sink.greet()
             findings.append(ok(CHECK, f"version {greeting.version} answers at {settings.url}"))
-            findings += _clock(look, greeting.at)
+            findings += _clock(context, greeting.at)
             for key in _BUCKETS:
-                findings += _bucket(look, sink, settings, key)
+                findings += _bucket(context, sink, settings, key)
             foreign = [finding for key in _BUCKETS for finding in _foreign(sink, settings, key)]
             findings += foreign
             # Of a bucket or organisation that is not there, the right to read it may be granted all the same.
@@ -88,14 +78,14 @@ def _check(look: Look, settings: InfluxDB) -> list[Finding]:
             # What is missing where another program keeps it out was told with its remedy.
             is_ours = all(finding.level is not Level.FAILURE for finding in foreign)
             if is_there and is_ours and sink.may_read(settings.bucket) is Access.GRANTED:
-                findings += _contents(look, sink, settings.bucket)
+                findings += _contents(context, sink, settings.bucket)
         except (SinkUnavailable, SinkRejected) as exc:
             findings.append(_unusable(exc, settings))
-    if look.facts.run.get("influxdb_error") and all(finding.level is not Level.FAILURE for finding in findings):
+    if context.facts.run.influxdb_error and all(finding.level is not Level.FAILURE for finding in findings):
         findings.append(
             warning(
                 CHECK,
-                f"the service could not use it: {look.facts.run['influxdb_error']}",
+                f"the service could not use it: {context.facts.run.influxdb_error}",
                 "it tries again within a minute; what waits then drains by itself",
                 "if this stays, restart the service: it may have been started with another token or configuration",
             )
@@ -113,10 +103,10 @@ def _unusable(exc: SinkUnavailable | SinkRejected, settings: InfluxDB) -> Findin
     )
 
 
-def _clock(look: Look, at: datetime | None) -> list[Finding]:
+def _clock(context: Context, at: datetime | None) -> list[Finding]:
     if at is None:
         return []
-    ahead_s = look.now / NS - at.timestamp()
+    ahead_s = context.now / NS - at.timestamp()
     if abs(ahead_s) < CLOCK_OFF_S:
         return []
     return [
@@ -129,7 +119,7 @@ def _clock(look: Look, at: datetime | None) -> list[Finding]:
     ]
 
 
-def _bucket(look: Look, sink: InfluxSink, settings: InfluxDB, key: str) -> list[Finding]:
+def _bucket(context: Context, sink: InfluxSink, settings: InfluxDB, key: str) -> list[Finding]:
     """The token's rights and the bucket's rules."""
     bucket: str = getattr(settings, key)
     writing = sink.may_write(bucket)
@@ -164,7 +154,7 @@ def _bucket(look: Look, sink: InfluxSink, settings: InfluxDB, key: str) -> list[
         )
         return findings
     findings += [] if findings else [ok(CHECK, f"bucket '{bucket}': written and read")]
-    return [*_rules(look, sink, key, bucket), *findings]
+    return [*_rules(context, sink, key, bucket), *findings]
 
 
 def _foreign(sink: InfluxSink, settings: InfluxDB, key: str) -> list[Finding]:
@@ -197,12 +187,12 @@ def _anew(key: str) -> str:
     """How the collector gets another bucket, without a loss to anybody."""
     return (
         f"give the collector a bucket of its own by another name in influxdb.{key} (and a token that may use it),"
-        " restart it, then `collector replay --all`, which writes there what the journal has; `python -m"
-        " collector.boards` makes the boards for that name"
+        " restart it, then `collector replay --all`, which writes there what the journal has; `collector"
+        " boards write` makes the boards for that name"
     )
 
 
-def _rules(look: Look, sink: InfluxSink, key: str, bucket: str) -> list[Finding]:
+def _rules(context: Context, sink: InfluxSink, key: str, bucket: str) -> list[Finding]:
     rules = sink.rules(bucket)
     if rules is None:
         return []
@@ -212,7 +202,7 @@ def _rules(look: Look, sink: InfluxSink, key: str, bucket: str) -> list[Finding]
             warning(
                 CHECK,
                 f"the bucket '{bucket}' drops points after {told_retention(rules.retention_s)}",
-                f"the boards forget what is older; {_kept(look)}",
+                f"the boards forget what is older; {_kept(context)}",
                 "none is needed if that is meant; else `influx bucket update --id ID --retention 0` (ID from `influx"
                 f" bucket list --name {bucket}`), then `collector replay --all`",
             )
@@ -225,33 +215,33 @@ def _rules(look: Look, sink: InfluxSink, key: str, bucket: str) -> list[Finding]
                 "ten years are some 520 shards, each with files and memory of its own: slow boards, and gigabytes when"
                 " much is written at once",
                 f"{_anew(key)}. The collector makes it with {_BUCKETS[key]}. What only the old bucket has stays there:"
-                f" {_kept(look)}",
+                f" {_kept(context)}",
             )
         )
     return findings
 
 
-def _kept(look: Look) -> str:
+def _kept(context: Context) -> str:
     """What the journal can bring back."""
-    days = look.config.journal.retain_days
+    days = context.config.journal.retain_days
     return (
         f"the journal has the records of the last {days} days" if days else "the journal has every record it ever got"
     )
 
 
-def _contents(look: Look, sink: InfluxSink, bucket: str) -> list[Finding]:
+def _contents(context: Context, sink: InfluxSink, bucket: str) -> list[Finding]:
     """The journal's oldest and newest record of each gateway against InfluxDB's points."""
-    compared = [ecu for ecu in look.facts.ecus if ecu.newest_at is not None and ecu.gateway.ecu][:_MOST_COMPARED]
+    compared = [ecu for ecu in context.facts.ecus if ecu.newest_at is not None and ecu.gateway.ecu][:_MOST_COMPARED]
     if not compared:
         return []
     held = _held(sink, bucket, compared)
     behind = [ecu for ecu in compared if _newest_is_missing(held.get(ecu.gateway.ecu), ecu)]
     short = [ecu for ecu in compared if ecu not in behind and _past_is_missing(held.get(ecu.gateway.ecu), ecu)]
-    findings = [_behind(look, held.get(ecu.gateway.ecu), ecu) for ecu in behind]
+    findings = [_behind(context, held.get(ecu.gateway.ecu), ecu) for ecu in behind]
     findings += [_without_its_past(held[ecu.gateway.ecu], ecu) for ecu in short]
     if not findings:
         newest = max(span.last_at for span in held.values())
-        findings.append(ok(CHECK, f"it has the journal's newest record, of {told_time(newest)}, and its oldest"))
+        findings.append(ok(CHECK, f"it has the journal's newest record, of {to_second(newest)}, and its oldest"))
     return findings
 
 
@@ -277,7 +267,7 @@ def _held(sink: InfluxSink, bucket: str, ecus: list[EcuFacts]) -> dict[str, _Spa
         for row in rows:
             if isinstance(at := row["_time"], datetime):
                 key = (str(row["ecu"]), name)
-                ends[key] = pick(ends.get(key, clock.to_ns(at)), clock.to_ns(at))
+                ends[key] = pick(ends.get(key, stamps.to_ns(at)), stamps.to_ns(at))
     return {
         ecu: _Span(at, ends[ecu, "last"]) for (ecu, end), at in ends.items() if end == "first" and (ecu, "last") in ends
     }
@@ -294,24 +284,24 @@ def _past_is_missing(held: _Span | None, ecu: EcuFacts) -> bool:
 def _without_its_past(held: _Span, ecu: EcuFacts) -> Finding:
     return warning(
         CHECK,
-        f"of ECU {ecu.names.name} it has nothing before {told_time(held.first_at)}, and the journal begins"
-        f" {told_time(ecu.oldest_at or 0)}",
+        f"of ECU {ecu.names.name} it has nothing before {to_second(held.first_at)}, and the journal begins"
+        f" {to_second(ecu.oldest_at or 0)}",
         "the bucket was made anew or dropped points, or older records still wait",
         "wait while `collector status` shows records waiting; then: collector replay --all",
     )
 
 
-def _behind(look: Look, held: _Span | None, ecu: EcuFacts) -> Finding:
+def _behind(context: Context, held: _Span | None, ecu: EcuFacts) -> Finding:
     has = (
-        f"its newest point of ECU {ecu.names.name} is of {told_time(held.last_at)}"
+        f"its newest point of ECU {ecu.names.name} is of {to_second(held.last_at)}"
         if held
         else (f"it has nothing of ECU {ecu.names.name}")
     )
-    found = f"{has}, and the journal's newest record of {told_time(ecu.newest_at or 0)}"
-    if look.facts.pending:
+    found = f"{has}, and the journal's newest record of {to_second(ecu.newest_at or 0)}"
+    if context.facts.pending:
         return warning(
             CHECK,
-            f"{found}; {look.facts.pending} records wait",
+            f"{found}; {context.facts.pending} records wait",
             "the boards are behind",
             "wait a minute and look again: if it stays, `collector status` and the service's log say why",
         )

@@ -13,14 +13,14 @@ from typing import Any
 import trio
 import urllib3
 
-from collector.boards import roof
-from collector.boards.roof_picture import cells
+from collector.boards.roof import board as roof
+from collector.boards.roof.picture import cells
 from collector.boards.write import BOARDS
-from collector.characters import read_secret
-from collector.config import Grafana
-from collector.doctor import boards
+from collector.config.characters import read_secret
+from collector.config.model import Grafana
+from collector.doctor import _boards as boards
+from collector.doctor.context import Context
 from collector.doctor.findings import Finding, failure, listed, ok, skipped, warning
-from collector.doctor.look import Look
 
 CHECK = "grafana"
 # As grafana/provisioning/datasources/influxdb.yaml names it.
@@ -35,16 +35,16 @@ class _Unreachable(Exception):
     reason: str
 
 
-async def check(look: Look) -> list[Finding]:
+async def check(context: Context) -> list[Finding]:
     """Health first; the rest with what the configuration allows."""
-    settings = look.config.grafana
+    settings = context.config.grafana
     if settings.url is None:
         unseen = skipped(CHECK, "not looked at: no address is configured", "set grafana.url, or $GRAFANA_URL")
-        return [unseen, *_in_folder(look)]
-    return await trio.to_thread.run_sync(partial(_check, look, settings, settings.url), abandon_on_cancel=True)
+        return [unseen, *_in_folder(context)]
+    return await trio.to_thread.run_sync(partial(_check, context, settings, settings.url), abandon_on_cancel=True)
 
 
-def _check(look: Look, settings: Grafana, url: str) -> list[Finding]:
+def _check(context: Context, settings: Grafana, url: str) -> list[Finding]:
     findings: list[Finding] = []
     try:
         headers = _credentials(settings)
@@ -63,7 +63,7 @@ def _check(look: Look, settings: Grafana, url: str) -> list[Finding]:
         try:
             findings += _health(http, url)
             if headers:
-                findings += _inside(look, _Api(http, url, headers))
+                findings += _inside(context, _Api(http, url, headers))
             elif headers is not None:
                 findings.append(
                     skipped(
@@ -72,7 +72,7 @@ def _check(look: Look, settings: Grafana, url: str) -> list[Finding]:
                         "set grafana.token_file, or grafana.password_file for the user admin",
                     )
                 )
-                findings += _in_folder(look)
+                findings += _in_folder(context)
         except _Unreachable as exc:
             findings.append(
                 failure(
@@ -85,10 +85,10 @@ def _check(look: Look, settings: Grafana, url: str) -> list[Finding]:
     return findings
 
 
-def _in_folder(look: Look) -> list[Finding]:
+def _in_folder(context: Context) -> list[Finding]:
     """Whose version the boards are that Grafana reads, where Grafana itself can't be asked."""
-    folder = look.config.grafana.dashboards
-    return [] if folder is None else [boards.in_folder(look.config, folder, CHECK)]
+    folder = context.config.grafana.dashboards
+    return [] if folder is None else [boards.in_folder(context.config, folder, CHECK)]
 
 
 def _credentials(settings: Grafana) -> dict[str, str]:
@@ -156,7 +156,7 @@ class _Api:
         return found.get("dashboard") if status == _OK and isinstance(found, dict) else None
 
 
-def _inside(look: Look, api: _Api) -> list[Finding]:
+def _inside(context: Context, api: _Api) -> list[Finding]:
     status, found = api.get("/api/search?type=dash-db&limit=5000")
     if status == _UNAUTHORIZED:
         return [
@@ -168,18 +168,18 @@ def _inside(look: Look, api: _Api) -> list[Finding]:
             )
         ]
     listing = found if status == _OK and isinstance(found, list) else []
-    return [*_boards(look, api, listing), *_data_source(api), *_zone(look, api)]
+    return [*_boards(context, api, listing), *_data_source(api), *_zone(context, api)]
 
 
-def _boards(look: Look, api: _Api, found: list[Any]) -> list[Finding]:
+def _boards(context: Context, api: _Api, found: list[Any]) -> list[Finding]:
     present = {board.get("uid") for board in found if isinstance(board, dict)}
     wanted = {str(board["uid"]): str(board["title"]) for board in (build() for build in BOARDS)}
-    if look.config.grafana.boards is not None:
-        own = roof.build(cells(look.config.inverter))
+    if context.config.grafana.boards is not None:
+        own = roof.build(cells(context.config.inverter))
         wanted[str(own["uid"])] = str(own["title"])
     missing = [title for uid, title in wanted.items() if uid not in present]
     if not missing:
-        return [ok(CHECK, f"all {len(wanted)} boards are there"), boards.compare(look.config, api.board, CHECK)]
+        return [ok(CHECK, f"all {len(wanted)} boards are there"), boards.compare(context.config, api.board, CHECK)]
     return [
         failure(
             CHECK,
@@ -220,11 +220,11 @@ def _data_source(api: _Api) -> list[Finding]:
     ]
 
 
-def _zone(look: Look, api: _Api) -> list[Finding]:
+def _zone(context: Context, api: _Api) -> list[Finding]:
     status, said = api.get("/api/frontend/settings")
     formats = said.get("dateFormats") if status == _OK and isinstance(said, dict) else None
     zone = formats.get("defaultTimezone") if isinstance(formats, dict) else None
-    wanted = look.config.site.timezone
+    wanted = context.config.site.timezone
     if not isinstance(zone, str) or zone == wanted or _same_clock(zone, wanted):
         return [] if zone is None else [ok(CHECK, f"its time zone is the site's, {wanted}")]
     return [

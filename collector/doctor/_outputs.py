@@ -1,0 +1,27 @@
+"""Whether what the owner's data are sent to, besides InfluxDB, takes them: as the service says that runs."""
+
+from collector.clock.stamps import to_second
+from collector.doctor.context import Context
+from collector.doctor.findings import Finding, ok, warning
+from collector.journal.state import OutputHealth
+
+CHECK = "outputs"
+
+
+async def check(context: Context) -> list[Finding]:
+    """From what the service says of itself alone. Nothing without outputs; that no service runs is told elsewhere."""
+    run = context.facts.run
+    return [_told(output) for output in run.outputs] if run.is_alive(context.now) else []
+
+
+def _told(output: OutputHealth) -> Finding:
+    sent = f"last sent {to_second(output.last_sent)}" if output.last_sent else "nothing was sent yet"
+    if output.last_error:
+        return warning(
+            CHECK,
+            f"{output.name}: {output.last_error} ({sent}, waiting: {output.waiting})",
+            "gateways get their answers all the same, and what was not sent will be",
+            output.remedy,
+        )
+    state = "connected" if output.connected else "not connected yet"
+    return ok(CHECK, f"{output.name}: {state}, {sent}, waiting: {output.waiting}")
