@@ -21,10 +21,10 @@ from typing import IO, Annotated, Final, Literal, Protocol
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from collector.backup.files import create_private
+from collector.config.values import Name
 from collector.errors import CollectorError
-from collector.journal_schema import SCHEMA_VERSION
-from collector.protocol.messages import PROBE_ECU
-from collector.values import Name
+from collector.journal.schema import SCHEMA_VERSION
+from collector.protocol.kinds import PROBE_ECU
 
 FOLDER = "collector-backup"
 MANIFEST: Final = "manifest.json"
@@ -77,10 +77,15 @@ class Manifest(BaseModel):
     ecus: dict[str, Count]
     members: dict[Literal["journal.db", "config.toml"], Member]
 
-    def from_gateways(self) -> tuple[int, int]:
+    def told(self) -> str:
         """How many records of how many gateways, of which the poll of `collector doctor` is none."""
         gateways = self.ecus.keys() - {"", PROBE_ECU}
-        return self.tables.get("record", 0) - self.ecus.get(PROBE_ECU, 0), len(gateways)
+        records = self.tables.get("record", 0) - self.ecus.get(PROBE_ECU, 0)
+        return f"{_counted(records, 'record')} of {_counted(len(gateways), 'ECU')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def measure(path: Path) -> Member:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from collector import durable
+from collector import disk
 from collector.errors import CollectorError, JournalError
 
 _PREFIX, _SUFFIX = ".collector-", ".part"
@@ -89,7 +89,7 @@ def put(finished: Path, place: Path) -> None:
         if place.exists():
             raise taken(place) from None
         finished.rename(place)
-    durable.sync(place.parent)
+    disk.sync(place.parent)
 
 
 def is_there(path: Path) -> bool:

@@ -17,26 +17,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from collector import clock, journal_copy
 from collector.backup import archive
+from collector.backup._settings import has_token_elsewhere, journal_path, lacks_token, names_timezone, without_secrets
 from collector.backup.archive import CONFIG, JOURNAL, Manifest
 from collector.backup.files import create_private, disk_errors, is_there, put, sync, taken, workshop
-from collector.backup.settings import (
-    has_token_elsewhere,
-    journal_path,
-    lacks_token,
-    names_timezone,
-    without_secrets,
-)
-from collector.config import FILE_NAME, Config, find, load
+from collector.clock import stamps
+from collector.config.document import FILE_NAME, find
+from collector.config.load import load
+from collector.config.model import Config
 from collector.errors import CollectorError, JournalError
-from collector.journal import GAPS_STATE, RUN_STATE, Journal, log_path
-from collector.journal_jobs import REFILL, Jobs, Request
-from collector.journal_reader import JournalReader
-
-# The service's sign of life comes every ten seconds.
-_ALIVE_NS = 60 * clock.NS
-
+from collector.journal import copy
+from collector.journal.file import log_path
+from collector.journal.job_writing import Jobs
+from collector.journal.jobs import REFILL, Request
+from collector.journal.reading import JournalReader
+from collector.journal.state import GAPS_STATE, RUN_STATE
+from collector.journal.writing import Journal
 
 Progress = Callable[[int, int], None]
 
@@ -154,23 +150,21 @@ def _check_free(journal: Path) -> None:
 def _is_alive(journal: Path) -> bool:
     try:
         with JournalReader(journal) as reader:
-            run = reader.state(RUN_STATE)
+            return reader.run_state().is_alive(time.time_ns())
     except JournalError:
         return False
-    beat_at = run.get("beat_at")
-    return isinstance(beat_at, int) and "stopped_at" not in run and time.time_ns() - beat_at < _ALIVE_NS
 
 
 def _check_contents(backup: Path, restored: Path, manifest: Manifest) -> None:
-    found = journal_copy.contents(restored)
+    found = copy.contents(restored)
     if (found.schema, found.tables, found.ecus) != (manifest.journal_schema, manifest.tables, manifest.ecus):
         raise CollectorError(f"{backup} is damaged: its journal does not hold what its manifest says")
 
 
 def _note_gap(restored: Path, manifest: Manifest, now: int) -> None:
-    begins = clock.to_ns(datetime.fromisoformat(manifest.made_at))
+    begins = stamps.to_ns(datetime.fromisoformat(manifest.made_at))
     # A record of a round before the backup may have come behind it.
-    begins -= int(clock.LIVE_WITHIN_S) * clock.NS
+    begins -= int(stamps.LIVE_WITHIN_S) * stamps.NS
     with closing(Journal(restored)) as journal:
         journal.open()
         with JournalReader(restored) as reader:

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collector import __version__, journal_copy
+from collector import __version__
 from collector.backup import archive
+from collector.backup._settings import without_secrets
 from collector.backup.archive import CONFIG, JOURNAL, Manifest
 from collector.backup.files import disk_errors, is_folder, is_there, put, sync, taken, workshop
-from collector.backup.settings import without_secrets
-from collector.clock import NS
-from collector.config import Config
+from collector.clock.stamps import NS
+from collector.config.model import Config
 from collector.errors import CollectorError, JournalError
+from collector.journal import copy as journal_copy
 
 SUFFIX = ".tar.gz"
 _DATED = r"-\d{8}T\d{6}Z"

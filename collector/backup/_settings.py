@@ -12,7 +12,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from collector import config
+from collector.config import document
 from collector.errors import CollectorError
 
 LEFT_OUT = "left-out-of-the-backup"
@@ -94,7 +94,7 @@ def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        return config.parse(text)
+        return document.parse(text)
     except ValueError as exc:
         raise CollectorError(f"the configuration cannot be read: {exc}") from None
 
