@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import trio
 
-from collector.simulate.dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
+from collector.simulate._dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,26 @@ Promises what `device` promises: the firmware's own behaviour, its endless loops
 from collections.abc import Callable
 from datetime import datetime
 
-from collector.simulate import reports
-from collector.simulate.acceptance import (
+from collector.simulate import _reports
+from collector.simulate._acceptance import (
     Receipt,
     Unacceptable,
     check_reply,
     command,
     declared_length,
     gateway_receipt,
+    is_update_confirmed,
     status_receipt,
 )
+from collector.simulate._dialogue import Close, Connect, Dialogue, Pause, Receive, Send
 from collector.simulate.device import MOST_TURNS, Device
-from collector.simulate.dialogue import Close, Connect, Dialogue, Pause, Receive, Send
 from collector.simulate.firmware import Reading
 from collector.simulate.store import PENDING, RECEIVED, Record, Store
 
 _QUERIES = {"A156": "A157", "A158": "A159"}
 _QUERY_HOURS = {"A156": 23, "A158": 22}
 _STATUS_QUERY_HOUR = 1
+_UPDATE = "A147"
 _UNSUPPORTED = 2
 _REPORTS = range(102, 175)
 
@@ -56,20 +58,29 @@ class ControlPort:
         if not inverters or self.store.has(time):
             return
         if self._firmware.status_records:
-            self.store.add(Record(time, reports.status_record(self._ecu, time, inverters), "A123"))
+            self.store.add(Record(time, _reports.status_record(self._ecu, time, inverters), "A123"))
         if self._firmware.gateway_records:
-            self.store.add(Record(time, reports.gateway_record("A158", self._ecu, time, inverters), "A158"))
+            self.store.add(Record(time, _reports.gateway_record("A158", self._ecu, time, inverters), "A158"))
+
+    def add_update(self, at: datetime, uid: str) -> None:
+        """Keep what an inverter's update at this time came to, if this firmware wants to have that confirmed."""
+        time = self._device.digits(at)
+        if self._firmware.confirms_updates and not self.store.has(time):
+            self.store.add(Record(time, _reports.update_result(self._ecu, time, uid), _UPDATE))
 
     def round(self, at: datetime) -> Dialogue[None]:
-        """What is done when a poll is due: records first, and without any the bundle and the poll."""
+        """What is done when a poll is due: records first, and without any the bundle and the poll. What updates came to
+        is told in either case.
+        """
         hour = self._device.local(at).hour
         yield from self._ask_for_stored(hour, self._device.digits(at))
-        waiting = self.store.in_state(PENDING)
+        waiting = [record for record in self.store.in_state(PENDING) if record.command != _UPDATE]
         if waiting:
             yield from self._deliver(waiting)
-            # A gateway for optimizers sends these in a loop of its own, beside the poll.
-            if self._firmware.status_records:
-                return
+        yield from self._tell_of_updates()
+        # A gateway for optimizers sends these in a loop of its own, beside the poll.
+        if waiting and self._firmware.status_records:
+            return
         if self.first_contact:
             yield from self._push_bundle(self._device.digits(at))
         if (yield from self._poll(self._device.digits(at))):
@@ -80,14 +91,14 @@ class ControlPort:
         for name in self._firmware.bundle:
             if (yield Connect(control=True)) is None:
                 return
-            message = reports.report(name, self._ecu, now, self._device.uids, self._firmware.name)
+            message = _reports.report(name, self._ecu, now, self._device.uids, self._firmware.name)
             yield Send(message + b"\n")
             yield Close()
             yield Pause()
 
     def _poll(self, now: str) -> Dialogue[bool]:
         """Poll until there is nothing more to do; True when the end was the right one."""
-        question = reports.poll(self._ecu, self._firmware.poll)
+        question = _reports.poll(self._ecu, self._firmware.poll)
         for _ in range(MOST_TURNS):
             if (yield Connect(control=True)) is None:
                 self._tally.unanswered["not connected"] += 1
@@ -120,11 +131,11 @@ class ControlPort:
     def _obey(self, number: int, question: bytes, reply: bytes, now: str) -> Dialogue[None]:
         """Answer a command: only one is harmless, and none is this simulated gateway's to carry out."""
         if number == 102:
-            yield Send(reports.report("A102", self._ecu, now, self._device.uids, self._firmware.name) + b"\n")
+            yield Send(_reports.report("A102", self._ecu, now, self._device.uids, self._firmware.name) + b"\n")
             return
         self._tally.fault(self._ecu, f"a command that only the vendor gives: A{number}", question, reply)
         time = reply[34:48].decode("latin-1") if number in _REPORTS else "0" * 14
-        yield Send(reports.acknowledgement(self._ecu, max(number, 0), time, _UNSUPPORTED) + b"\n")
+        yield Send(_reports.acknowledgement(self._ecu, max(number, 0), time, _UNSUPPORTED) + b"\n")
 
     def _read_reply(self) -> Dialogue[bytes]:
         """Read as this firmware does; b"" when there was none."""
@@ -196,13 +207,38 @@ class ControlPort:
         if receipt.stored:
             self.store.clear(receipt.times)
 
+    def _tell_of_updates(self) -> Dialogue[None]:
+        """Each on a connection of its own, and again before every poll until the reply is what was sent."""
+        for record in self.store.in_state(PENDING):
+            if record.command != _UPDATE:
+                continue
+            if (yield Connect(control=True)) is None:
+                self._tally.unanswered["not connected"] += 1
+                return
+            record.attempts += 1
+            if not record.sent:
+                record.sent.append(record.frame)
+            reply = None
+            if (yield Send(record.frame + b"\n")) is not None:
+                reply = yield Receive(self._firmware.reply_s, 2048)
+            yield Close()
+            if not reply:
+                self._tally.unanswered["control"] += 1
+            elif is_update_confirmed(reply, record.time):
+                if len(reply) > len(record.time):
+                    self._tally.fault(self._ecu, "bytes behind the confirmation of an A147", record.frame, reply)
+                self.store.clear([record.time])
+            else:
+                rule = "the reply to an A147 is not its own time stamp: it comes again with every poll"
+                self._tally.fault(self._ecu, rule, record.frame, reply)
+
     def _ask_for_stored(self, hour: int, now: str) -> Dialogue[None]:
         received = self.store.in_state(RECEIVED)
         if any(record.command == "A123" for record in received) and hour == _STATUS_QUERY_HOUR:
-            yield from self._ask(reports.status_query(self._ecu), "A123")
+            yield from self._ask(_reports.status_query(self._ecu), "A123")
         for kept, query in _QUERIES.items():
             if any(record.command == kept for record in received) and hour == _QUERY_HOURS[kept]:
-                yield from self._ask(reports.gateway_query(query, self._ecu, now), kept)
+                yield from self._ask(_reports.gateway_query(query, self._ecu, now), kept)
 
     def _ask(self, query: bytes, kept: str) -> Dialogue[None]:
         self._tally.queries += 1

@@ -1,40 +1,37 @@
-"""A site that is none, for looking at the boards: `python -m collector.simulate.demo --config demo.toml`.
+"""A site that is none, for looking at the boards: `collector demo --config demo.toml`.
 
 Promises: three years of history that end now, delivered over the wire as a gateway would, and a live gateway from then
-on, until it is stopped. Started again it goes on with the same site and sends only what the journal lacks. Refuses,
-with one line and exit code 1: a configuration that is not the demonstration's, and a journal that holds any other
-gateway; it sends nothing before it has seen that journal.
+on, until it is stopped. Started again it goes on with the same site and sends only what the journal lacks. Refuses: a
+configuration that is not the demonstration's, and a journal that holds any other gateway; it sends nothing before it
+has seen that journal.
 
 The collector is a process of its own, with the same configuration: `collector run --config demo.toml`. The order of
 the history is the newest day first, but for the first record of all: by it the site is known again, and its age.
 """
 
-import argparse
 import logging
-import os
 import signal
-import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import trio
 
-from collector import clock
-from collector.config import Config, InfluxDB, load
-from collector.errors import CollectorError, ConfigError, JournalError
-from collector.journal_reader import JournalReader
+from collector import renamed
+from collector.clock import stamps
+from collector.config.model import Config, InfluxDB
+from collector.errors import CollectorError, JournalError
+from collector.journal.reading import JournalReader
 from collector.simulate import fleet
+from collector.simulate._site import SolarSite
 from collector.simulate.client import Client, Pace, Target, unreachable
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
 from collector.simulate.roofs import DEMO_ECU, DEMO_FIRMWARE, DEMO_ZONE, demo_site
 from collector.simulate.rounds import Round
-from collector.simulate.site import SolarSite
 from collector.simulate.store import RECEIVED
 from collector.simulate.tally import Tally
 
@@ -127,7 +124,7 @@ def _first_day(path: Path) -> date | None:
                 " -wal and -shm beside it, and start both again"
             )
         first = journal.first_time(DEMO_ECU)
-    return clock.parse(first).date() if first else None
+    return stamps.parse(first).date() if first else None
 
 
 def _years_before(now: datetime, years: int) -> date:
@@ -154,7 +151,7 @@ def _records(polled: Round) -> int:
 
 def produced_kwh(polled: Round) -> float:
     """What a gateway adds to its counter in one round."""
-    return sum(inverter.energy_wh for inverter in polled.inverters) / 1000
+    return sum(inverter.energy_wh or 0.0 for inverter in polled.inverters) / 1000
 
 
 def lacking(path: Path, days: Sequence[Day]) -> list[Day]:
@@ -225,32 +222,5 @@ async def _deliver(device: Device, target: Target) -> None:
             await trio.sleep(_RETRY_S)
 
 
-def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Run until stopped; the exit code: 0 stopped, 1 refused or not possible, 2 wrong usage or configuration."""
-    parser = argparse.ArgumentParser(
-        prog="python -m collector.simulate.demo",
-        description="Shows the collector a site that is none, until Ctrl-C: three years of history, and live from then"
-        " on. The collector is another process, with the same configuration: `collector run --config demo.toml`.",
-    )
-    parser.add_argument("--config", metavar="FILE", type=Path, help="the collector's own (default: as the collector's)")
-    parser.add_argument("--host", default="127.0.0.1", help="where the collector listens (default: this machine)")
-    chosen = parser.parse_args(arguments)
-    try:
-        now = datetime.fromtimestamp(time.time(), UTC)
-        trio.run(run, load(chosen.config, environ, needs_token=False), chosen.host, now)
-    except ConfigError as exc:
-        for fault in exc.faults:
-            _log.error("%s", fault)
-        return 2
-    except CollectorError as exc:
-        _log.error("%s", exc)
-        return 1
-    except KeyboardInterrupt:
-        # Only before there is anything to end in order.
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    sys.exit(main())
+    renamed.go_on_as("demo")

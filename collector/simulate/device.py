@@ -5,15 +5,17 @@ a loop that the firmware would turn without end is left after MOST_TURNS and not
 firmware forgives but another would not is noted as well.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import perf_counter
 
 from collector.protocol.blocks import Inverter
-from collector.protocol.fields import total
+from collector.protocol.fields import total, with_length
 from collector.protocol.upload import LateGroup, Upload, encode
-from collector.simulate.acceptance import Answer, Unacceptable, data_answer
-from collector.simulate.dialogue import Close, Connect, Dialogue, Receive, Send
+from collector.simulate._acceptance import Answer, Unacceptable, data_answer
+from collector.simulate._dialogue import Close, Connect, Dialogue, Receive, Send
+from collector.simulate.equipment import UNREADABLE
 from collector.simulate.firmware import Firmware
 from collector.simulate.rounds import Round
 from collector.simulate.store import PENDING, RECEIVED, Record, Store
@@ -26,6 +28,9 @@ _MORE_FLAG = {86: 78, 96: 88}
 
 # When the fill-up message is made, by the gateway's own clock; and how its key is told from any time.
 _FILL_UP_HOUR, _FILL_UP_YEARS = 1, 1000
+
+# What stands behind the last channel of an inverter that nobody can read: no known layout has room for it.
+_MORE_THAN_IS_KNOWN = "000000000"
 
 
 class Device:
@@ -86,7 +91,7 @@ class Device:
         if not firmware.fill_up:
             late, self._waiting = (*self._waiting, *late), ()
         self.uids |= {inverter.uid: inverter.model for inverter in polled.inverters}
-        self._lifetime_kwh += total(inverter.energy_wh for inverter in polled.inverters) / 1000
+        self._lifetime_kwh += total(inverter.energy_wh or 0.0 for inverter in polled.inverters) / 1000
         self._make(self.digits(polled.at), polled.inverters, lifetime_kwh=self._lifetime_kwh, late=late)
 
     def _make(
@@ -98,7 +103,7 @@ class Device:
             ecu=self.ecu,
             time=time,
             inverters=inverters,
-            power_w=total(inverter.dc_power_w for inverter in inverters),
+            power_w=total(inverter.dc_power_w or 0.0 for inverter in inverters),
             lifetime_kwh=lifetime_kwh,
             late=late if firmware.late_groups else (),
         )
@@ -110,6 +115,7 @@ class Device:
             interval_energy=firmware.interval_energy,
             length_pad=firmware.length_pad,
         )
+        text = _in_layouts_of_their_own(text, upload, firmware.length_pad)
         if firmware.json:
             text = f'{{"F":"0","EST":"{time}","APS":"{text}"}}'
         self._keep(time, text)
@@ -136,7 +142,8 @@ class Device:
         key = f"{local.year + _FILL_UP_YEARS}{local:%m%d%H%M%S}"
         upload = Upload(version=firmware.version, ecu=self.ecu, time=key, late=self._waiting, has_round=False)
         self._waiting = ()
-        self._keep(key, encode(upload, system=firmware.fill_up, sequence="0001", length_pad=firmware.length_pad))
+        text = encode(upload, system=firmware.fill_up, sequence="0001", length_pad=firmware.length_pad)
+        self._keep(key, _in_layouts_of_their_own(text, upload, firmware.length_pad))
 
     def _note_stored(self, record: Record) -> None:
         if not record.attempts:
@@ -311,3 +318,11 @@ class Device:
             return None, b""
         self.store.clear(answer.times)
         return answer, raw
+
+
+def _in_layouts_of_their_own(text: str, upload: Upload, pad: str) -> str:
+    """A record whose blocks of unreadable inverters are in a layout that nobody knows; all the rest is as it was."""
+    blocks = (*upload.inverters, *(inverter for group in upload.late for inverter in group.inverters))
+    for uid in {inverter.uid for inverter in blocks if inverter.model == UNREADABLE.name}:
+        text = re.sub(rf"(?<=END|UND)({uid}[0-9AB]+)", rf"\g<1>{_MORE_THAN_IS_KNOWN}", text)
+    return with_length(text, pad)

@@ -1,35 +1,25 @@
-"""What stands on a roof: inverters and panels, as a small table and frozen values.
-
-Names of models are those that a record gives rise to; a model without a known type code is called by its code. Nothing
-here calculates.
-"""
+"""What stands on a roof: inverters of the models in `protocol/models.py`, and panels. Nothing here calculates."""
 
 from dataclasses import dataclass
 from datetime import date
 
-from collector.protocol.forms import MODELS, OPTIMIZER
+from collector.protocol.models import MODELS, TENTHS, Block, Dialect, Model, name_of
+
+# Stands for all models whose code is not in the table.
+UNLISTED = Model("99", name_of("99"), Block.BY_CHANNEL, channels=2, uid_prefix="703", rated_w=880, ac_steps=TENTHS)
+INVERTERS = {model.name: model for model in (*MODELS, UNLISTED)}
+
+# Stands for one that sends its block in a layout which nobody knows: `device` sees to that.
+UNREADABLE = Model("90", name_of("90"), Block.BY_CHANNEL, channels=4, uid_prefix="901", rated_w=1800, ac_steps=TENTHS)
 
 
-@dataclass(frozen=True, slots=True)
-class InverterModel:
-    """A product: its name in records, how its serial numbers begin, its inputs and its most AC power."""
-
-    name: str
-    prefix: str
-    channels: int
-    rated_w: float
-
-
-YC250 = InverterModel(MODELS["05"], "1020", 1, 250)
-YC500 = InverterModel(MODELS["03"], "4030", 2, 500)
-YC1000 = InverterModel(MODELS["04"], "5010", 4, 900)
-YC600 = InverterModel(MODELS["07"], "4080", 2, 550)
-QS1 = InverterModel(MODELS["08"], "8060", 4, 1200)
-# Built like the YC600; the code it sends is not known, so it stands here for all that have none in the tables.
-DS3 = InverterModel("type 15", "7030", 2, 880)
-OPTIMIZER_700 = InverterModel(OPTIMIZER, "6010", 2, 700)
-
-INVERTERS = {model.name: model for model in (YC250, YC500, YC1000, YC600, QS1, DS3, OPTIMIZER_700)}
+def models_behind(dialect: Dialect) -> list[str]:
+    """The names of the models that a gateway with records of this dialect may have behind it."""
+    if dialect.optimizers:
+        return [model.name for model in INVERTERS.values() if model.block is Block.OPTIMIZER]
+    if dialect.plc is not None:
+        return [model.name for model in INVERTERS.values() if model.plc]
+    return [model.name for model in INVERTERS.values() if model.code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,7 @@ class RoofInverter:
     """
 
     uid: str
-    model: InverterModel
+    model: Model
     panels: tuple[Panel, ...]
     line_v: float = 1.0
     radio_loss: float = 0.01

@@ -38,6 +38,7 @@ class Firmware:
     length_pad: str = "0"
     hundredths: bool = False
     interval_energy: bool = True
+    ac_energy: bool = False  # of inverters that measure no AC side
     more_flag: bool = False
     json: bool = False
     late_groups: bool = False
@@ -66,6 +67,7 @@ class Firmware:
     checks_reply: bool = True
     reply_s: float = 10.0
     status_records: bool = True
+    confirms_updates: bool = False
     gateway_records: bool = False
     bundle: tuple[str, ...] = ()
 
@@ -92,6 +94,7 @@ _LINUX_2017 = Firmware(
     query_bytes=65_535,
     night_resets=True,
     reading=Reading.ONE_SEGMENT,
+    confirms_updates=True,
     bundle=_LONG_BUNDLE,
 )
 _ECU_R_1 = Firmware(

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import trio
 
+from collector.simulate._dialogue import Dialogue
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
-from collector.simulate.dialogue import Dialogue
 from collector.simulate.rounds import Round, Site
 from collector.simulate.store import RECEIVED
 
@@ -23,6 +23,8 @@ LOOP = timedelta(seconds=300)
 POLL_EVERY = timedelta(seconds=900)
 POLL_REAL_S = 10.0
 RETRY_S = 0.5
+
+_UPDATED_BEFORE = timedelta(hours=1)
 
 # Stands for no end.
 _FOR_EVER = timedelta(days=36_500)
@@ -125,6 +127,9 @@ class Gateway:
         # In the morning a few inverters always report that the grid was away.
         day = self.device.local(polled.at).date()
         if plan.control and polled.inverters and day != self._noted:
+            if self._noted is None:
+                # Whoever has put it up has brought the inverters up to date.
+                self.control.add_update(polled.at - _UPDATED_BEFORE, polled.inverters[0].uid)
             self._noted = day
             self.control.add_status(polled.at, (polled.inverters[0].uid,))
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from collector.protocol.forms import dialect
-from collector.simulate.equipment import INVERTERS, QS1, YC600, Panel, RoofInverter, Shadow
+from collector.protocol.models import dialect
+from collector.simulate._site import SolarSite
+from collector.simulate.equipment import INVERTERS, UNREADABLE, Panel, RoofInverter, Shadow
 from collector.simulate.firmware import GENERATIONS, Firmware
-from collector.simulate.site import SolarSite
+from collector.simulate.mishaps import AS_ON_A_REAL_ROOF, NONE, Mishaps
 from collector.simulate.sky import Place
 from collector.simulate.weather import Outlook
 
@@ -27,6 +28,7 @@ DEMO_ECU = "215099999901"
 DEMO_FIRMWARE: Firmware = GENERATIONS["linux-2017"]
 DEMO_ZONE = ZoneInfo("Europe/Amsterdam")
 _DEMO_SEED = 52
+_SMALL, _LARGE = INVERTERS["YC600"], INVERTERS["QS1"]
 _POLLED_LESS = timedelta(days=731)
 
 
@@ -52,23 +54,25 @@ def solar_site(
     place: Place = UTRECHT,
     outlook: Outlook = Outlook.CHANGING,
     faults: Faults = Faults(),
+    mishaps: Mishaps = NONE,
 ) -> SolarSite:
     """A roof for a gateway of this generation, half of it to the noon sun and half to the west.
 
-    `models` recur over the inverters; without any they are those that such a gateway usually has. Raises KeyError for
-    an unknown model.
+    `models` recur over the inverters; without any they are those that such a gateway usually has. Where `mishaps` have
+    a block that nobody knows, it is the last inverter's. Raises KeyError for an unknown model.
     """
     names = models or (firmware.inverter,)
     roof = []
     for number in range(1, inverters + 1):
-        model = INVERTERS[names[(number - 1) % len(names)]]
+        is_unreadable = mishaps.unknown_block and number == inverters
+        model = UNREADABLE if is_unreadable else INVERTERS[names[(number - 1) % len(names)]]
         azimuth_deg = _facing(_SOUTH if number * 2 <= inverters else _WEST, place)
         panels = [Panel(0.8 * model.rated_w / model.channels + 60, azimuth_deg, _TILT)] * model.channels
         if number == 1:
             panels = _spoilt(panels, faults, place)
         roof.append(
             RoofInverter(
-                uid=f"{model.prefix}{seed % 10_000:04d}{number:04d}",
+                uid=f"{model.uid_prefix}0{seed % 10_000:04d}{number:04d}",
                 model=model,
                 panels=tuple(panels),
                 line_v=number / inverters * 4,
@@ -85,6 +89,8 @@ def solar_site(
         installed=installed,
         seed=seed,
         outlook=outlook,
+        mishaps=mishaps,
+        sends_ac_energy=firmware.ac_energy,
     )
 
 
@@ -120,7 +126,7 @@ def demo_roof(installed: date) -> tuple[RoofInverter, ...]:
         *(
             RoofInverter(
                 uid=f"40809999990{number}",
-                model=YC600,
+                model=_SMALL,
                 panels=panels,
                 line_v=1.0,
                 radio_loss=0.08 if number == 4 else 0.01,
@@ -128,7 +134,7 @@ def demo_roof(installed: date) -> tuple[RoofInverter, ...]:
             for number, panels in enumerate(small, 1)
         ),
         *(
-            RoofInverter(uid=f"80609999990{number}", model=QS1, panels=panels, line_v=3.0 if number == 1 else 5.0)
+            RoofInverter(uid=f"80609999990{number}", model=_LARGE, panels=panels, line_v=3.0 if number == 1 else 5.0)
             for number, panels in enumerate(large, 1)
         ),
     )
@@ -138,6 +144,7 @@ def demo_site(installed: date) -> SolarSite:
     """The demonstration's site: 16 panels in two directions, 6.4 kWp.
 
     In its first two years the gateway polls every ten minutes only, which brings the history in two thirds of the time.
+    What the firmware does wrong by itself it does as often as on a real roof.
     """
     return SolarSite(
         UTRECHT,
@@ -147,4 +154,5 @@ def demo_site(installed: date) -> SolarSite:
         installed=installed,
         every_other_until=installed + _POLLED_LESS,
         seed=_DEMO_SEED,
+        mishaps=AS_ON_A_REAL_ROOF,
     )

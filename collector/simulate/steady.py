@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from collector.protocol.blocks import Channel, Inverter, Output, Phase
 from collector.protocol.fields import total
+from collector.protocol.models import Block
+from collector.simulate.equipment import INVERTERS
 from collector.simulate.rounds import ROUND_S, Round
 
-_CHANNELS = {"YC600": 2, "QS1": 4, "YC1000": 4, "YC500": 2, "YC250": 1, "OPT": 2}
-_PREFIXES = {"YC600": "408", "QS1": "806", "YC1000": "501", "YC500": "403", "YC250": "101", "OPT": "601"}
 _SUNRISE_H, _SUNSET_H = 6, 18
 _VARIANTS = 4
 
@@ -17,17 +17,27 @@ _VARIANTS = 4
 class SteadySite:
     """A roof that produces by day about what it does every day; day is 06:00 to 18:00 UTC.
 
-    `inverters` is their number and `model` their model, as `blocks` names it. The same `seed`, below 100,000, gives the
-    same values and is part of the ids. Rounds come every `every_s` seconds.
+    `inverters` is their number and `model` the name of their model. The same `seed`, below 100,000, gives the
+    same values and is part of the ids. Rounds come every `every_s` seconds. With `sends_ac_energy` models that measure
+    no AC side have an energy of it as well.
     """
 
-    def __init__(self, inverters: int = 4, seed: int = 0, *, model: str = "YC600", every_s: int = ROUND_S) -> None:
+    def __init__(
+        self,
+        inverters: int = 4,
+        seed: int = 0,
+        *,
+        model: str = "YC600",
+        every_s: int = ROUND_S,
+        sends_ac_energy: bool = False,
+    ) -> None:
         if inverters < 1 or every_s < 1:
             raise ValueError("a site has at least one inverter, and a round at least a second")
         self._seed = seed
-        self._model = model
+        self._model = INVERTERS[model]
         self._every_s = every_s
-        self._uids = tuple(f"{_PREFIXES[model]}{seed % 100_000:05d}{number:04d}" for number in range(inverters))
+        self._sends_ac_energy = sends_ac_energy
+        self._uids = tuple(f"{self._model.uid_prefix}{seed % 100_000:05d}{number:04d}" for number in range(inverters))
         self._variants: list[tuple[Inverter, ...]] = []
 
     def rounds(self, start: datetime, stop: datetime) -> Iterator[Round]:
@@ -49,10 +59,11 @@ class SteadySite:
         return self._variants[number % _VARIANTS]
 
     def _inverter(self, uid: str, chance: random.Random) -> Inverter:
-        if self._model == "OPT":
+        block = self._model.block
+        if block is Block.OPTIMIZER:
             return self._optimizer(uid, chance)
-        volts = [chance.randrange(300, 400) / 10 for _ in range(_CHANNELS[self._model])]
-        if self._model == "YC1000":
+        volts = [chance.randrange(300, 400) / 10 for _ in range(self._model.channels)]
+        if block is Block.THREE_PHASE:
             # Its four inputs share one voltage.
             volts = volts[:1] * len(volts)
         channels = tuple(
@@ -60,23 +71,24 @@ class SteadySite:
             for number, voltage in enumerate(volts, 1)
         )
         power_w, energy_wh = (
-            total(channel.power_w for channel in channels),
-            total(channel.energy_wh for channel in channels),
+            total(channel.power_w or 0.0 for channel in channels),
+            total(channel.energy_wh or 0.0 for channel in channels),
         )
-        ac_energy_wh = round(energy_wh * 0.95, 3) if self._model in ("YC500", "YC250") else 0.0
+        is_ac_told = block is Block.WITH_FLAGS or (block is Block.BY_CHANNEL and self._sends_ac_energy)
+        ac_energy_wh = round(energy_wh * 0.95, 3) if is_ac_told else 0.0
         return Inverter(
             uid=uid,
-            model=self._model,
+            model=self._model.name,
             channels=channels,
-            energy_wh=ac_energy_wh or energy_wh,
+            energy_wh=ac_energy_wh if block is Block.WITH_FLAGS else energy_wh,
             grid_voltage_v=float(chance.randrange(228, 242)),
             grid_frequency_hz=50.0,
             temperature_c=float(chance.randrange(15, 55)),
             ac_power_w=round(power_w * 0.94, 1),
             reactive_power_var=0.0,
             ac_energy_wh=ac_energy_wh,
-            status=0 if self._model in ("YC500", "YC250") else None,
-            phases=_phases(power_w) if self._model == "YC1000" else (),
+            status=0 if block is Block.WITH_FLAGS else None,
+            phases=_phases(power_w) if block is Block.THREE_PHASE else (),
         )
 
     def _optimizer(self, uid: str, chance: random.Random) -> Inverter:
@@ -84,11 +96,11 @@ class SteadySite:
             _channel(number, chance.randrange(20, 400), chance.randrange(300, 400) / 10, self._every_s)
             for number in (1, 2)
         )
-        energy_wh = total(channel.energy_wh for channel in channels)
-        power_w = round(0.97 * sum(channel.power_w for channel in channels), 3)
+        energy_wh = total(channel.energy_wh or 0.0 for channel in channels)
+        power_w = round(0.97 * sum(channel.power_w or 0.0 for channel in channels), 3)
         return Inverter(
             uid=uid,
-            model=self._model,
+            model=self._model.name,
             channels=channels,
             energy_wh=energy_wh,
             temperature_c=float(chance.randrange(15, 55)),

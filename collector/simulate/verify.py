@@ -8,17 +8,19 @@ time. What was sent and never acknowledged may be there or not.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from collector.clock import NS, to_ns, to_utc
-from collector.config import Config
-from collector.influx import InfluxSink
-from collector.journal import Stored
-from collector.journal_reader import JournalReader
-from collector.names import Names
-from collector.points import SCHEMA, decode, tag_value
-from collector.protocol.messages import Kind
+from collector.clock.stamps import to_ns, to_second, to_utc
+from collector.config.model import Config
+from collector.config.names import Names
+from collector.delivery.influx import InfluxSink
+from collector.journal.reading import JournalReader
+from collector.points.decoding import decode
+from collector.points.lines import tag_value
+from collector.points.schema import SCHEMA
+from collector.protocol.kinds import Kind
+from collector.record import Record
 from collector.simulate.manifest import Entry, digest
 
 # As many findings of a sort as show what is wrong.
@@ -27,7 +29,8 @@ _MEASURED = ("ecu", "inverter", "channel", "phase", "optimizer")
 # About as many values are looked at at once, at the end of a day.
 _VALUES_AT_ONCE = 200_000
 _FILL_UP_MARK = slice(44, 50)
-_KINDS = (Kind.RECORD, Kind.STATUS, Kind.GATEWAY)
+# Of the reports only those with a key, which a gateway keeps until they are confirmed.
+_KINDS = (Kind.RECORD, Kind.STATUS, Kind.GATEWAY, Kind.REPORT)
 
 # Measurement, tags, field and time; and for each the record that it comes from, and the value.
 Key = tuple[str, tuple[str, ...], str, int]
@@ -103,7 +106,7 @@ def _compare_gateway(
             found.note("extra", f"record {time} {command} of ECU {ecu}: never sent")
 
 
-def _records(reader: JournalReader, ecu: str) -> Iterator[Stored]:
+def _records(reader: JournalReader, ecu: str) -> Iterator[Record]:
     """Every record of a gateway that has a key."""
     for record in reader.by_time(ecu):
         if record.kind in _KINDS:
@@ -179,7 +182,7 @@ def _with_late(due: Values, late: Values, start: datetime, stop: datetime) -> Va
     return values
 
 
-def _add_values(values: Values, record: Stored, names: Names) -> None:
+def _add_values(values: Values, record: Record, names: Names) -> None:
     """What a record gives; of two for the same instant the one that came later stays."""
     for point in decode(record, names, None).points:
         if point.measurement not in _MEASURED:
@@ -209,4 +212,4 @@ def _key(row: dict[str, Any]) -> Key:
 
 def _named(key: Key) -> str:
     measurement, tags, name, time = key
-    return f"{measurement} {' '.join(tags)} {name} at {datetime.fromtimestamp(time // NS, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{measurement} {' '.join(tags)} {name} at {to_second(time)}"

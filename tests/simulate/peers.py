@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import trio
 
+from collector.simulate._dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
 from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
-from collector.simulate.dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
 from collector.simulate.firmware import GENERATIONS
 from collector.simulate.fleet import Gateway
 from collector.simulate.rounds import Round
@@ -77,6 +77,8 @@ def right_answer(frame: bytes) -> bytes:
         return b"APS13AAA52A100AAA0" + frame[18:30] + b"A10100000000000000" + b"0END"
     if frame[10:14] == b"A123" and frame[30:48] != b"0" * 18:
         return b"APS13AAA38A123AAA0101" + frame[34:48] + b"END"
+    if frame[10:14] == b"A147" and frame[34:48] != b"0" * 14:
+        return frame[34:48]
     if frame[10:14] == b"A158":
         time = frame[34:48]
         return b"APS13AAA69A100AAA1" + frame[18:30] + b"A158" + time + b"0101" + time + b"END"

@@ -2,13 +2,14 @@
 
 import pytest
 
-from collector.simulate.acceptance import (
+from collector.simulate._acceptance import (
     Answer,
     Unacceptable,
     check_reply,
     command,
     data_answer,
     gateway_receipt,
+    is_update_confirmed,
     status_receipt,
 )
 from collector.simulate.firmware import GENERATIONS
@@ -134,3 +135,13 @@ def test_an_optimizer_gateway_finds_its_keys_by_their_places() -> None:
         gateway_receipt(reply + b"\n", query=False)
     with pytest.raises(Unacceptable, match="too few"):
         gateway_receipt(reply[:40], query=False)
+
+
+@pytest.mark.parametrize("reply", [T, T + b"\n", T + b"END"])
+def test_an_updates_result_is_settled_by_the_first_fourteen_bytes(reply: bytes) -> None:
+    assert is_update_confirmed(reply, TEXT)
+
+
+@pytest.mark.parametrize("reply", [b"", T[:13], b"101" + T, b"A" + T, b"20260401121531", b"0" * 14])
+def test_anything_else_leaves_an_updates_result_as_it_was(reply: bytes) -> None:
+    assert not is_update_confirmed(reply, TEXT)

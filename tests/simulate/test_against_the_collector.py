@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from collector.simulate import command
+from collector.commands import simulate
 from collector.simulate.client import Client, Pace, Target
 from collector.simulate.firmware import GENERATIONS
 from collector.simulate.tally import Tally
@@ -76,7 +76,7 @@ def test_a_signal_ends_it_with_a_report(
             *("simulate", "--config", str(collector.config), "--data-port", first, "--control-port", control),
             *("--steady", "--speed", "300", "--json"),
         )
-        code = command.run(chosen)
+        code = simulate.run(chosen)
         watching.join()
     out, err = capsys.readouterr()
     report = json.loads(out)

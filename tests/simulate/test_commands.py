@@ -10,14 +10,20 @@ from typing import Any
 
 import pytest
 
+from collector.commands import simulate as command
+from collector.commands import verify
 from collector.errors import CollectorError, ConfigError
-from collector.journal import RUN_STATE, Journal
-from collector.journal_reader import JournalReader
+from collector.journal.reading import JournalReader
+from collector.journal.state import RUN_STATE
+from collector.journal.writing import Journal
 from collector.protocol.upload import decode
-from collector.simulate import command, guard, manifest, verify_command
+from collector.simulate import manifest, mishaps, real_ecus
+from collector.simulate.equipment import INVERTERS
 from collector.simulate.firmware import GENERATIONS
 from tests.conftest import Influx
 from tests.running import Collector, write_config
+from tests.samples import known
+from tests.simulate.test_models import gateway_for
 
 
 @pytest.fixture(autouse=True)
@@ -32,21 +38,15 @@ def running(tmp_path: Path) -> Iterator[Collector]:
         yield collector
 
 
-def parsed(*arguments: str) -> argparse.Namespace:
+def parsed(name: str, *given: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    configured = argparse.ArgumentParser(add_help=False)
-    configured.add_argument("--config", type=Path)
-    commands = parser.add_subparsers()
-    command.add_parser(commands, configured)
-    verify_command.add_parser(commands, configured)
-    for one in commands.choices.values():
-        one.set_defaults(usage_error=one.error)
-    return parser.parse_args(arguments)
+    {"simulate": command, "verify": verify}[name].add_arguments(parser)
+    parser.set_defaults(usage_error=parser.error)
+    return parser.parse_args(given)
 
 
-def run(*arguments: str) -> int:
-    chosen = parsed(*arguments)
-    return int(chosen.command(chosen))
+def run(name: str, *given: str) -> int:
+    return {"simulate": command.run, "verify": verify.run}[name](parsed(name, *given))
 
 
 def simulate(collector: Collector, *arguments: str) -> int:
@@ -63,6 +63,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 BACKLOG = ("--from", "2026-04-01", "--to", "2026-04-02")
 
 
+@pytest.mark.slow
 def test_one_gateway_of_every_generation_lets_go_of_everything(
     running: Collector, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -126,8 +127,42 @@ def test_weather_faults_and_the_configured_place_are_in_the_records(
         found = [one for upload in uploads if upload.time.startswith(day) for one in upload.inverters]
         assert len({one.uid for one in found}) == inverters
         firsts = [one for one in found if one.uid.endswith("0001")]
-        dead, shaded = (sum(one.channels[number].energy_wh for one in firsts) for number in (0, 1))
+        dead, shaded = (sum(known(one.channels[number].energy_wh) for one in firsts) for number in (0, 1))
         assert dead == 0 < shaded
+
+
+def test_what_firmware_does_wrong_is_asked_for_by_name_and_the_report_stays_true(
+    running: Collector, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    listed = tmp_path / "manifest"
+    faults = [option for name in mishaps.NAMES for option in ("--fault", name)]
+    arguments = ("--inverters", "3", "--weather", "clear", "--ac-energy", "--journal-manifest", str(listed))
+    assert simulate(running, "--from", "2026-06-01", "--to", "2026-06-02", *arguments, *faults, "--json") == 0
+    report = said(capsys)
+    assert report["produced"] == report["acknowledged"] > 200
+    assert (report["held"], report["wrong_answers"]) == (0, 0)
+    assert run("verify", str(listed), "--config", str(running.config)) == 0
+    with JournalReader(running.journal) as reader:
+        (gateway,) = reader.gateways()
+        uploads = [decode(record.raw.decode()) for record in reader.records_between(gateway.ecu, "0", "3")]
+    seen = [inverter for upload in uploads for inverter in upload.inverters]
+    assert max(known(channel.energy_wh) for one in seen for channel in one.channels) > 300
+    # The AC energy has room for ten digits, where that of a channel may have been cut.
+    ordinary = [one for one in seen if 5 < known(one.energy_wh) < 100]
+    assert all(0.92 < (one.ac_energy_wh or 0) / known(one.energy_wh) < 0.97 for one in ordinary)
+    assert any(problem.startswith("block not understood") for upload in uploads for problem in upload.problems)
+
+
+def test_a_steady_fleet_may_send_its_ac_energy_as_well(running: Collector) -> None:
+    quick = ("--from", "2026-04-01", "--to", "2026-04-01", "--steady", "--every", "3000", "--no-control")
+    for number, model in enumerate(("YC600", "YC500", "YC1000")):
+        assert simulate(running, *quick, "--ac-energy", "--seed", str(number), "--model", model) == 0
+    with JournalReader(running.journal) as reader:
+        records = [record for gateway in reader.gateways() for record in reader.records_between(gateway.ecu, "0", "3")]
+    for inverter in (inverter for record in records for inverter in decode(record.raw.decode()).inverters):
+        dc_wh = sum(known(channel.energy_wh) for channel in inverter.channels)
+        share = 0.0 if inverter.model == "YC1000" else 0.95
+        assert inverter.ac_energy_wh == pytest.approx(share * dc_wh, abs=0.001)
 
 
 def test_compressed_time_ends_by_itself(running: Collector, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,11 +173,22 @@ def test_compressed_time_ends_by_itself(running: Collector, capsys: pytest.Captu
     assert "wrong answers: 0" in said
 
 
+def test_every_model_can_be_asked_for(running: Collector) -> None:
+    quick = ("--from", "2026-04-01", "--to", "2026-04-01", "--steady", "--every", "3000", "--no-control")
+    for number, model in enumerate(INVERTERS):
+        firmware = gateway_for(model).name
+        assert simulate(running, *quick, "--seed", str(number), "--firmware", firmware, "--model", model) == 0
+    with JournalReader(running.journal) as reader:
+        records = [record for gateway in reader.gateways() for record in reader.records_between(gateway.ecu, "0", "3")]
+    seen = {inverter.model for record in records for inverter in decode(record.raw.decode()).inverters}
+    assert seen == INVERTERS.keys()
+
+
 def test_records_that_nobody_takes_are_a_finding(
     running: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # It was there when the gateway began, and is not any more.
-    monkeypatch.setattr(guard, "refuse_real_ecus", lambda _journal: running.stop())
+    monkeypatch.setattr(real_ecus, "refuse_real_ecus", lambda _journal: running.stop())
     listed = tmp_path / "manifest"
     arguments = ("--steady", "--patience", "0.1", "--journal-manifest", str(listed))
     assert simulate(running, "--from", "2026-04-01", "--to", "2026-04-01", *arguments, "--json") == 1
@@ -171,7 +217,7 @@ def test_only_a_collector_that_is_named_gets_records_without_a_look_into_its_jou
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    monkeypatch.setattr(guard, "_FIRST_BEAT_S", 0.0)
+    monkeypatch.setattr(real_ecus, "_FIRST_BEAT_S", 0.0)
     for state in (None, {}, {"beat_at": 1}, {"beat_at": time.time_ns(), "stopped_at": time.time_ns()}):
         if state is not None:
             journal = Journal(Path("data/journal.db"))
@@ -232,10 +278,15 @@ def test_made_up_records_stay_out_of_a_journal_with_real_ones(running: Collector
         (("--inverters", "301"), "no number from 1"),
         (("--data-port", "70000"), "no port number"),
         (("--firmware", "ecu-x"), "invalid choice"),
+        (("--model", "toaster"), "invalid choice"),
+        (("--model", "OPT"), "--model OPT: a gateway of --firmware ecu-r-2024 has none, but YC500, YC1000"),
+        (("--model", "QS1", "--firmware", "mixed"), "a gateway of --firmware linux-2013 has none, but YC500, YC250"),
         (("--weather", "hail"), "invalid choice"),
         (("--dead-panel", "soon"), "no day"),
         (("--steady", "--weather", "clear"), "neither weather nor faults"),
         (("--steady", "--dead-inverter", "2026-04-01"), "neither weather nor faults"),
+        (("--steady", "--fault", "restart"), "neither weather nor faults"),
+        (("--fault", "fire"), "invalid choice: 'fire'"),
     ],
 )
 def test_a_mistaken_argument_is_a_usage_error(

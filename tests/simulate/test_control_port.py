@@ -7,11 +7,13 @@ import trio
 from trio.testing import MockClock
 
 from collector.protocol.answers import answer as collectors_answer
-from collector.protocol.messages import Kind, read
+from collector.protocol.kinds import Kind
+from collector.protocol.messages import read
+from collector.simulate import _reports
+from collector.simulate._dialogue import Dialogue, Pause
 from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import MOST_TURNS
-from collector.simulate.dialogue import Dialogue, Pause
 from collector.simulate.firmware import GENERATIONS, Reading
 from collector.simulate.store import PENDING, RECEIVED
 from collector.simulate.tally import Tally
@@ -36,6 +38,7 @@ def test_every_message_of_every_generation_is_known_to_the_collector(name: str) 
     tally = Tally()
     control = port(name, tally)
     control.add_status(NOON)
+    control.add_update(NOON - timedelta(hours=1), "408000000001")
     peer = Peer(lambda frame: collectors_answer(read(frame)))
     for number in range(3):
         peer.perform(control.round(NOON + timedelta(minutes=15 * number)))
@@ -205,3 +208,54 @@ def test_what_the_question_for_stored_records_does_not_name_is_sent_again() -> N
     nothing.perform(control.round(NOON))
     nothing.perform(control.round(AN_HOUR_INTO_THE_NIGHT))
     assert [frame[10:18] for frame in nothing.frames] == [b"A123AAA1", b"A123AAA0", b"A123AAA1"]
+
+
+def test_an_updates_result_comes_before_every_poll_until_its_own_time_stamp_comes_back() -> None:
+    tally = Tally()
+    control = polled("linux-2017", tally)
+    control.add_update(NOON, "408000000001")
+    deaf = Peer(lambda frame: b"" if frame[10:14] == b"A147" else right_answer(frame))
+    deaf.perform(control.round(NOON))
+    deaf.perform(control.round(NOON))
+    assert [frame[10:14] for frame in deaf.frames] == [b"A147", b"A101"] * 2
+    assert (tally.unanswered["control"], tally.faults, len(control.store)) == (2, [], 1)
+    peer = Peer()
+    peer.perform(control.round(NOON))
+    peer.perform(control.round(NOON))
+    assert [frame[10:14] for frame in peer.frames] == [b"A147", b"A101", b"A101"]
+    assert (tally.faults, len(control.store), tally.status_records) == ([], 0, 1)
+
+
+def test_an_updates_result_is_told_after_the_records_of_states_where_there_are_some() -> None:
+    control = polled("linux-2017")
+    control.add_status(NOON)
+    control.add_update(NOON - timedelta(hours=1), "408000000001")
+    peer = Peer()
+    peer.perform(control.round(NOON))
+    assert [frame[10:14] for frame in peer.frames] == [b"A123", b"A147"]
+    assert peer.dialogue == ["control", "frame", "close"] * 2
+
+
+@pytest.mark.parametrize("reply", [b"100", b"10120260401120000", b"20260401120000\n"])
+def test_any_other_reply_to_an_updates_result_is_a_fault(reply: bytes) -> None:
+    tally = Tally()
+    control = polled("linux-2017", tally)
+    control.add_update(NOON, "408000000001")
+    Peer(lambda frame: reply if frame[10:14] == b"A147" else right_answer(frame)).perform(control.round(NOON))
+    assert tally.fault_count == 1
+    assert "A147" in tally.faults[0].rule
+    assert len(control.store) == (0 if reply.startswith(b"2026") else 1)
+
+
+def test_an_updates_result_is_on_the_wire_what_was_seen_there() -> None:
+    seen = b"APS1300088A147AAA0215099082001000120260411204155END4080000000010000520320260411204155END"
+    assert _reports.update_result("215099082001", "20260411204155", "408000000001") == seen
+
+
+def test_only_firmware_that_wants_it_confirmed_keeps_an_updates_result() -> None:
+    for name, firmware in GENERATIONS.items():
+        control = polled(name)
+        control.add_update(NOON, "408000000001")
+        assert len(control.store) == firmware.confirms_updates
+    assert not GENERATIONS["ecu-r-2024"].confirms_updates
+    assert GENERATIONS["linux-2017"].confirms_updates

@@ -7,7 +7,8 @@ import pytest
 
 from collector.protocol.answers import answer as collectors_answer
 from collector.protocol.blocks import Inverter
-from collector.protocol.messages import Kind, read
+from collector.protocol.kinds import Kind
+from collector.protocol.messages import read
 from collector.protocol.upload import LateGroup, decode
 from collector.simulate.device import MOST_TURNS
 from collector.simulate.firmware import GENERATIONS, Order
@@ -215,7 +216,7 @@ def late(name: str, minute: int = 55) -> LateGroup:
     return LateGroup(f"2026040111{minute}00", polled.inverters)
 
 
-def told(inverters: tuple[Inverter, ...]) -> list[tuple[str, list[float]]]:
+def told(inverters: tuple[Inverter, ...]) -> list[tuple[str, list[float | None]]]:
     """What every form of record tells of inverters."""
     return [(one.uid, [channel.power_w for channel in one.channels]) for one in inverters]
 

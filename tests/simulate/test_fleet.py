@@ -12,8 +12,8 @@ from trio.testing import MockClock
 
 from collector.protocol.upload import LateGroup
 from collector.simulate import fleet
+from collector.simulate._dialogue import Dialogue
 from collector.simulate.control import ControlPort
-from collector.simulate.dialogue import Dialogue
 from collector.simulate.rounds import Round
 from collector.simulate.steady import SteadySite
 from collector.simulate.tally import Tally

@@ -10,18 +10,18 @@ from collector import simulate
 SHARED = {
     "collector.protocol.blocks",
     "collector.protocol.fields",
-    "collector.protocol.forms",
+    "collector.protocol.models",
     "collector.protocol.upload",
 }
 GATEWAY = (
-    "acceptance",
+    "_acceptance",
     "client",
     "control",
     "device",
-    "dialogue",
+    "_dialogue",
     "firmware",
     "fleet",
-    "reports",
+    "_reports",
     "rounds",
     "store",
     "tally",

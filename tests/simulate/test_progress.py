@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from collector.simulate import progress
+from collector.commands import _simulate_progress
 
 
 def test_a_log_gets_a_new_line_when_there_is_news_but_sparsely(
@@ -12,7 +12,7 @@ def test_a_log_gets_a_new_line_when_there_is_news_but_sparsely(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with progress.line() as tell:
+    with _simulate_progress.line() as tell:
         for second in range(3601):
             now = float(second)
             tell(f"{second // 1800} made")

@@ -1,6 +1,5 @@
 """A roof over a year: what its owner would see there, and that it can be asked for in any pieces."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,19 +10,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from collector import clock
+from collector.clock import stamps
 from collector.protocol.blocks import Inverter
-from collector.protocol.forms import dialect
-from collector.simulate.equipment import QS1, YC500, YC600, Panel, RoofInverter, Shadow
+from collector.protocol.models import dialect
+from collector.simulate._site import SolarSite
+from collector.simulate.equipment import INVERTERS, Panel, RoofInverter, Shadow
 from collector.simulate.firmware import GENERATIONS
 from collector.simulate.roofs import UTRECHT, demo_roof, demo_site, solar_site
 from collector.simulate.rounds import Round
-from collector.simulate.site import SolarSite
+from tests.samples import known
 
 ZIGBEE = dialect(18, "AAAA")
 INSTALLED = date(2024, 1, 1)
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 SOUTH = Panel(400, 180, 38)
+YC500, YC600, QS1 = (INVERTERS[name] for name in ("YC500", "YC600", "QS1"))
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,26 @@ class Year:
     days: dict[date, float]
     hours: dict[str, dict[int, float]]
     seen: list[Inverter]
-    seconds: float
 
 
 @pytest.fixture(scope="module")
 def year() -> Year:
-    found = Year(0, defaultdict(float), defaultdict(float), defaultdict(float), defaultdict(float), {}, [], 0.0)
+    found = Year(0, defaultdict(float), defaultdict(float), defaultdict(float), defaultdict(float), {}, [])
     hours: dict[str, dict[int, float]] = {"YC600": defaultdict(float), "QS1": defaultdict(float)}
-    began, count = time.process_time(), 0
+    count = 0
     for polled in demo_site(date(2022, 1, 1)).rounds(
         datetime(2024, 1, 2, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC)
     ):
         count += 1
         for inverter in polled.inverters:
-            found.inverters[inverter.uid] += inverter.energy_wh
-            found.months[polled.at.month] += inverter.energy_wh
-            found.days[polled.at.date()] += inverter.energy_wh
-            hours[inverter.model][polled.at.hour] += inverter.energy_wh
+            found.inverters[inverter.uid] += known(inverter.energy_wh)
+            found.months[polled.at.month] += known(inverter.energy_wh)
+            found.days[polled.at.date()] += known(inverter.energy_wh)
+            hours[inverter.model][polled.at.hour] += known(inverter.energy_wh)
             found.seen.append(inverter)
             for channel in inverter.channels:
-                found.panels[inverter.uid, channel.number] += channel.energy_wh
-    return replace(found, rounds=count, hours=hours, seconds=time.process_time() - began)
+                found.panels[inverter.uid, channel.number] += known(channel.energy_wh)
+    return replace(found, rounds=count, hours=hours)
 
 
 def site(*inverters: RoofInverter, fills_up: bool = False, seed: int = 1) -> SolarSite:
@@ -76,7 +76,7 @@ def rounds_of(roof: SolarSite, first: datetime, days: int = 1) -> list[Round]:
 
 
 def energies(rounds: Sequence[Round]) -> list[float]:
-    return [sum(one.energy_wh for one in polled.inverters) for polled in rounds]
+    return [sum(known(one.energy_wh) for one in polled.inverters) for polled in rounds]
 
 
 def ac_kwh_per_kwp(year: Year, is_meant: Callable[[RoofInverter], bool]) -> float:
@@ -126,20 +126,25 @@ def test_every_value_of_a_year_is_believable(year: Year) -> None:
         assert 215 < one.grid_voltage_v < 262
         assert (one.ac_power_w or 0) <= 1210
         for channel in one.channels:
-            assert 0 <= channel.power_w <= 460
+            assert 0 <= known(channel.power_w) <= 460
             assert channel.voltage_v is not None
             assert 18 < channel.voltage_v < 50
             assert channel.current_a is not None
             assert channel.current_a < 14
 
 
+def test_about_once_a_year_an_inverters_energy_is_cut_to_six_digits(year: Year) -> None:
+    cut = [
+        one
+        for one in year.seen
+        if known(one.energy_wh) > sum(known(channel.energy_wh) for channel in one.channels) + 0.001
+    ]
+    assert 1 <= len(cut) <= 15
+
+
 def test_there_are_rounds_only_by_day(year: Year) -> None:
     assert 44_000 < year.rounds < 54_000
     assert not [hour for hours in year.hours.values() for hour in hours if hour in (22, 23, 0, 1, 2)]
-
-
-def test_three_years_are_generated_in_far_less_than_two_minutes(year: Year) -> None:
-    assert 3 * year.seconds < 90
 
 
 @pytest.mark.parametrize(
@@ -218,7 +223,7 @@ def test_a_dead_panel_has_neither_power_nor_voltage_until_it_is_replaced() -> No
         by_day[polled.at.day].append(polled.inverters[0].channels)
     for day, readings in by_day.items():
         seconds = [channels[1] for channels in readings]
-        assert (max(channel.power_w for channel in seconds) == 0) is (day in (2, 3))
+        assert (max(known(channel.power_w) for channel in seconds) == 0) is (day in (2, 3))
         assert {channel.voltage_v == 0 for channel in seconds} == {day in (2, 3)}
 
 
@@ -226,7 +231,7 @@ def test_in_a_shadow_only_the_diffuse_light_is_left() -> None:
     shaded = replace(SOUTH, shadow=Shadow(0, 360, 90))
     best = 0.0
     for polled in rounds_of(site(inverter(1, SOUTH, shaded)), datetime(2024, 6, 1, tzinfo=UTC), days=20):
-        free, hidden = (channel.power_w for channel in polled.inverters[0].channels)
+        free, hidden = (known(channel.power_w) for channel in polled.inverters[0].channels)
         assert hidden <= free + 15
         best = max(best, free - hidden)
     assert best > 150
@@ -234,10 +239,10 @@ def test_in_a_shadow_only_the_diffuse_light_is_left() -> None:
 
 def test_snow_on_the_panels_keeps_the_inverters_asleep() -> None:
     roof = site(inverter())
-    winter = rounds_of(roof, datetime(2024, 1, 1, tzinfo=UTC), days=1000)
+    winter = rounds_of(roof, datetime(2024, 1, 1, tzinfo=UTC), days=430)
     days = {polled.at.date() for polled in winter}
-    silent = [day for number in range(1000) if (day := INSTALLED + timedelta(days=number)) not in days]
-    assert 2 < len(silent) < 40
+    silent = [day for number in range(430) if (day := INSTALLED + timedelta(days=number)) not in days]
+    assert 2 < len(silent) < 20
     assert {day.month for day in silent} <= {11, 12, 1, 2, 3}
 
 
@@ -248,9 +253,11 @@ def test_an_inverter_out_of_radio_reach_tells_of_the_whole_time_at_once() -> Non
     )
     longest = max(map(_gap_s, _readings(often, "408000000002")))
     assert longest > 2400
-    lost, heard = (sum(one.energy_wh for _, one in _readings(rounds, "408000000002")) for rounds in (often, never))
+    lost, heard = (
+        sum(known(one.energy_wh) for _, one in _readings(rounds, "408000000002")) for rounds in (often, never)
+    )
     assert lost == pytest.approx(heard, rel=0.02)
-    mean_w = [one.dc_power_w for _, one in _readings(often, "408000000002")]
+    mean_w = [known(one.dc_power_w) for _, one in _readings(often, "408000000002")]
     assert max(mean_w) < 800
 
 
@@ -261,7 +268,8 @@ def _readings(rounds: Sequence[Round], uid: str) -> list[tuple[datetime, Inverte
 def _gap_s(reading: tuple[datetime, Inverter]) -> float:
     """The interval that a reading's energy and average power are of."""
     channel = reading[1].channels[0]
-    return channel.energy_wh * 3600 / channel.power_w if channel.power_w > 20 else 0.0
+    power_w = known(channel.power_w)
+    return known(channel.energy_wh) * 3600 / power_w if power_w > 20 else 0.0
 
 
 def test_a_gateway_that_fills_up_has_the_lost_rounds_later_and_under_their_own_times() -> None:
@@ -270,7 +278,7 @@ def test_a_gateway_that_fills_up_has_the_lost_rounds_later_and_under_their_own_t
     groups = [(polled.at, group) for polled in rounds for group in polled.late]
     assert len(groups) > 20
     for at, group in groups:
-        measured = clock.parse(group.time).replace(tzinfo=AMSTERDAM)
+        measured = stamps.parse(group.time).replace(tzinfo=AMSTERDAM)
         assert measured < at
         assert (at - measured).total_seconds() % 300 == 0
     told = [(group.time, one.uid) for _, group in groups for one in group.inverters]
@@ -310,7 +318,7 @@ def test_the_grids_voltage_rises_with_the_sun_and_trips_the_last_of_the_line() -
     for polled in rounds:
         one = polled.inverters[0]
         assert one.grid_voltage_v is not None
-        (bright if one.dc_power_w > 500 else dark).append(one.grid_voltage_v)
+        (bright if known(one.dc_power_w) > 500 else dark).append(one.grid_voltage_v)
         tripped += [other for other in polled.inverters if other.uid == legacy.uid and other.status]
     assert median(bright) > median(dark) + 6
     assert 2 < len(tripped) < 400

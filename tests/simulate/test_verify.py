@@ -4,23 +4,29 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.clock import to_ns
-from collector.config import Config, load
-from collector.influx import InfluxSink
-from collector.journal import Arrival, Journal
-from collector.journal_reader import JournalReader
-from collector.names import Names
-from collector.points import LineWriter, decode
+from collector.clock.stamps import to_ns
+from collector.config.load import load
+from collector.config.names import Names
+from collector.delivery.influx import InfluxSink
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
+from collector.points.decoding import decode
+from collector.points.lines import LineWriter
 from collector.protocol.messages import read
 from collector.protocol.upload import LateGroup
+from collector.record import Arrival
 from collector.simulate import verify
 from collector.simulate.rounds import Round
 from tests.conftest import Influx
 from tests.running import write_config
 from tests.simulate.peers import NOON, device, rounds
+
+if TYPE_CHECKING:
+    from collector.config.model import Config
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -82,7 +88,7 @@ def test_a_whole_copy_agrees_however_it_is_cut_into_spans(site: Site, monkeypatc
 def test_a_missing_a_changed_and_an_invented_value_are_told_apart(site: Site) -> None:
     lines = site.fill(days(2))
     of_ecu = [line for line in lines if line.startswith("ecu,")]
-    changed = of_ecu[1].replace("power_w=", "power_w=1")
+    changed = of_ecu[1].replace(" power_w=", " power_w=1")
     invented = of_ecu[2].rsplit(" ", 1)[0] + f" {int(of_ecu[2].rsplit(' ', 1)[1]) + 10**9}"
     site.write([*(line for line in lines if line not in of_ecu[:2]), changed, invented])
     found = site.compare()

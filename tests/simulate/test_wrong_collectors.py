@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from collector.journal import Arrival, Journal
-from collector.journal_reader import JournalReader
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
 from collector.protocol.messages import read
+from collector.record import Arrival
 from collector.simulate import fleet, manifest
 from collector.simulate.store import Record
 from collector.simulate.tally import Tally

@@ -8,9 +8,7 @@ import time
 from pathlib import Path
 
 from collector.errors import CollectorError, JournalError
-from collector.journal import RUN_STATE
-from collector.journal_reader import JournalReader
-from collector.status import SILENT_RUN_NS
+from collector.journal.reading import JournalReader
 
 # Ids of simulated gateways have these digits where real ones have zeros.
 SIMULATED = re.compile(r"[0-9]{4}99[0-9]{6}")
@@ -42,10 +40,7 @@ def _silence(journal: Path) -> str | None:
     """Why no collector seems to run on a journal, None when one does."""
     try:
         with JournalReader(journal) as reader:
-            run = reader.state(RUN_STATE)
+            run = reader.run_state()
     except JournalError as exc:
         return str(exc)
-    beat_at = run.get("beat_at")
-    if "stopped_at" not in run and isinstance(beat_at, int) and time.time_ns() - beat_at <= SILENT_RUN_NS:
-        return None
-    return f"none runs on {journal}"
+    return None if run.is_alive(time.time_ns()) else f"none runs on {journal}"

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from collector.protocol.fields import with_length
+from collector.simulate.equipment import INVERTERS
 
 _ZEROS = "0" * 14
-_CODES = {"YC500": "03", "YC1000": "04", "YC250": "05", "YC600": "07", "QS1": "08"}
+_CODES = {model.name: model.code for model in INVERTERS.values() if model.code}
 _ENTRY_WIDTH = 41
+_UPDATED_TO = "005203"
 
 
 def poll(ecu: str, length: str) -> bytes:
@@ -43,6 +45,11 @@ def gateway_record(command: str, ecu: str, time: str, inverters: Mapping[str, st
     return _framed(
         f"{command}AAA1{ecu}{len(inverters):04d}{time}END" + "".join(f"{uid}{entry}END" for uid in inverters)
     )
+
+
+def update_result(ecu: str, time: str, uid: str) -> bytes:
+    """An A147: what an inverter's update came to, with the time that the gateway wants to read again."""
+    return _framed(f"A147AAA0{ecu}0001{time}END{uid}00{_UPDATED_TO}{time}END")
 
 
 def report(command: str, ecu: str, now: str, inverters: Mapping[str, str], version: str) -> bytes:

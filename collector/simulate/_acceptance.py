@@ -119,5 +119,10 @@ def gateway_receipt(reply: bytes, *, query: bool) -> Receipt:
     return Receipt(reply[49:50] == b"1", _times(reply, 52, count))
 
 
+def is_update_confirmed(reply: bytes, time: str) -> bool:
+    """Whether the reply to an A147 settles it. Only so many first bytes count, and nothing else is looked at."""
+    return reply[:_TIME] == time.encode()
+
+
 def _times(reply: bytes, start: int, count: int) -> tuple[str, ...]:
     return tuple(reply[at : at + _TIME].decode("latin-1") for at in range(start, start + count * _TIME, _TIME))

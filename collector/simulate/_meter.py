@@ -1,22 +1,28 @@
 """What an inverter and its gateway make of a channel's power: the firmware's arithmetic, in its whole numbers.
 
-Promises: energies are whole mWh and no part of one is lost, neither by rounding nor while nobody reads; powers are the
-averages since the last reading, cut to whole watts; every value is one that its field can carry, so that a decoder
-gets back exactly this (docs/protocol.md, 5). Refuses: to know of sun or weather.
+Promises: energies are whole mWh and no part of one is lost, neither by rounding nor while nobody reads, as long as
+their fields can carry them; powers are the averages since the last reading, cut to whole watts; every other value is
+one that its field can carry, so that a decoder gets back exactly this (docs/protocol.md, 5). Refuses: to know of sun or
+weather.
+
+As in the firmware, an energy that is too wide for its field is cut to its first digits where it is written, and there
+alone: the gateway's own sums, an inverter's `energy_wh` among them, have all of it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from collector.protocol.blocks import Channel, Inverter, Output, Phase
-from collector.protocol.forms import Dialect
-from collector.simulate.equipment import OPTIMIZER_700, YC250, YC500, YC600, YC1000, InverterModel
+from collector.protocol.models import Block, Dialect, Model
 
 # Bits of the flags: the grid's voltage is too high, and the inverter has cut itself off.
 OVERVOLTAGE, DISCONNECTED = 1 << 2, 1 << 9
 
-# Six digits. A longer silence than the radio's would be needed for more; what is over waits for the next reading.
-_MOST_MWH = 999_999
+# Of the share of the DC energy that becomes AC energy: with next to no load, and with all of it.
+_LEAST_SHARE, _MOST_SHARE = 0.93, 0.96
+
+# The width of most fields for an energy.
+_ENERGY_DIGITS = 6
 
 # Above this the gateway takes volts times amperes instead of the average.
 _BELIEVED_W = 500
@@ -37,28 +43,52 @@ class Moment:
     is_tripped: bool
 
 
+def _written(mwh: int, digits: int = _ENERGY_DIGITS) -> int:
+    """What a field holds of an energy."""
+    return int(str(mwh)[:digits])
+
+
 class Meter:
-    """One inverter's counters since dawn, and how much of them the gateway has."""
+    """One inverter's counters since dawn, and how much of them the gateway has.
 
-    __slots__ = ("_ac", "_ac_told", "_counted", "_model", "_read", "_seconds", "_told", "_uid", "_with_flags")
+    With `sends_ac_energy` models that measure no AC side are told of theirs, as newer firmware does.
+    """
 
-    def __init__(self, uid: str, model: InverterModel, dialect: Dialect) -> None:
+    __slots__ = (
+        "_ac",
+        "_ac_told",
+        "_all_seconds",
+        "_counted",
+        "_digits",
+        "_model",
+        "_read",
+        "_seconds",
+        "_sends_ac_energy",
+        "_told",
+        "_uid",
+        "_with_flags",
+    )
+
+    def __init__(self, uid: str, model: Model, dialect: Dialect, *, sends_ac_energy: bool = False) -> None:
         self._uid = uid
         self._model = model
         self._counted = [0.0] * model.channels
         self._told = [0] * model.channels
         self._ac, self._ac_told = 0.0, 0
-        self._seconds = 0
-        self._read: Callable[[Moment], Inverter] = self._read_share
-        self._with_flags = True
-        if model.name == OPTIMIZER_700.name:
-            self._read = self._read_optimizer
-        elif model.name in (YC250.name, YC500.name):
-            self._read = self._read_measured if dialect.plc is None else self._read_plc
-            self._with_flags = dialect.plc is None or dialect.flags
-        elif model.name == YC1000.name:
-            self._read = self._read_three_phases
-            self._with_flags = dialect.flags
+        self._seconds = self._all_seconds = 0
+        self._sends_ac_energy = sends_ac_energy
+        readings: dict[Block, Callable[[Moment], Inverter]] = {
+            Block.BY_CHANNEL: self._read_share,
+            Block.WITH_FLAGS: self._read_measured,
+            Block.THREE_PHASE: self._read_three_phases,
+            Block.OPTIMIZER: self._read_optimizer,
+        }
+        plc = dialect.plc if model.plc else None
+        is_plc = plc is not None
+        self._read = self._read_plc if is_plc else readings[model.block]
+        of_plc = plc.fields if plc is not None else ()
+        self._digits = next((field.width for field in of_plc if field.name == "energy_wh"), _ENERGY_DIGITS)
+        self._with_flags = dialect.flags or (model.block is Block.WITH_FLAGS and not is_plc)
 
     def run(self, watts: Sequence[float], ac_w: float, seconds: int) -> None:
         """Count what is produced in so many seconds of the inverter's own clock."""
@@ -67,6 +97,18 @@ class Meter:
             counted[position] += power_w * seconds / 3.6
         self._ac += ac_w * seconds / 3.6
         self._seconds += seconds
+        self._all_seconds += seconds
+
+    def forget(self) -> None:
+        """The gateway has lost what it had read: the next reading gives it all since dawn as one interval."""
+        self._told = [0] * len(self._told)
+        self._ac_told = 0
+        self._seconds = self._all_seconds
+
+    @property
+    def produced_wh(self) -> list[float]:
+        """What the channels have produced since dawn, whatever was read of it."""
+        return [counted / 1000 for counted in self._counted]
 
     def read(self, moment: Moment) -> Inverter:
         """What the gateway makes of one successful reading, which ends the interval."""
@@ -79,14 +121,14 @@ class Meter:
         energies = []
         told = self._told
         for position, counted in enumerate(self._counted):
-            energy = min(int(counted) - told[position], _MOST_MWH)
+            energy = int(counted) - told[position]
             told[position] += energy
             energies.append(energy)
         return energies
 
     def _ac_energy(self, phases: int = 1) -> int:
         """Each phase's mWh since the last reading."""
-        energy = min((int(self._ac) - self._ac_told) // phases, _MOST_MWH)
+        energy = (int(self._ac) - self._ac_told) // phases
         self._ac_told += energy * phases
         return energy
 
@@ -102,8 +144,17 @@ class Meter:
             if power_w > _BELIEVED_W:
                 power_w = int(volts * amperes)
             sum_w += power_w
-            channels.append(Channel(position + 1, float(power_w), volts, amperes, energy / 1000))
+            written = _written(energy, self._digits)
+            channels.append(Channel(position + 1, float(power_w), volts, amperes, written / 1000))
         return tuple(channels), sum_w
+
+    def _steps(self, ac_w: float) -> int:
+        """An AC power in the steps that are sent."""
+        return int(ac_w * self._model.ac_steps)
+
+    def _measured(self, steps: int, dc_w: int) -> float | None:
+        """An AC power of 0 while a channel produces means that it was not measured."""
+        return None if steps <= 0 < dc_w else steps / self._model.ac_steps
 
     def _flags(self, moment: Moment) -> int | None:
         if not self._with_flags:
@@ -111,9 +162,11 @@ class Meter:
         return OVERVOLTAGE | DISCONNECTED if moment.is_tripped else 0
 
     def _read_share(self, moment: Moment) -> Inverter:
-        """YC600, QS1 and their like measure no AC side; the first sends hundredths of a watt, the others tenths."""
+        """No AC side is measured: its power is a share of the channels', cut to the steps that are sent."""
         energies = self._energies()
         channels, sum_w = self._channels(moment, energies)
+        steps = self._model.ac_steps
+        ac_energy = int(self._ac_share(sum(energies)) * sum(energies)) if self._sends_ac_energy else 0
         return Inverter(
             uid=self._uid,
             model=self._model.name,
@@ -122,26 +175,31 @@ class Meter:
             grid_voltage_v=int(moment.grid_v),
             grid_frequency_hz=moment.grid_hz,
             temperature_c=moment.temperature_c,
-            ac_power_w=94 * sum_w / 100 if self._model.name == YC600.name else 94 * sum_w // 10 / 10,
+            ac_power_w=94 * sum_w * steps // 100 / steps,
             reactive_power_var=0.0,
-            ac_energy_wh=0.0,
+            ac_energy_wh=ac_energy / 1000,
         )
+
+    def _ac_share(self, mwh: int) -> float:
+        """The more an inverter has to do, the less of it is lost."""
+        load = mwh * 3.6 / ((self._seconds or 1) * self._model.rated_w)
+        return _LEAST_SHARE + (_MOST_SHARE - _LEAST_SHARE) * min(1.0, load)
 
     def _read_measured(self, moment: Moment) -> Inverter:
         energies = self._energies()
         channels, sum_w = self._channels(moment, energies)
-        ac_energy_wh = self._ac_energy() / 1000
+        ac_energy = self._ac_energy()
         return Inverter(
             uid=self._uid,
             model=self._model.name,
             channels=channels,
-            energy_wh=ac_energy_wh,
+            energy_wh=ac_energy / 1000,
             grid_voltage_v=int(moment.grid_v),
             grid_frequency_hz=moment.grid_hz,
             temperature_c=moment.temperature_c,
-            ac_power_w=_measured(int(moment.ac_w * 100), sum_w),
+            ac_power_w=self._measured(self._steps(moment.ac_w), sum_w),
             reactive_power_var=0.0,
-            ac_energy_wh=ac_energy_wh,
+            ac_energy_wh=_written(ac_energy) / 1000,
             status=self._flags(moment),
         )
 
@@ -163,11 +221,11 @@ class Meter:
         energies = self._energies()
         # The four inputs share one voltage.
         channels, sum_w = self._channels(replace(moment, volts=[max(moment.volts)] * len(energies)), energies)
-        thirds = [self._ac_energy(phases=3)] * 3
-        hundredths = int(moment.ac_w * 100) // 3
+        thirds = [_written(self._ac_energy(phases=3))] * 3
+        counted = self._steps(moment.ac_w) // 3
         grid_v = [int(moment.grid_v) + difference for difference in (-1, 0, 2)]
         phases = tuple(
-            Phase(number, float(volts), _measured(hundredths, sum_w), 0.0, energy / 1000)
+            Phase(number, float(volts), self._measured(counted, sum_w), 0.0, energy / 1000)
             for number, volts, energy in zip((1, 2, 3), grid_v, thirds, strict=True)
         )
         return Inverter(
@@ -178,7 +236,7 @@ class Meter:
             grid_voltage_v=sum(grid_v) / 3,
             grid_frequency_hz=moment.grid_hz,
             temperature_c=moment.temperature_c,
-            ac_power_w=_measured(3 * hundredths, sum_w),
+            ac_power_w=self._measured(3 * counted, sum_w),
             reactive_power_var=0.0,
             ac_energy_wh=sum(thirds) / 1000,
             status=self._flags(moment),
@@ -207,8 +265,3 @@ class Meter:
             temperature_c=moment.temperature_c,
             output=Output(output_v, output_a, output_mw / 1000, output_wh),
         )
-
-
-def _measured(hundredths: int, dc_w: int) -> float | None:
-    """An AC power of 0 while a channel produces means that it was not measured."""
-    return None if hundredths <= 0 < dc_w else hundredths / 100

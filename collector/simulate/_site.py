@@ -6,7 +6,8 @@ gateway. Refuses: to know of records, sockets and collectors; that is the gatewa
 
 A round reports the minutes that end with it. A day is a solar day, so that no daylight crosses its edge. What goes
 wrong by itself: clouds, snow, dust, age, clipping, missed readings, hours without radio, and noons on which the grid's
-voltage rises until inverters cut themselves off. What is built in: shadows, dead panels and dead inverters.
+voltage rises until inverters cut themselves off. What is built in: shadows, dead panels and dead inverters. What is
+asked for: the firmware's own mishaps.
 """
 
 import math
@@ -15,10 +16,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, tzinfo
 
 from collector.protocol.blocks import Inverter
-from collector.protocol.forms import Dialect
+from collector.protocol.models import Dialect
 from collector.protocol.upload import LateGroup
+from collector.simulate._meter import Meter, Moment
 from collector.simulate.equipment import Panel, RoofInverter, Shadow
-from collector.simulate.meter import Meter, Moment
+from collector.simulate.mishaps import NONE, Mishaps
 from collector.simulate.rounds import ROUND_S, Round
 from collector.simulate.sky import DAY_S, Light, Place, Plane, SkyDay, Sun
 from collector.simulate.weather import SLOT_S, SLOTS, Climate, Outlook, Weather
@@ -66,9 +68,17 @@ class _Input:
 class _Running:
     """An inverter in the course of one day."""
 
-    __slots__ = ("inputs", "jitter", "kept", "meter", "missed", "off_until", "roof")
+    __slots__ = ("forgets_at", "gap", "inputs", "jitter", "kept", "meter", "missed", "off_until", "roof")
 
-    def __init__(self, roof: RoofInverter, inputs: list[_Input], meter: Meter, chance: random.Random) -> None:
+    def __init__(
+        self,
+        roof: RoofInverter,
+        inputs: list[_Input],
+        meter: Meter,
+        chance: random.Random,
+        gap: range,
+        forgets_at: int | None,
+    ) -> None:
         self.roof = roof
         self.inputs = inputs
         self.meter = meter
@@ -78,6 +88,8 @@ class _Running:
             first = chance.randrange(_LOSS_FROM_SLOT, _LOSS_TO_SLOT)
             self.missed.update(range(first, first + chance.randrange(*_LOSS_SLOTS)))
         self.off_until = -1
+        self.gap = gap
+        self.forgets_at = forgets_at
         self.kept: list[tuple[int, Inverter]] = []
 
 
@@ -88,7 +100,8 @@ class SolarSite:
     whose time stamps are of `zone`; without, the next reading is of a longer interval. What it has not fetched by dusk
     follows in a round of its own, without an inverter that answered. Nothing is produced before the
     day `installed`; until the day `every_other_until` the gateway polls every ten minutes, as one does that takes more
-    than five for a round. Raises ValueError for a roof without inverters.
+    than five for a round. With `sends_ac_energy` it sends an AC energy of models that measure none. Raises ValueError
+    for a roof without inverters.
     """
 
     def __init__(
@@ -103,11 +116,15 @@ class SolarSite:
         every_other_until: date | None = None,
         seed: int = 0,
         outlook: Outlook = Outlook.CHANGING,
+        mishaps: Mishaps = NONE,
+        sends_ac_energy: bool = False,
     ) -> None:
         if not inverters:
             raise ValueError("a site has at least one inverter")
         self._dialect = dialect
         self._fills_up = fills_up
+        self._mishaps = mishaps
+        self._sends_ac_energy = sends_ac_energy
         self._place = place
         self._zone = zone
         self._installed = installed.toordinal() - _EPOCH_DAY
@@ -140,20 +157,47 @@ class SolarSite:
                 if at >= first:
                     yield one
 
+    def produced_wh(self, day: date) -> dict[tuple[str, int], float]:
+        """What each channel, by its inverter's id and its number, truly produced on a solar day, on its DC side.
+
+        What a gateway makes of it may be more or less, by the firmware's own mishaps; what it never read is in here.
+        """
+        number = day.toordinal() - _EPOCH_DAY
+        if number < self._installed:
+            return {}
+        running = self._running(number)
+        for _ in self._polled(number, running):
+            pass
+        return {
+            (one.roof.uid, channel): energy_wh
+            for one in running
+            for channel, energy_wh in enumerate(one.meter.produced_wh, 1)
+        }
+
     def _day(self, day: int) -> Iterator[Round]:
-        weather, sky, midnight = self._climate.day(day), SkyDay(self._place, day), self._place.midnight(day)
+        return self._polled(day, self._running(day))
+
+    def _running(self, day: int) -> list[_Running]:
+        """The inverters that are alive on a day, at its dawn."""
         today = date.fromordinal(_EPOCH_DAY + day)
-        kept = _KEPT * weather.clean * (1 - _AGING_A_YEAR) ** ((day - self._installed) / 365.25)
-        running = [
+        forgets_at = self._mishaps.restart(self._seed, day)
+        return [
             _Running(
                 roof,
                 inputs,
-                Meter(roof.uid, roof.model, self._dialect),
+                Meter(roof.uid, roof.model, self._dialect, sends_ac_energy=self._sends_ac_energy),
                 random.Random(f"{self._seed} {roof.uid} {day}"),  # noqa: S311
+                self._mishaps.gap(self._seed, roof.uid, day),
+                forgets_at,
             )
             for roof, inputs in self._roof
             if roof.dead_from is None or today < roof.dead_from
         ]
+
+    def _polled(self, day: int, running: Sequence[_Running]) -> Iterator[Round]:
+        weather, sky, midnight = self._climate.day(day), SkyDay(self._place, day), self._place.midnight(day)
+        today = date.fromordinal(_EPOCH_DAY + day)
+        kept = _KEPT * weather.clean * (1 - _AGING_A_YEAR) ** ((day - self._installed) / 365.25)
         dead = [
             {
                 position
@@ -260,6 +304,12 @@ class SolarSite:
             watts, ac_w = [0.0] * len(watts), 0.0
             volts = [module_v * _OPEN_CIRCUIT for module_v in volts]
         one.meter.run(watts, ac_w, step_s + one.jitter[slot] - one.jitter[slot - step_s // SLOT_S])
+        if one.forgets_at is not None and slot >= one.forgets_at:
+            one.meter.forget()
+            one.forgets_at = None
+        if slot in one.gap:
+            # Nor does it keep what it measures for so long.
+            return None
         missed = slot in one.missed
         if missed and not self._fills_up:
             return None
