@@ -6,7 +6,7 @@ that ends early leaves its jobs to the service, and the same command again goes 
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import date
 from threading import Event
@@ -14,18 +14,22 @@ from threading import Event
 import trio
 from rich.progress import Progress
 
-from collector.backlog import Backlog
-from collector.config import Config, InfluxDB
-from collector.delivery import Delivery
+from collector.commands._progress import bar
+from collector.commands.exit_codes import FINDING, FINE
+from collector.config.model import Config, InfluxDB
+from collector.config.names import Names, announced
+from collector.config.tariffs import Tariffs
 from collector.errors import CollectorError, ConfigError
-from collector.journal import RUN_STATE, Journal
-from collector.journal_jobs import EVERY_ECU, REPLAY, ROLLUP, Job, Jobs, Request, days_left, jobs
-from collector.journal_reader import JournalReader
-from collector.lock import IN_ITS_PLACE, RUN, START, Taken, is_taken, locked
-from collector.names import Names, announced
+from collector.journal.job_writing import Jobs
+from collector.journal.jobs import EVERY_ECU, REPLAY, ROLLUP, Job, Request, days_left, jobs
+from collector.journal.lock import IN_ITS_PLACE, RUN, START, Taken, is_taken, locked
+from collector.journal.reading import JournalReader
+from collector.journal.state import RunState
+from collector.journal.threaded import ThreadedJournal
+from collector.journal.writing import Journal
 from collector.newcomers import Welcome
-from collector.progress import bar
-from collector.supervision import Supervisor
+from collector.service.delivery import Delivery
+from collector.service.supervision import Supervisor
 
 LOOK_S = 0.3
 # How long a command waits for an InfluxDB that does not answer before it leaves the rest to the service.
@@ -80,8 +84,7 @@ def _carried_out(config: Config, requests: Sequence[Request]) -> list[Job]:
     names, settings = Names(config), _database(config)
     with _reader(config) as reader, closing(Journal(config.journal.path)) as journal:
         _check_service(config, reader, names)
-        asked_at = time.time_ns()
-        ids = Jobs(journal).ask(requests, asked_at)
+        ids = Jobs(journal).ask(requests, time.time_ns())
         journal.close()
         with _rest_told(), bar() as progress:
             watch = _Watch(reader, ids, progress)
@@ -89,12 +92,9 @@ def _carried_out(config: Config, requests: Sequence[Request]) -> list[Job]:
                 # Whoever has the lock does it: the service, or this command for as long as there is none.
                 try:
                     with _in_its_place(config):
-                        trio.run(_do, settings, names, announced(config), watch)
+                        trio.run(_do, settings, names, Tariffs(config.tariff), announced(config), watch)
                 except Taken:
-                    run = reader.state(RUN_STATE)
-                    # One that ended before may have left its own.
-                    if run.get("beat_at", 0) > asked_at:
-                        _check_names(run, names)
+                    _check_names(reader.run_state(), names)
                 Event().wait(LOOK_S)
             return watch.jobs
 
@@ -130,27 +130,28 @@ def _check_service(config: Config, reader: JournalReader, names: Names) -> None:
             # Another command does this work as well.
             return
     deadline = time.monotonic() + _START_S
-    while "names" not in (run := reader.state(RUN_STATE)) and time.monotonic() < deadline:
+    while not (run := reader.run_state()).is_alive(time.time_ns()) and time.monotonic() < deadline:
         Event().wait(LOOK_S)
     _check_names(run, names)
 
 
-def _check_names(run: Mapping[str, object], names: Names) -> None:
-    if "names" not in run:
+def _check_names(run: RunState, names: Names) -> None:
+    # One that is gone may have left its own.
+    if run.names is None or not run.is_alive(time.time_ns()):
         return
-    if run["names"] is None:
+    if not run.names:
         raise CollectorError("the service was started without [influxdb]: restart it, then try again")
-    if run["names"] != names.fingerprint():
+    if run.names != names.fingerprint():
         raise CollectorError(
             "the service was started with other names or time zones than the configuration has now: restart it, then"
             " try again"
         )
 
 
-async def _do(settings: InfluxDB, names: Names, welcome: Welcome, watch: "_Watch") -> None:
+async def _do(settings: InfluxDB, names: Names, tariffs: Tariffs, welcome: Welcome, watch: "_Watch") -> None:
     """Deliver and compute, as the service does, until the jobs are done and nothing waits, or a service starts."""
-    backlog = Backlog(Journal(watch.journal), trio.CapacityLimiter(1))
-    delivery = Delivery(settings, names, backlog, welcome)
+    backlog = ThreadedJournal(Journal(watch.journal), trio.CapacityLimiter(1))
+    delivery = Delivery(settings, names, tariffs, backlog, welcome)
     failure: CollectorError | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -203,9 +204,7 @@ class _Watch:
         return False
 
     def _said(self) -> str | None:
-        run = self._reader.state(RUN_STATE)
-        said = run.get("influxdb_error")
-        return str(said) if said else None
+        return self._reader.run_state().influxdb_error or None
 
     def _lose_patience(self, error: str | None) -> None:
         now = time.monotonic()
@@ -216,3 +215,13 @@ class _Watch:
             sys.stderr.write(f"collector: {error}; waiting for up to {PATIENCE_S:.0f} s\n")
         elif now > self._away_since + PATIENCE_S:
             raise CollectorError(f"{error}; what is left is done by the service, or by the same command again")
+
+
+def tell(done: Sequence[Job]) -> int:
+    """Say what both commands say of days that stay and of what was refused; returns the exit code."""
+    if kept := sum(job.kept for job in done):
+        print(f"{kept} days keep the roll-up that they have: InfluxDB has no points of them any more, or not all")
+    for job in done:
+        if job.refused:
+            print(f"refused: {job.refused} of ECU {job.ecu}, the last one because: {job.problem}", file=sys.stderr)
+    return FINDING if any(job.refused for job in done) else FINE

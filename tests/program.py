@@ -7,7 +7,15 @@ import pytest
 from collector.cli import main
 
 # All of the environment that configures a collector.
-SETTINGS = ("COLLECTOR_CONFIG", "TZ", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_TOKEN", "INFLUXDB_TOKEN_FILE")
+SETTINGS = (
+    "COLLECTOR_CONFIG",
+    "TZ",
+    "INFLUXDB_URL",
+    "INFLUXDB_ORG",
+    "INFLUXDB_TOKEN",
+    "INFLUXDB_TOKEN_FILE",
+    "PVOUTPUT_KEY",
+)
 
 Answer = tuple[int, str, str]
 Run = Callable[..., Answer]
