@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from tests.commands import Run, outcome
 from tests.disks import mounted
 from tests.influxdb_server import Api, InfluxServer, ServerMissing, own_server, shared_server
+from tests.program import Run, outcome
+
+# Hypothesis draws the same examples in every run, and a slow machine is no fault of the code.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,18 @@ def mounted(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run([str(shutil.which("umount")), "--lazy", str(folder)], check=True)
 
 
+@contextlib.contextmanager
+def seen_read_only(folder: Path, place: Path) -> Iterator[Path]:
+    """Show a folder at another place, where nothing can be written; skips where nothing may be mounted."""
+    place.mkdir()
+    _mount("--bind", str(folder), str(place))
+    try:
+        _mount("-o", "remount,bind,ro", str(place))
+        yield place
+    finally:
+        subprocess.run([str(shutil.which("umount")), "--lazy", str(place)], check=True)
+
+
 def remount(folder: Path, options: str) -> None:
     """Change what was mounted."""
     _mount("-o", f"remount,{options}", str(folder))

@@ -16,7 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.commands import SETTINGS
+from collector.config.load import load
+from collector.status.health import Status
+from collector.status.site import gather
+from tests.program import SETTINGS
 
 # A start takes under a second; this bound is for a machine that has much else to do.
 START_S = 30.0
@@ -116,6 +119,13 @@ class Collector:
         """What `status --json` says, with its exit code."""
         done = self.run("status", "--json")
         return done.returncode, json.loads(done.stdout)
+
+    def look(self) -> Status:
+        """What `status` says, worked out in this process: for waiting, since a process takes half a second for it."""
+        config = load(self.config, self._environ, needs_token=False)
+        # It is said as the collector sees it, from its own folder.
+        journal = config.journal.model_copy(update={"path": self.folder / config.journal.path})
+        return gather(config.model_copy(update={"journal": journal}), time.time_ns())
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         """Send a signal and go on."""

@@ -10,20 +10,27 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from collector.clock import BELIEVABLE_LEAD_S, NS, digits, parse, to_ns
-from collector.config import Config
-from collector.journal import Arrival, Journal, Stored
-from collector.journal_purge import DAY_NS
+from collector.clock.stamps import BELIEVABLE_LEAD_S, NS, digits, parse, to_ns
+from collector.config.model import Config
+from collector.journal._purge import DAY_NS
+from collector.journal.writing import Journal
 from collector.protocol.blocks import Channel, Inverter, Output, Phase
 from collector.protocol.fields import with_length
 from collector.protocol.messages import read
 from collector.protocol.upload import LateGroup, Upload, encode
+from collector.record import Arrival, Record
 
 ECU = "216000123456"
 UID = "408000000001"
 TIME = "20260621124000"
 # The same moment where the clock shows summer time in Amsterdam.
 TIME_UTC = "2026-06-21T10:40:00Z"
+
+
+def known(figure: float | None) -> float:
+    """A figure that must not be absent."""
+    assert figure is not None
+    return figure
 
 
 def ns(instant: str) -> int:
@@ -166,7 +173,7 @@ def frame(
         ecu=ecu,
         time=time,
         inverters=inverters,
-        power_w=round(sum(inverter.dc_power_w for inverter in inverters), 3),
+        power_w=round(sum(known(inverter.dc_power_w) for inverter in inverters), 3),
         lifetime_kwh=lifetime_kwh,
         late=late,
     )
@@ -194,10 +201,10 @@ def arrival(raw: bytes, received_at: int, *, port: int = 8995) -> Arrival:
     return Arrival(received_at, port, "127.0.0.1", read(raw))
 
 
-def stored(raw: bytes, received_at: int, *, identity: int = 1, newest: bool = False) -> Stored:
+def stored(raw: bytes, received_at: int, *, identity: int = 1, newest: bool = False) -> Record:
     """A frame as it comes back from the journal."""
     message = read(raw)
-    return Stored(identity, received_at, message.kind, message.ecu, message.time, message.command, raw, newest)
+    return Record(identity, received_at, message.kind, message.ecu, message.time, message.command, raw, newest)
 
 
 def a_day_after(journal: Journal, at: int) -> int:

@@ -1,7 +1,9 @@
-"""Who may import what. A new module is given its place and its libraries in the table here, or this file fails."""
+"""The rooms of the house, and who may import what. A new room is given its floor and its libraries in the table."""
 
 import ast
 import sys
+from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,194 +11,76 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "collector"
 MOST_LINES = 450
 
-# Every module, lowest first, with the libraries it is allowed: a module imports only what stands above it here, and
-# exactly the libraries behind its name. `sqlite3` is watched like a library from outside.
-ALLOWED: dict[str, set[str]] = {
-    "collector": set(),
-    "collector.errors": set(),
-    "collector.lock": set(),
-    "collector.protocol": set(),
-    "collector.protocol.fields": set(),
-    "collector.protocol.forms": set(),
-    "collector.protocol.blocks": set(),
-    "collector.protocol.upload": set(),
-    "collector.protocol.control": set(),
-    "collector.protocol.messages": set(),
-    "collector.protocol.answers": set(),
-    "collector.protocol.guard": set(),
-    "collector.protocol.framing": set(),
-    "collector.protocol.connection": set(),
-    "collector.authority": set(),
-    "collector.characters": set(),
-    "collector.values": {"pydantic", "pydantic_core"},
-    "collector.conflicts": set(),
-    "collector.config": {"pydantic", "pydantic_core", "tomli"},
-    "collector.zones": set(),
-    "collector.clock": set(),
-    "collector.newcomers": set(),
-    "collector.succession": set(),
-    "collector.names": set(),
-    "collector.days": set(),
-    "collector.journal_schema": {"sqlite3"},
-    "collector.journal_purge": {"sqlite3"},
-    "collector.journal_faults": {"sqlite3"},
-    "collector.journal_junk": {"sqlite3"},
-    "collector.journal": {"sqlite3"},
-    "collector.journal_reader": {"sqlite3"},
-    "collector.journal_jobs": {"sqlite3"},
-    "collector.journal_copy": {"sqlite3"},
-    "collector.journal_devices": set(),
-    "collector.deadline": {"urllib3"},
-    "collector.influx_answers": set(),
-    "collector.influx": {"influxdb_client", "urllib3"},
-    "collector.points": set(),
-    "collector.daily": set(),
-    "collector.durable": set(),
-    "collector.rollup": set(),
-    "collector.record_decoder": set(),
-    "collector.replay_spans": set(),
-    "collector.supervision": {"trio"},
-    "collector.accept": set(),
-    "collector.report": {"astral"},
-    "collector.watch": set(),
-    "collector.shared_inverters": set(),
-    "collector.status": set(),
-    "collector.file_limit": set(),
-    "collector.admission": {"trio"},
-    "collector.intake": {"trio"},
-    "collector.backlog": {"trio"},
-    "collector.server": {"trio"},
-    "collector.replay": {"trio"},
-    "collector.writer": {"trio"},
-    "collector.rollup_loop": {"trio"},
-    "collector.delivery": {"trio"},
-    "collector.metrics": {"h11", "prometheus_client", "trio"},
-    "collector.boards": set(),
-    "collector.boards.parts": set(),
-    "collector.boards.charts": set(),
-    "collector.boards.board": set(),
-    "collector.boards.queries": set(),
-    "collector.boards.now_lists": set(),
-    "collector.boards.now": set(),
-    "collector.boards.neighbours": set(),
-    "collector.boards.roof_picture": set(),
-    "collector.boards.roof": set(),
-    "collector.boards.panels": set(),
-    "collector.boards.one_panel": set(),
-    "collector.boards.day": set(),
-    "collector.boards.history_energies": set(),
-    "collector.boards.history_years": set(),
-    "collector.boards.history_ageing": set(),
-    "collector.boards.history": set(),
-    "collector.boards.grid_readings": set(),
-    "collector.boards.grid_curves": set(),
-    "collector.boards.grid_episodes": set(),
-    "collector.boards.grid_figures": set(),
-    "collector.boards.grid": set(),
-    "collector.boards.quality_collector": set(),
-    "collector.boards.quality": set(),
-    "collector.boards.fleet_list": set(),
-    "collector.boards.fleet": set(),
-    "collector.boards.write": set(),
-    "collector.boards.alert_queries": set(),
-    "collector.boards.collector_queries": set(),
-    "collector.boards.alerts": {"yaml"},
-    "collector.boards.contacts": set(),
-    "collector.boards.__main__": set(),
-    "collector.app": {"trio"},
-    "collector.doctor": set(),
-    "collector.doctor.findings": set(),
-    "collector.doctor.facts": set(),
-    "collector.doctor.look": {"psutil"},
-    "collector.doctor.settings": set(),
-    "collector.doctor.records": set(),
-    "collector.doctor.ports": {"psutil", "trio"},
-    "collector.doctor.names": {"dns", "trio"},
-    "collector.doctor.journal": {"trio"},
-    "collector.doctor.clocks": set(),
-    "collector.doctor.influxdb": {"trio"},
-    "collector.doctor.boards": set(),
-    "collector.doctor.grafana": {"trio", "urllib3"},
-    "collector.doctor.examine": {"trio"},
-    "collector.terminal": {"rich"},
-    "collector.doctor.view": {"rich"},
-    "collector.doctor.command": {"rich", "trio"},
-    "collector.status_view": {"rich"},
-    "collector.progress": {"rich"},
-    "collector.jobs_command": {"rich", "trio"},
-    "collector.accept_command": set(),
-    "collector.redate": set(),
-    "collector.export": set(),
-    "collector.export_files": {"pyarrow"},
-    "collector.export_command": set(),
-    "collector.backup": set(),
-    "collector.backup.files": set(),
-    "collector.backup.settings": {"tomlkit"},
-    "collector.backup.archive": {"pydantic"},
-    "collector.backup.take": set(),
-    "collector.backup.restore": set(),
-    "collector.backup.command": set(),
-    "collector.provision": {"urllib3"},
-    "collector.simulate": set(),
-    "collector.simulate.firmware": set(),
-    "collector.simulate.acceptance": set(),
-    "collector.simulate.dialogue": set(),
-    "collector.simulate.rounds": set(),
-    "collector.simulate.steady": set(),
-    "collector.simulate.sky": {"astral"},
-    "collector.simulate.weather": set(),
-    "collector.simulate.equipment": set(),
-    "collector.simulate.meter": set(),
-    "collector.simulate.site": set(),
-    "collector.simulate.roofs": set(),
-    "collector.simulate.store": set(),
-    "collector.simulate.tally": set(),
-    "collector.simulate.reports": set(),
-    "collector.simulate.device": set(),
-    "collector.simulate.control": set(),
-    "collector.simulate.client": {"trio"},
-    "collector.simulate.fleet": {"trio"},
-    "collector.simulate.manifest": set(),
-    "collector.simulate.verify": set(),
-    "collector.simulate.demo": {"trio"},
-    "collector.simulate.guard": set(),
-    "collector.simulate.options": set(),
-    "collector.simulate.progress": {"rich"},
-    "collector.simulate.verify_command": set(),
-    "collector.simulate.command": {"trio"},
-    "collector.cli": {"trio"},
-    "collector.__main__": set(),
+# Every room, the lowest first, with the libraries that it needs: imports go down only. A room is a package, or a module
+# that stands alone. `argparse` and `sqlite3` are watched like libraries from outside.
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "renamed": set(),
+    "file_limit": set(),
+    "disk": set(),
+    "protocol": set(),
+    "clock": {"astral"},
+    "newcomers": set(),
+    "condition": set(),
+    "record": set(),
+    "config": {"pydantic", "pydantic_core", "tomli"},
+    "points": set(),
+    "journal": {"sqlite3", "trio"},
+    "gateway": {"trio"},
+    "replay": {"trio"},
+    "delivery": {"influxdb_client", "trio", "urllib3"},
+    "rollup": {"trio"},
+    "ledger": {"trio"},
+    "export": {"pyarrow"},
+    "compare": set(),
+    "boards": {"pydantic"},
+    "alerts": {"yaml"},
+    "status": set(),
+    "outputs": {"paho", "pydantic_core", "trio", "trio_websocket", "urllib3"},
+    "service": {"h11", "prometheus_client", "trio"},
+    "doctor": {"dns", "psutil", "trio", "urllib3"},
+    "backup": {"pydantic", "tomlkit"},
+    "provision": {"influxdb_client"},
+    "simulate": {"astral", "trio"},
+    "commands": {"argparse", "rich", "trio"},
+    "cli": {"argparse"},
+    "__main__": set(),
 }
-WATCHED = {"sqlite3"}
-
-# These get plain values, so that they can be used and tested without a configuration.
-WITHOUT_CONFIG = ("admission", "intake", "backlog", "server", "writer", "journal", "journal_reader", "influx", "points")
+WATCHED = {"argparse", "sqlite3"}
+# What imports a library of an extra, which may be missing, is imported where it is needed.
+EXTRAS = {"collector.export._parquet"}
 
 
 def _name(path: Path) -> str:
-    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 SOURCES = {_name(path): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = sorted(SOURCES.keys() - {""})
+
+
+def _room(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _imports(module: str) -> set[str]:
-    """Full names of the modules that one imports, anywhere in it, also inside functions."""
+    """Full names of the modules that one imports, anywhere in it."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(SOURCES[module])):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}, line {node.lineno}: a relative import"
             source = node.module or ""
             names = {f"{source}.{alias.name}" for alias in node.names}
-            found.update(names & SOURCES.keys() or {source})
+            found.update({name for name in names if name.removeprefix("collector.") in SOURCES} or {source})
     return found
 
 
-def _own(module: str) -> set[str]:
-    return {name for name in _imports(module) if name in SOURCES}
+OWN = {
+    module: {name.removeprefix("collector.") for name in _imports(module) if name.startswith("collector.")}
+    for module in MODULES
+}
 
 
 def _libraries(module: str) -> set[str]:
@@ -204,65 +88,96 @@ def _libraries(module: str) -> set[str]:
     return {root for root in roots if root != PACKAGE.name and (root not in sys.stdlib_module_names or root in WATCHED)}
 
 
-def test_every_module_stands_in_the_table() -> None:
-    assert sorted(ALLOWED) == sorted(SOURCES)
+def test_every_room_stands_in_the_table() -> None:
+    assert sorted(ROOMS) == sorted({_room(module) for module in MODULES})
 
 
-@pytest.mark.parametrize("module", SOURCES)
-def test_imports_go_one_way(module: str) -> None:
-    order = list(ALLOWED)
-    above = order[: order.index(module)]
-    assert {name for name in _own(module) if name not in above} == set()
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down_only(module: str) -> None:
+    floors = list(ROOMS)
+    above = floors[floors.index(_room(module)) + 1 :]
+    assert {name for name in OWN[module] if _room(name) in above} == set()
 
 
-@pytest.mark.parametrize("module", SOURCES)
-def test_a_module_imports_the_libraries_it_is_allowed_and_needs_each(module: str) -> None:
-    assert _libraries(module) == ALLOWED[module]
+def test_every_room_has_its_tests_in_a_folder_of_its_name() -> None:
+    # Beside them are those of the whole program; at the top, those of single modules and of what surrounds the package.
+    folders = {path.parent.name for path in Path(__file__).parent.glob("*/test_*.py")}
+    assert folders == {room for room in ROOMS if _is_package(room)} | {"whole"}
 
 
-@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("collector.protocol")])
-def test_the_protocol_knows_nothing_but_the_standard_library_and_the_errors(module: str) -> None:
-    assert _libraries(module) == set()
-    others = {name for name in _own(module) if not name.startswith("collector.protocol")}
-    assert others <= {"collector.errors"}
+def test_within_a_room_imports_go_one_way_too() -> None:
+    # Raises CycleError.
+    tuple(TopologicalSorter(OWN).static_order())
 
 
-@pytest.mark.parametrize(
-    ("library", "modules"),
-    [
-        ("tomli", {"collector.config"}),
-        ("influxdb_client", {"collector.influx"}),
-        (
-            "sqlite3",
-            {
-                f"collector.journal{part}"
-                for part in ("", "_copy", "_faults", "_jobs", "_junk", "_purge", "_reader", "_schema")
-            },
-        ),
-    ],
-)
-def test_what_could_be_replaced_one_day_is_known_in_one_place(library: str, modules: set[str]) -> None:
-    assert {module for module in SOURCES if library in _libraries(module)} == modules
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_needs_the_libraries_it_is_allowed_and_no_other(room: str) -> None:
+    assert set().union(*(_libraries(module) for module in MODULES if _room(module) == room)) == ROOMS[room]
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["config", "clock", "names", "journal", "journal_reader", "influx", "points", "report", "replay_spans", "status"],
-)
-def test_what_blocks_or_only_calculates_knows_nothing_of_trio(module: str) -> None:
-    assert "trio" not in _libraries(f"collector.{module}")
+def test_what_is_private_to_a_room_is_imported_by_it_alone_and_all_else_by_others() -> None:
+    users: dict[str, set[str]] = defaultdict(set)
+    for module in MODULES:
+        for name in OWN[module]:
+            if _folder(name) != _folder(module):
+                users[name].add(module)
+    for module in MODULES:
+        _, _, last = module.rpartition(".")
+        if last.startswith("_") and not last.startswith("__"):
+            assert users[module] == set(), f"{module} is private"
+        elif "." in module and _room(module) != "commands" and last != "__main__" and not _is_package(module):
+            assert users[module], f"nobody outside its folder imports {module}: its name begins with an underscore"
 
 
-@pytest.mark.parametrize("module", WITHOUT_CONFIG)
-def test_the_configuration_is_taken_apart_before_it_is_handed_on(module: str) -> None:
-    assert "collector.config" not in _own(f"collector.{module}")
+def _folder(module: str) -> str:
+    """Its room, or in a room of several folders the one that it is in."""
+    return module if _is_package(module) else module.rpartition(".")[0]
 
 
-@pytest.mark.parametrize("module", SOURCES)
-def test_a_module_is_short_enough_to_be_read_at_once(module: str) -> None:
+def _is_package(module: str) -> bool:
+    return (PACKAGE / Path(*module.split("."))).is_dir()
+
+
+def test_gateways_journal_and_points_know_of_each_other_only_what_travels() -> None:
+    for room in ("gateway", "journal", "points"):
+        others = {"gateway", "journal", "points"} - {room}
+        assert {_room(name) for module in MODULES if _room(module) == room for name in OWN[module]} & others == set()
+
+
+def test_the_protocol_knows_nothing_but_its_errors() -> None:
+    assert {_room(name) for module in MODULES if _room(module) == "protocol" for name in OWN[module]} <= {
+        "errors",
+        "protocol",
+    }
+
+
+@pytest.mark.parametrize("room", ["gateway", "journal", "points", "replay"])
+def test_the_configuration_is_taken_apart_before_it_is_handed_on(room: str) -> None:
+    known = {name for module in MODULES if _room(module) == room for name in OWN[module]}
+    assert known & {"config.model", "config.load"} == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "__main__"])
+def test_imports_stand_at_the_top_but_those_of_an_extra(module: str) -> None:
+    inside = {
+        name
+        for function in ast.walk(ast.parse(SOURCES[module]))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    assert inside <= EXTRAS
+
+
+@pytest.mark.parametrize("room", [name for name in ROOMS if _is_package(name)])
+def test_a_room_says_what_it_promises_and_refuses(room: str) -> None:
+    said = ast.get_docstring(ast.parse(SOURCES[room])) or ""
+    assert "Promises:" in said
+    assert "Refuses:" in said
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_short_enough_to_be_read_at_once_and_opens_with_what_it_is_for(module: str) -> None:
     assert len(SOURCES[module].splitlines()) <= MOST_LINES
-
-
-@pytest.mark.parametrize("module", [name for name in SOURCES if SOURCES[name].strip()])
-def test_a_module_opens_with_what_it_is_for(module: str) -> None:
     assert ast.get_docstring(ast.parse(SOURCES[module]))

@@ -12,17 +12,20 @@ import pytest
 import yaml
 
 import collector
-from collector import app, provision
-from collector.boards import alerts, contacts
-from collector.config import Config, load
-from collector.journal import _PATIENCE_S as JOURNAL_PATIENCE_S
+from collector.alerts import contacts
+from collector.alerts import rules as alerts
+from collector.config.load import load
+from collector.config.model import Config
+from collector.journal.writing import _PATIENCE_S as JOURNAL_PATIENCE_S
+from collector.provision import make_broker_secrets, make_secrets
+from collector.service import service as app
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
-ONCE = {"secrets", "accounts", "alerting", "demo-secrets", "demo-accounts", "demo-boards"}
+ONCE = {"secrets", "accounts", "alerting", "mqtt-secrets", "demo-secrets", "demo-accounts", "demo-boards"}
 DEMO = {name for name, service in SERVICES.items() if service.get("profiles") == ["demo"]}
 
 # Tells nobody of its health: it has no work that anything waits for.
@@ -119,6 +122,8 @@ def test_each_waits_for_what_it_needs() -> None:
         "alerting": {},
         "collector": {"accounts": done},
         "grafana": {"accounts": done, "alerting": done},
+        "mqtt-secrets": {},
+        "mosquitto": {"mqtt-secrets": done},
         "demo-secrets": {},
         "demo-accounts": {"influxdb": healthy},
         "demo-boards": {},
@@ -151,6 +156,8 @@ def test_a_secret_is_seen_by_those_who_need_it() -> None:
         "alerting": {},
         "collector": {"secrets-collector": True},
         "grafana": {"secrets-grafana": True},
+        "mqtt-secrets": {"secrets-collector": False, "secrets-mqtt": False},
+        "mosquitto": {"secrets-mqtt": True},
         "demo-secrets": {"demo-secrets-grafana": False},
         "demo-accounts": {
             "secrets-influxdb": True,
@@ -165,7 +172,7 @@ def test_a_secret_is_seen_by_those_who_need_it() -> None:
 
 
 def test_the_steps_make_the_files_that_the_services_read(tmp_path: Path) -> None:
-    provision.make_secrets(tmp_path)
+    make_secrets(tmp_path)
     made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     wanted = set()
     for name, service in SERVICES.items():
@@ -197,6 +204,7 @@ def test_only_the_gateway_and_people_are_let_in() -> None:
         "influxdb": ["127.0.0.1:8086:8086"],
         "collector": ["8995-8997:8995-8997"],
         "grafana": ["${GRAFANA_PORT:-3000}:3000"],
+        "mosquitto": ["${MQTT_PORT:-1883}:1883"],
         "demo-grafana": ["${GRAFANA_DEMO_PORT:-3001}:3000"],
     }
     listen = Config().listen
@@ -335,8 +343,8 @@ def test_what_builds_the_image_is_not_in_it() -> None:
     bases = [rest for stage in (0, 1) for word, rest in instructions(stage) if word == "FROM"]
     assert [base.removesuffix(" AS build") for base in bases] == ["python:3.13-slim-trixie"] * 2
     assert [rest for word, rest in instructions(1) if word == "COPY"] == ["--from=build /opt/collector /opt/collector"]
-    assert not re.search(r"\b(apt-get|pip|uv)\b", str(instructions(1)))
-    assert "--frozen" in str(instructions(0))
+    assert not re.search(r"\b(apt-get|pip)\b", str(instructions(1)))
+    assert "--require-hashes --no-deps --requirement requirements.lock" in str(instructions(0))
 
 
 def test_the_build_gets_every_file_it_needs() -> None:
@@ -344,7 +352,7 @@ def test_the_build_gets_every_file_it_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert copied >= {
         "pyproject.toml",
-        "uv.lock",
+        "requirements.lock",
         "collector",
         *project["license-files"],
         project.get("readme", "README.md"),
@@ -354,12 +362,24 @@ def test_the_build_gets_every_file_it_needs() -> None:
     assert [source for source in sorted(copied) if not (ROOT / source).exists()] == []
 
 
-def test_nothing_of_the_demonstration_starts_unasked() -> None:
+def test_nothing_of_the_demonstration_and_no_broker_starts_unasked() -> None:
     assert {name for name in SERVICES if name.startswith("demo")} == DEMO
     assert DEMO
-    for name in SERVICES.keys() - DEMO:
+    broker = {name for name, service in SERVICES.items() if service.get("profiles") == ["mqtt"]}
+    assert broker == {"mqtt-secrets", "mosquitto"}
+    for name in SERVICES.keys() - DEMO - broker:
         assert "profiles" not in SERVICES[name]
-        assert not DEMO & SERVICES[name].get("depends_on", {}).keys()
+        assert not (DEMO | broker) & SERVICES[name].get("depends_on", {}).keys()
+
+
+def test_the_broker_and_the_collector_read_what_the_step_makes(tmp_path: Path) -> None:
+    made = {str(tmp_path / name) for name in make_broker_secrets(tmp_path)}
+    text = (ROOT / mounts("mosquitto")["/mosquitto/config/mosquitto.conf"][0]).read_text()
+    (listed,) = re.findall(r"^password_file /run/secrets/(\w+)$", text, flags=re.MULTILINE)
+    shown = re.findall(r"/run/secrets/(mqtt_password|home_password)", COMPOSE.read_text())
+    assert {str(tmp_path / "mqtt" / listed)} < made
+    assert {str(tmp_path / ("collector" if "mqtt" in name else "mqtt") / name) for name in shown} < made
+    assert "allow_anonymous false" in text
 
 
 def test_the_demonstration_shares_no_volume_with_a_real_site_but_the_token_that_makes_its_own() -> None:

@@ -5,29 +5,38 @@ import shlex
 import time
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import certifi
 import pytest
 
 from collector import cli
-from collector.clock import NS
-from collector.config import (
+from collector.boards.write import bucket_names, with_buckets
+from collector.clock.stamps import NS
+from collector.config.load import load
+from collector.config.model import (
     Collector,
     Config,
     Ecu,
     Grafana,
+    Grid,
+    HomeAssistant,
     InfluxDB,
     Inverter,
     Journal,
+    Ledger,
     Listen,
     Metrics,
+    Mqtt,
     Panel,
+    PvOutput,
     Site,
-    load,
+    Tariff,
 )
-from collector.names import Names
-from collector.points import SCHEMA, LineWriter, Point
+from collector.config.names import Names
+from collector.points.lines import LineWriter
+from collector.points.schema import SCHEMA, Point
 from tests.conftest import Influx
 
 ROOT = Path(__file__).parent.parent
@@ -39,10 +48,15 @@ def _blocks(language: str) -> list[str]:
 
 
 def _keys() -> Iterator[str]:
-    sections = (Site, Listen, Collector, Journal, InfluxDB, Grafana, Metrics, Ecu, Inverter)
+    sections = (
+        *(Site, Grid, Listen, Collector, Journal, Ledger, InfluxDB),
+        *(Grafana, Metrics, Mqtt, HomeAssistant, PvOutput, Ecu, Inverter, Tariff),
+    )
     for section in sections:
         for name, field in section.model_fields.items():
-            yield f"{section.__name__.lower()}.{field.alias or name}"
+            # No key stands in the file.
+            if (section, name) != (PvOutput, "key"):
+                yield f"{section.__name__.lower()}.{field.alias or name}"
     yield from (f"inverter.{name}" for name in Panel.model_fields)
 
 
@@ -92,14 +106,20 @@ def test_the_readme_asks_the_owners_of_gateways_that_another_project_calls_incom
 
 def test_32_bit_arm_is_ruled_out_where_one_starts_and_for_the_reason_that_is_told() -> None:
     assert "**32-bit ARM**" in _section("Start")
-    packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
-    (psutil,) = [package for package in packages if package["name"] == "psutil"]
-    assert not [wheel["url"] for wheel in psutil["wheels"] if "armv7l" in wheel["url"] or "none-any" in wheel["url"]]
+    # Compiled for each kind of machine, so none of its packages is for all of them.
+    assert "Root-Is-Purelib: false" in str(distribution("psutil").read_text("WHEEL"))
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/backup.md"])
 def test_an_upgrade_with_docker_makes_the_image_anew(page: str) -> None:
     assert "docker compose up -d --build" in (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", _blocks("toml"))
+def test_every_example_of_a_configuration_in_the_readme_is_valid(tmp_path: Path, example: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(example, encoding="utf-8")
+    load(path, {})
 
 
 @pytest.mark.parametrize("measurement", SCHEMA)
@@ -161,19 +181,34 @@ def site(influx: Influx) -> Influx:
             place = (*tags, str(channel), panel.name, panel.array)
             fields = {"power_w": power_w, "energy_wh": power_w / 12}
             lines.append(written.line(Point("channel", place, fields, at)))
+    days = [
+        written.line(Point("ecu_day", (names.id, names.name), {"energy_wh": 1000.0, **more}, now - age * 86400 * NS))
+        for age, more in enumerate(({"ac_energy_wh": 940.0}, {}), 1)
+    ]
     lines.append(written.line(Point("event", (names.id, "data", "new_inverter"), {"text": "first seen"}, now - NS)))
     influx.api.create_bucket(influx.bucket)
     influx.api.write(influx.bucket, "\n".join(lines))
+    influx.api.create_bucket(influx.rollup_bucket)
+    influx.api.write(influx.rollup_bucket, "\n".join(days))
     return influx
+
+
+def asked(site: Influx, query: str) -> list[dict[str, str]]:
+    return site.query(with_buckets(query, bucket_names(site.bucket, site.rollup_bucket)))
 
 
 @pytest.mark.parametrize("query", _blocks("flux"))
 def test_every_flux_example_finds_what_it_is_about(site: Influx, query: str) -> None:
-    assert site.query(query.replace('"solar"', f'"{site.bucket}"'))
+    assert asked(site, query)
+
+
+def test_the_energy_of_days_is_ac_where_it_is_told(site: Influx) -> None:
+    query = next(block for block in _blocks("flux") if "ecu_day" in block)
+    assert [float(row["_value"]) for row in asked(site, query)] == [1000, 940]
 
 
 def test_the_comparison_of_panels_gives_the_ratio_to_the_middle_of_the_array(site: Influx) -> None:
     query = next(block for block in _blocks("flux") if "median()" in block)
-    rows = site.query(query.replace('"solar"', f'"{site.bucket}"'))
+    rows = asked(site, query)
     ratios = {row["panel"]: float(row["ratio"]) for row in rows}
     assert ratios == pytest.approx({"408000000001-1": 4 / 3, "408000000001-2": 2 / 3})

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from collector import app, cli, journal
+from collector import cli
+from collector.journal import writing
+from collector.service import service
 
 ROOT = Path(__file__).parents[1]
 UNITS = ROOT / "systemd"
@@ -84,7 +86,7 @@ def test_a_service_runs_a_command_that_there_is(name: str) -> None:
 def test_an_end_has_the_time_that_it_may_take() -> None:
     (stop_s,) = values("collector.service", "TimeoutStopSec")
     # Requests to InfluxDB are broken off; what is left is the journal's sign of the end and its close.
-    assert int(stop_s) > app.GRACE_S + 2 * journal._PATIENCE_S
+    assert int(stop_s) > service.GRACE_S + 2 * writing._PATIENCE_S
 
 
 def test_a_service_is_started_again_unless_its_configuration_is_at_fault() -> None:

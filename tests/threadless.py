@@ -7,17 +7,21 @@ from typing import Concatenate, ParamSpec, TypeVar
 import trio
 
 from collector.errors import JournalError
-from collector.journal import Journal, Stored
-from collector.journal_jobs import Job, Jobs, StaleDay, jobs, open_jobs, stale_days
-from collector.journal_reader import JournalReader
-from collector.rollup import EcuDay
+from collector.journal.devices import look_up
+from collector.journal.job_writing import Jobs
+from collector.journal.jobs import Job, StaleDay, jobs, open_jobs, stale_days
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
+from collector.newcomers import Found, Novelty
+from collector.points.touched import EcuDay
+from collector.record import Record
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class Threadless:
-    """What `backlog.Backlog` offers. `faults` is how many calls fail after the next `works_for`."""
+    """What `journal.threaded.ThreadedJournal` offers. `faults` is how many calls fail after the next `works_for`."""
 
     def __init__(self, path: Path) -> None:
         self.journal = Journal(path)
@@ -34,7 +38,7 @@ class Threadless:
     def job(self, number: int) -> Job:
         return jobs(self.reader, [number])[0]
 
-    async def pending(self, limit: int) -> list[Stored]:
+    async def pending(self, limit: int) -> list[Record]:
         return await self.read(lambda reader: reader.pending(limit))
 
     async def novelties(self) -> dict[tuple[str, str, str], int]:
@@ -59,6 +63,9 @@ class Threadless:
         await self._step()
         return query(self.reader)
 
+    async def look_up(self, record: int, unknown: Sequence[Novelty]) -> Found:
+        return await self.read(lambda reader: look_up(reader, record, unknown))
+
     async def open_jobs(self) -> list[Job]:
         return await self.read(open_jobs)
 
@@ -78,12 +85,12 @@ class Threadless:
         await self.change_jobs(Jobs.give_up, job, reason, at)
 
     async def clear_days(
-        self, marks: Collection[int], computed: Collection[int], kept: Collection[int], at: int
+        self, days: Collection[StaleDay], computed: Collection[StaleDay], kept: Collection[StaleDay], at: int
     ) -> None:
-        await self.change_jobs(Jobs.clear_days, marks, computed, kept, at)
+        await self.change_jobs(Jobs.clear_days, days, computed, kept, at)
 
-    async def refuse_day(self, mark: int, reason: str, at: int) -> None:
-        await self.change_jobs(Jobs.refuse_day, mark, reason, at)
+    async def refuse_day(self, day: StaleDay, reason: str, at: int) -> None:
+        await self.change_jobs(Jobs.refuse_day, day, reason, at)
 
     async def _step(self) -> None:
         await trio.lowlevel.checkpoint()
