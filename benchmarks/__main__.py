@@ -17,19 +17,25 @@ from benchmarks import (
     acknowledgements,
     boards,
     decoding,
+    disk_writes,
     exporting,
     fleet,
     footprint,
     hostile,
+    inventing,
+    ledger,
     live_replay,
     nothing_lost,
+    publishing,
     replaying,
     rollups,
+    starting,
 )
 from benchmarks.disk import IN_MEMORY, file_system
 from benchmarks.result import Options, Row, Skip, tell
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
+    "starts": starting.measure,
     "acknowledgements": acknowledgements.on_this_disk,
     "slow-disk": acknowledgements.on_a_slow_disk,
     "decoding": decoding.measure,
@@ -37,14 +43,20 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "live-replay": live_replay.measure,
     "rollups": rollups.measure,
     "export": exporting.measure,
+    "ledger": ledger.measure,
     "footprint": footprint.measure,
     "fleet": fleet.measure,
     "boards": boards.measure,
     "hostile": hostile.measure,
+    "mqtt": publishing.measure,
+    "demo": inventing.measure,
 }
 
-# Of those that were named only: it takes half an hour, and finds faults rather than figures.
-ON_REQUEST: dict[str, Callable[[Options], list[Row]]] = {"nothing-lost": nothing_lost.measure}
+# Only if named: each takes half an hour.
+ON_REQUEST: dict[str, Callable[[Options], list[Row]]] = {
+    "disk-writes": disk_writes.measure,
+    "nothing-lost": nothing_lost.measure,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from benchmarks.result import Options, Row
 from benchmarks.site import frame, micro_inverter, optimizer
-from collector.config import Config
-from collector.journal import Stored
-from collector.names import Names
-from collector.points import LineWriter, decode
+from collector.config.model import Config
+from collector.config.names import Names
+from collector.points.decoding import decode
+from collector.points.lines import LineWriter
 from collector.protocol.messages import read
+from collector.record import Record
 
 _ROUNDS = 5
 
@@ -24,7 +25,7 @@ def measure(options: Options) -> list[Row]:
     rows = []
     for count, make in (
         (1, micro_inverter),
-        (2, micro_inverter),
+        (4, micro_inverter),
         (20, micro_inverter),
         (58, optimizer),
         (120, micro_inverter),
@@ -36,7 +37,7 @@ def measure(options: Options) -> list[Row]:
 
 def _one(text: str, count: int, round_s: float) -> Row:
     message = read(text.encode())
-    record = Stored(1, 1_750_500_060_000_000_000, message.kind, message.ecu, message.time, "", message.raw, newest=True)
+    record = Record(1, 1_750_500_060_000_000_000, message.kind, message.ecu, message.time, "", message.raw, newest=True)
     names, lines = Names(Config()), LineWriter()
     decoded = decode(record, names, None)
     assert not decoded.problems, decoded.problems

@@ -17,7 +17,7 @@ from benchmarks import service
 from benchmarks.gateways import INVERTERS, Lived
 from benchmarks.history import database
 from benchmarks.result import Options, Row, tell
-from collector.journal_reader import JournalReader
+from collector.journal.reading import JournalReader
 
 _LIMIT_S = 1800.0
 _LOOK_S = 0.1

@@ -13,9 +13,10 @@ import psutil
 
 from benchmarks.result import Skip
 from benchmarks.site import RECORDS_A_DAY, history
-from collector import clock
-from collector.journal import Arrival, Journal
+from collector.clock import stamps
+from collector.journal.writing import Journal
 from collector.protocol.messages import read
+from collector.record import Arrival
 from tests.influxdb_server import Api, ServerMissing, shared_server
 
 ECU = "216000000000"
@@ -91,5 +92,5 @@ def fill(path: Path, days: int) -> int:
 
 
 def _arrival(time: str, text: str) -> Arrival:
-    received_at = clock.to_ns(clock.to_utc(time, ZONE)) + 60 * clock.NS
+    received_at = stamps.to_ns(stamps.to_utc(time, ZONE)) + 60 * stamps.NS
     return Arrival(received_at, 8995, "192.0.2.1", read(text.encode()))

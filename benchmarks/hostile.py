@@ -21,7 +21,7 @@ from benchmarks import replaying, service
 from benchmarks.history import Database, database
 from benchmarks.result import Options, Row, below, tell
 from benchmarks.site import TIME, household_frame
-from collector.journal_reader import JournalReader
+from collector.journal.reading import JournalReader
 
 PEAK_MB, STATUS_S, SERIES, JUNK_MB, ANSWER_S = 160.0, 1.5, 1000, 4.0, 2.0
 

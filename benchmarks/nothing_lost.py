@@ -1,15 +1,15 @@
 """Whether anything is ever lost: everything that can be done to an installation, in any order, for half an hour.
 
-The rules, and what must hold, are those of `tests/nothing_lost`. A run that fails is made shorter and told on stderr
-with its seed, by which `--seed` does it again.
+The rules, and what must hold, are those of `tests/whole/nothing_lost`. A run that fails is made shorter and told on
+stderr with its seed, by which `--seed` does it again.
 """
 
 import secrets
 
 from benchmarks.result import Options, Row, Skip, tell
 from tests.influxdb_server import ServerMissing, own_server
-from tests.nothing_lost.site import Unavailable
-from tests.nothing_lost.trial import Trial
+from tests.whole.nothing_lost.site import Unavailable
+from tests.whole.nothing_lost.trial import Trial
 
 _SHORTER_SHARE = 0.5
 
@@ -17,7 +17,7 @@ _SHORTER_SHARE = 0.5
 def measure(options: Options) -> list[Row]:
     """One row: what was done, and whether all of it held. Raises Skip."""
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    steps, minutes = (6, 1.0) if options.quick else (options.steps, options.minutes)
+    steps, minutes = (3, 1.0) if options.quick else (options.steps, options.minutes)
     place, database = options.folder / "trial", options.folder / "influxdb"
     place.mkdir()
     database.mkdir()

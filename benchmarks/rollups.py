@@ -14,10 +14,10 @@ from benchmarks.history import ECU, FIRST_DAY, Database, database, fill
 from benchmarks.replaying import replay
 from benchmarks.result import Options, Row, tell
 from benchmarks.site import INVERTERS
-from collector.config import load
-from collector.influx import InfluxSink
-from collector.names import Names
-from collector.rollup import Buckets, Rollups, plan
+from collector.config.load import load
+from collector.config.names import Names
+from collector.delivery.influx import InfluxSink
+from collector.rollup.computing import Buckets, Rollups, plan
 
 POINTS_A_DAY = 1 + INVERTERS * 3
 _REPEATS = 20

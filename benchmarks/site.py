@@ -12,7 +12,7 @@ from functools import cache
 
 from collector.protocol import upload
 from collector.protocol.blocks import Channel, Inverter, Output
-from collector.protocol.forms import OPTIMIZER
+from collector.protocol.models import OPTIMIZER
 
 INVERTERS = 20
 RECORDS_A_DAY = 130
@@ -36,12 +36,12 @@ def micro_inverter(number: int, sun: float, chance: random.Random) -> Inverter:
     for channel in (1, 2):
         power_w, voltage_v = _watts(sun, chance), round(chance.uniform(30, 36), 1)
         channels.append(Channel(channel, power_w, voltage_v, round(power_w / voltage_v, 1), round(power_w / 12, 3)))
-    ac_power_w = round(0.94 * sum(channel.power_w for channel in channels), 2)
+    ac_power_w = round(0.94 * sum(channel.power_w or 0.0 for channel in channels), 2)
     return Inverter(
         uid=f"408{number:09d}",
         model="YC600",
         channels=tuple(channels),
-        energy_wh=round(sum(channel.energy_wh for channel in channels), 3),
+        energy_wh=round(sum(channel.energy_wh or 0.0 for channel in channels), 3),
         grid_voltage_v=chance.randint(226, 238),
         grid_frequency_hz=chance.choice([49.9, 50.0, 50.1]),
         temperature_c=chance.randint(10, 60),
@@ -57,8 +57,8 @@ def optimizer(number: int, sun: float, chance: random.Random) -> Inverter:
     for channel in (1, 2):
         power_w, voltage_v = _watts(sun, chance), round(chance.uniform(30, 36), 3)
         inputs.append(Channel(channel, power_w, voltage_v, round(power_w / voltage_v, 3), round(power_w / 12, 3)))
-    power_w = round(0.97 * sum(channel.power_w for channel in inputs), 3)
-    energy_wh = round(sum(channel.energy_wh for channel in inputs), 3)
+    power_w = round(0.97 * sum(channel.power_w or 0.0 for channel in inputs), 3)
+    energy_wh = round(sum(channel.energy_wh or 0.0 for channel in inputs), 3)
     return Inverter(
         uid=f"601{number:09d}",
         model=OPTIMIZER,
@@ -72,7 +72,7 @@ def optimizer(number: int, sun: float, chance: random.Random) -> Inverter:
 def frame(ecu: str, time: str, inverters: tuple[Inverter, ...]) -> str:
     """One record without its line feed."""
     optimizers = inverters[0].output is not None
-    power_w = sum(inverter.dc_power_w for inverter in inverters)
+    power_w = sum(inverter.dc_power_w or 0.0 for inverter in inverters)
     return upload.encode(
         upload.Upload(
             version=16 if optimizers else 18,
@@ -101,19 +101,18 @@ def times(first: date) -> Iterator[str]:
 
 
 @cache
-def _composed_days(ecu: str) -> list[str]:
+def _composed_day(ecu: str, day: int) -> list[str]:
     frames = []
-    for day in range(_DAYS_COMPOSED):
-        brightness = random.Random(day).uniform(0.1, 1.0)  # noqa: S311
-        for number in range(RECORDS_A_DAY):
-            sun = brightness * math.sin(math.pi * (number + 1) / (RECORDS_A_DAY + 1))
-            frames.append(household_frame(ecu, sun, day * RECORDS_A_DAY + number))
+    brightness = random.Random(day).uniform(0.1, 1.0)  # noqa: S311
+    for number in range(RECORDS_A_DAY):
+        sun = brightness * math.sin(math.pi * (number + 1) / (RECORDS_A_DAY + 1))
+        frames.append(household_frame(ecu, sun, day * RECORDS_A_DAY + number))
     return frames
 
 
 def history(ecu: str, first: date, records: int) -> Iterator[tuple[str, str]]:
     """Time stamp and frame of so many records, in order. The lifetime counter grows, the weather recurs."""
-    composed = _composed_days(ecu)
     for number, time in zip(range(records), times(first), strict=False):
-        text = composed[number % len(composed)]
+        day, position = divmod(number, RECORDS_A_DAY)
+        text = _composed_day(ecu, day % _DAYS_COMPOSED)[position]
         yield time, f"{text[: LIFETIME.start]}{number:010d}{time}{text[TIME.stop :]}"
