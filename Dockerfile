@@ -1,22 +1,22 @@
-# Two stages: what builds the package (uv, hatchling) stays behind in the first, the second has Python and one folder.
+# Two stages: what builds the package (pip, hatchling) stays behind in the first, the second has Python and one folder.
 FROM python:3.13-slim-trixie AS build
 
-ENV UV_COMPILE_BYTECODE=1 \
-    UV_LINK_MODE=copy \
-    UV_NO_CACHE=1 \
-    UV_PROJECT_ENVIRONMENT=/opt/collector \
-    UV_PYTHON_DOWNLOADS=never
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_ROOT_USER_ACTION=ignore
 
-RUN pip install --no-cache-dir --root-user-action=ignore uv==0.13.9
+RUN python -m venv --without-pip /opt/collector
 
 WORKDIR /src
 
 # The dependencies, exactly as locked, are a layer of their own: a change of the code does not fetch them again.
-COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --frozen --no-install-project
+COPY requirements.lock ./
+RUN pip --python /opt/collector/bin/python install --require-hashes --no-deps --requirement requirements.lock
 
+COPY pyproject.toml README.md LICENSE ./
 COPY collector collector
-RUN uv sync --frozen --no-editable
+RUN pip --python /opt/collector/bin/python install --no-deps . \
+    && pip --python /opt/collector/bin/python check
 
 
 FROM python:3.13-slim-trixie
@@ -30,7 +30,7 @@ RUN groupadd --gid 10001 collector \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/collector --shell /usr/sbin/nologin collector \
     && install -d -o 10001 -g 10001 -m 0750 /var/lib/collector /var/lib/collector/backups /var/lib/collector/data \
     && install -d -o 10001 -g 10001 -m 0755 /var/lib/collector/alerting /var/lib/collector/boards \
-    && install -d -o 10001 -g 10001 -m 0755 /secrets /secrets/collector /secrets/grafana /secrets/influxdb
+    && install -d -o 10001 -g 10001 -m 0755 /secrets /secrets/collector /secrets/grafana /secrets/influxdb /secrets/mqtt
 
 COPY --from=build /opt/collector /opt/collector
 
