@@ -47,15 +47,19 @@ def kept(broker: Mosquitto) -> set[str]:
 
 def test_a_broker_is_tried_and_what_it_gets_is_printed(run: Run, broker: Mosquitto, collector: Collector) -> None:
     config = str(collector.config)
-    code, out, _ = run("mqtt", "--check", "--config", config)
-    assert code == FINE
-    assert f"the broker at 127.0.0.1:{broker.port} lets the collector in and takes its messages" in out
-    assert f"{PREFIX}/check" not in kept(broker)
-    printed = collector.run("mqtt", "--print")
-    assert printed.returncode == FINE
-    assert {line.split(" ")[0] for line in printed.stdout.splitlines()} == kept(broker)
-    # The service was not thrown out.
-    assert collector.status()[1]["outputs"][0]["connected"]
+    with Listener(broker.port) as listener:
+        until(lambda: listener.kept.get(f"{PREFIX}/status") == b"online")
+        code, out, _ = run("mqtt", "--check", "--config", config)
+        assert code == FINE
+        assert f"the broker at 127.0.0.1:{broker.port} lets the collector in and takes its messages" in out
+        assert f"{PREFIX}/check" not in kept(broker)
+        printed = collector.run("mqtt", "--print")
+        assert printed.returncode == FINE
+        assert {line.split(" ")[0] for line in printed.stdout.splitlines()} == kept(broker)
+        # The service was not thrown out: its will came to nobody, who heard everything until now.
+        listener.publish("end", "of what was heard")
+        until(lambda: "end" in listener.kept)
+        assert (f"{PREFIX}/status", b"offline") not in {(topic, payload) for topic, payload, _ in listener.heard}
 
 
 @pytest.mark.parametrize(
