@@ -26,6 +26,7 @@ from benchmarks import (
     ledger,
     live_replay,
     nothing_lost,
+    outputs,
     publishing,
     replaying,
     rollups,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "boards": boards.measure,
     "hostile": hostile.measure,
     "mqtt": publishing.measure,
+    "outputs": outputs.measure,
     "demo": inventing.measure,
 }
 

@@ -29,7 +29,7 @@ class OutputHealth:
 
     `connected` is whether the other side is there and takes what it is sent, `last_sent` when it last took something
     (ns, 0 for never), `waiting` how much is to be sent to it. `last_error` is empty while all is well; `remedy` says
-    what the owner can do about it.
+    what the owner can do about it. `note` is what is to be known though nothing is wrong, mostly empty.
     """
 
     name: str
@@ -38,6 +38,7 @@ class OutputHealth:
     waiting: int = 0
     last_error: str = ""
     remedy: str = ""
+    note: str = ""
 
     @classmethod
     def read(cls, values: object) -> Self | None:
