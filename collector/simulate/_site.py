@@ -126,7 +126,7 @@ class SolarSite:
     def _read(
         self, one: RunningInverter, now: Instant, today: RoofDay, kept: list[tuple[int, Inverter]]
     ) -> Inverter | None:
-        """Let an inverter run for one interval; what the gateway hears of it, if it does; `kept` is what it has later."""
+        """Let an inverter run for one interval; what the gateway hears of it, if it does, and `kept` has for later."""
         watts, volts, warmest = today.panels.inputs(one.position)
         powered = one.powered(watts, now, today.weather)
         if powered is None:
