@@ -144,13 +144,14 @@ def _count(chance: random.Random, mean: float) -> int:
 class PanelDay(NamedTuple):
     """One panel on one day.
 
-    `power` is a share of its rated power when it is clean and sound: its own constant factor and its age. The fast
-    noise has a value a slot, of standard deviation 1. Snow lies until a slot, 0 on most days; dust lets `clean`
-    through, and faults leave `left`.
+    `power` is a share of its rated power when it is clean and sound: its own constant factor and its age. Slow noise is
+    a share as well; that of the day, and the fast noise with a value a slot, are of standard deviation 1. Snow lies
+    until a slot, 0 on most days; dust lets `clean` through, and faults leave `left`.
     """
 
     power: float
     slow_noise: float
+    day_noise: float
     fast_noise: list[float]
     snowed_until: int
     clean: float
@@ -175,10 +176,10 @@ class PanelLife:
     def _chance(self, *what: object) -> random.Random:
         return self._roof.chance("panel", self._number, *what)
 
-    def _find_daily(self, day: int) -> tuple[float, int]:
-        """A day's share in the slow noise, and where its fast noise begins in the pool."""
+    def _find_daily(self, day: int) -> tuple[float, int, float]:
+        """A day's share in the slow noise, where its fast noise begins in the pool, and the noise of the day alone."""
         chance = self._chance(day)
-        return chance.gauss(0, 1), chance.randrange(_POOL)
+        return chance.gauss(0, 1), chance.randrange(_POOL), chance.gauss(0, 1)
 
     def _find_traits(self, generation: int) -> tuple[float, float, float]:
         """Of the panel that hangs here: its factor, what it loses a year in percent, its dust of a dry day."""
@@ -198,7 +199,7 @@ class PanelLife:
         factor, ageing, dust_a_day = self._of_generation(len(renewed))
         age = (1 - ageing / 100) ** ((day - since) / _YEAR_DAYS)
         slow = sum(weight * self._daily(day - back)[0] for back, weight in enumerate(self._weights))
-        first = self._daily(day)[1]
+        _, first, of_the_day = self._daily(day)
         losses = self._roof.losses
         dust = dust_a_day * self._roof.dust(day, max(since, day - _DUST_DAYS))
         left = 1.0
@@ -207,6 +208,7 @@ class PanelLife:
         return PanelDay(
             power=factor * age,
             slow_noise=slow,
+            day_noise=of_the_day,
             fast_noise=self._roof.noise[first : first + SLOTS],
             snowed_until=self._snowed_until(day),
             clean=1 - min(losses.most_dust, dust),

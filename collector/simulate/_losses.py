@@ -21,15 +21,17 @@ class Losses:
     """Shares are of a panel's power; chances are for one panel, or inverter, and year.
 
     Noise is that of a panel against the others of its plane, as a standard deviation: `slow_noise` from day to day,
-    with `slow_memory` of the day before; of single readings `calm_noise` under an even sky and up to `broken_noise`
-    where the light of the five minutes before or after differs by `broken_at` of a clear sky's.
+    with `slow_memory` of the day before; of whole days besides, up to `dark_noise` on the darkest; of single readings
+    `calm_noise` under an even sky and up to `broken_noise` where the light of the five minutes before or after differs
+    by `broken_at` of a clear sky's. tests/simulate/test_neighbours.py has what these were set by.
     """
 
     mismatch: float = 0.015
     slow_noise: float = 0.01
     slow_memory: float = 0.8
-    calm_noise: float = 0.008
-    broken_noise: float = 0.04
+    dark_noise: float = 0.035
+    calm_noise: float = 0.006
+    broken_noise: float = 0.045
     broken_at: float = 0.15
 
     # Percent a year: the mean of a site, how far its panels are from it, and the limits of each.

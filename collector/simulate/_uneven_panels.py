@@ -8,6 +8,7 @@ to it.
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import pairwise
+from statistics import fmean
 
 from collector.simulate._daylight import Instant
 from collector.simulate._lives import PanelDay, PanelLife
@@ -49,13 +50,16 @@ class PanelCourse:
         day: PanelDay,
         slots: Sequence[int],
         fast: Sequence[float],
+        dark: float,
         course: Sequence[Sequence[float]],
         thirds: Sequence[int] | None,
     ) -> None:
-        """`course` is the plane's output per W with no, one, two and three thirds in the shade."""
+        """`fast` and `dark` are standard deviations of noise, of each instant and of the day; `course` is the plane's
+        output per W with no, one, two and three thirds in the shade.
+        """
         self.day = day
         self.thirds = thirds
-        rated_w, noise, always = peak_w * day.power, day.fast_noise, 1 + day.slow_noise
+        rated_w, noise, always = peak_w * day.power, day.fast_noise, 1 + day.slow_noise + dark * day.day_noise
         self.noise = [always * (1 + sigma * noise[slot]) for sigma, slot in zip(fast, slots, strict=True)]
         factors = [rated_w * factor for factor in self.noise]
         self.unshaded = [factor * share for factor, share in zip(factors, course[0], strict=True)]
@@ -94,6 +98,9 @@ class UnevenPanels:
         in_leaf = _in_leaf(today if place.latitude >= 0 else today + _HALF_A_YEAR)
         slots = [now.slot for now in instants]
         fast = _fast_noise(weather.clearness, slots, losses)
+        dark = (
+            losses.dark_noise * (1 - min(1.0, fmean(weather.clearness[slot] for slot in slots))) ** 2 if slots else 0.0
+        )
         thirds = _thirds_of_all(roof, instants, in_leaf=in_leaf)
         for number, plane in enumerate(planes):
             here = [found for (_, of_plane), found in thirds.items() if of_plane == number]
@@ -112,6 +119,7 @@ class UnevenPanels:
                     channel.life.on(day),
                     slots,
                     fast,
+                    dark,
                     courses[channel.plane],
                     thirds.get((channel.panel.obstacles, channel.plane)),
                 )
@@ -149,7 +157,7 @@ def _fast_noise(clearness: Sequence[float], slots: Sequence[int], losses: Losses
     change = [0.0, *(abs(later - earlier) for earlier, later in pairwise(clearness)), 0.0]
     range_of_noise = losses.broken_noise - losses.calm_noise
     return [
-        losses.calm_noise + range_of_noise * min(1.0, max(change[slot], change[slot + 1]) / losses.broken_at)
+        losses.calm_noise + range_of_noise * min(1.0, max(change[slot], change[slot + 1]) / losses.broken_at) ** 2
         for slot in slots
     ]
 
