@@ -154,14 +154,12 @@ def test_what_firmware_does_wrong_is_asked_for_by_name_and_the_report_stays_true
     assert any(problem.startswith("block not understood") for upload in uploads for problem in upload.problems)
 
 
-def test_the_truth_of_a_roof_with_losses_is_what_the_journal_holds(
-    running: Collector, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_the_truth_of_a_roof_with_losses_is_what_the_journal_holds(running: Collector, tmp_path: Path) -> None:
     told = tmp_path / "truth.jsonl"
     arguments = ("--losses", "--inverters", "3", "--ecus", "2", "--no-control", "--truth", str(told))
     assert simulate(running, *BACKLOG, *arguments) == 0
     rows = [json.loads(line) for line in told.read_text().splitlines()]
-    assert [row["kind"] for row in rows] == ["panel"] * 12 + ["day"] * 24
+    assert [row["kind"] for row in rows] == ["panel"] * 24 + ["day"] * 48
     stored: dict[tuple[str, str, str, int], float] = defaultdict(float)
     with JournalReader(running.journal) as reader:
         for gateway in reader.gateways():

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.simulate import truth
+from collector.simulate._roof import day_number
 from collector.simulate._site import SolarSite
 from collector.simulate.equipment import INVERTERS
 from collector.simulate.firmware import GENERATIONS
@@ -26,7 +27,6 @@ from tests.samples import known
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 INSTALLED = date(2021, 1, 1)
 ONE_FOR_EACH = GENERATIONS["ecu-r-2024"]
-FILLS_UP = GENERATIONS["linux-2017"]
 SEED = 5
 CAUSES = ("shade_wh", "snow_wh", "soiling_wh", "fault_wh", "outage_wh", "clip_wh")
 
@@ -80,11 +80,9 @@ def test_what_was_read_and_what_each_cause_took_are_what_the_panel_would_have_gi
         assert told == pytest.approx({(one.inverter, one.channel): one.energy_wh for one in day.panels}, abs=1e-6)
 
 
-@pytest.mark.parametrize("firmware", [ONE_FOR_EACH, FILLS_UP], ids=lambda firmware: firmware.name)
-def test_the_truth_is_what_the_gateway_sends(firmware: object) -> None:
-    assert firmware in (ONE_FOR_EACH, FILLS_UP)
-    chosen = FILLS_UP if firmware is FILLS_UP else ONE_FOR_EACH
-    site = solar_site(chosen, 3, 7, models=("QS1",), zone=AMSTERDAM, installed=INSTALLED, with_losses=True)
+@pytest.mark.parametrize("name", ["ecu-r-2024", "linux-2017"])
+def test_the_truth_is_what_the_gateway_sends(name: str) -> None:
+    site = solar_site(GENERATIONS[name], 3, 7, models=("QS1",), zone=AMSTERDAM, installed=INSTALLED, with_losses=True)
     start, stop = midnight(date(2023, 2, 1)), midnight(date(2023, 2, 21))
     sent: dict[tuple[str, int, int], tuple[float, float]] = {}
     for polled in site.rounds(start, stop):
@@ -172,16 +170,35 @@ def test_a_panel_and_an_inverter_are_replaced_and_what_is_said_of_the_panels_is_
             assert one.fault_wh >= float(str(fault["share"])) * left_wh - 0.1
 
 
-@pytest.mark.slow
-def test_noise_lasts_for_days_and_panels_age_each_at_its_own_rate(years: list[TrueDay]) -> None:
-    series = defaultdict(list)
-    for day in years:
-        for one in day.panels:
-            if one.channel == 1:
-                series[one.inverter].append(one.noise_wh / one.unshaded_wh)
-    noise = max(series.values(), key=len)
-    assert 0.006 < statistics.stdev(noise) < 0.016
-    assert 0.55 < statistics.correlation(noise[:-1], noise[1:]) < 0.9
+def test_noise_lasts_for_days_and_each_panel_ages_at_its_own_rate() -> None:
+    site = roof()
+    first = day_number(INSTALLED)
+    rates = []
+    for one in (one for inputs in site.roof.uneven for one in inputs):
+        noise = [one.life.on(first + day).slow_noise for day in range(1000)]
+        assert 0.007 < statistics.stdev(noise) < 0.013
+        assert 0.7 < statistics.correlation(noise[:-1], noise[1:]) < 0.9
+        if not one.life.renewed_on(first + 1461):
+            new, old = (one.life.on(first + day).power for day in (0, 1461))
+            rates.append(100 * ((old / new) ** 0.25 - 1))
+            assert rates[-1] == pytest.approx(one.life.rate_percent_a(first), abs=0.001)
+    assert len({round(rate, 3) for rate in rates}) == len(rates) > 12
+    assert all(-0.9 <= rate <= -0.3 for rate in rates)
+
+
+def test_a_new_panel_has_a_factor_an_age_and_dust_of_its_own() -> None:
+    site = roof(outlook=Outlook.CLEAR)
+    until = day_number(date(2023, 1, 1))
+    lives = [one.life for inputs in site.roof.uneven for one in inputs]
+    (life,) = [life for life in lives if life.renewed_on(until)]
+    (renewed,) = life.renewed_on(until)
+    before, after, later = (life.on(day) for day in (renewed - 1, renewed, renewed + 40))
+    assert before.left == 0
+    assert after.left == 1
+    assert before.power != pytest.approx(after.power, rel=1e-4)
+    assert before.clean < after.clean
+    assert later.clean == pytest.approx(before.clean, abs=0.04)
+    assert later.clean < after.clean
 
 
 def test_shade_takes_thirds_of_the_direct_light() -> None:
@@ -245,7 +262,8 @@ def test_readings_are_missed_and_inverters_are_silent_for_hours_while_others_rep
 
 
 def test_as_lines_there_are_first_all_panels_and_then_each_day() -> None:
-    out, passed = StringIO(), []
+    out = StringIO()
+    passed: list[timedelta] = []
     sites = {"216099000001": roof(1), "216099000002": roof(2)}
     truth.write(out, sites, midnight(date(2023, 6, 1)), midnight(date(2023, 6, 3)), passed.append)
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
