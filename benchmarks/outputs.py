@@ -1,7 +1,7 @@
 """What all outputs together cost: the service's memory, and whether gateways hear their answers later for them.
 
-Services with and without outputs run beside each other and take turns, block by block, so that whatever else the
-machine does meets them alike. A figure is the median of those of the blocks.
+Services with and without outputs run beside each other and take turns, record by record, so that whatever else the
+machine does meets them alike. A figure is the median of those of blocks of a hundred answers.
 """
 
 import socket
@@ -30,8 +30,8 @@ from tests.pvoutput_service import System
 
 _KEY = "key-of-the-benchmark"
 _SYSTEM = System(1234, _KEY, zone=ZoneInfo("Europe/Amsterdam"))
-# Between two answers, so that outputs are at work beside them; and how far apart the rounds say that they are.
-_PAUSE_S, _APART_S = 0.02, 10.0
+# Between two records of a service, so that outputs are at work all the time; and how far apart these say that they are.
+_PAUSE_S, _APART_S = 0.2, 10.0
 _SETTLED_S = 3.0
 # On a busy machine there are fewer blocks.
 _BLOCKS_S = 240.0
@@ -91,16 +91,13 @@ def measure(options: Options) -> list[Row]:
         except Skip as skip:
             tell(f"without InfluxDB: {skip}")
         services = {way: _start(stack, folder / str(number), way, influx) for number, way in enumerate(_WAYS)}
-        blocks, count = (1, 5) if options.quick else (15, 100)
+        blocks, count = (1, 5) if options.quick else (10, 100)
         until = time.monotonic() + _BLOCKS_S
         for number in range(blocks):
             if time.monotonic() > until:
                 break
             tell(f"block {number + 1} of {blocks}")
-            for one in services.values():
-                one.blocks.append(
-                    _answers(one.running.port, range(number * count, (number + 1) * count), blocks * count)
-                )
+            _fill_block(list(services.values()), count, later=(blocks - number) * count)
         Event().wait(_SETTLED_S)
         return [_row(way, one, services["without outputs"], influx is not None) for way, one in services.items()]
 
@@ -112,18 +109,23 @@ def _start(stack: ExitStack, folder: Path, way: str, influx: Database | None) ->
     return _Service(stack.enter_context(service.collector(folder, config, influx.environ if influx else {})))
 
 
-def _answers(port: int, numbers: range, in_all: int) -> list[float]:
-    """Seconds from a record to its answer, of so many of a gateway's rounds."""
-    times: list[float] = []
-    for number in numbers:
-        sent = record(age_s=_APART_S * (in_all - number))
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            began = time.perf_counter()
-            connection.sendall(sent)
-            connection.recv(64)
-            times.append(time.perf_counter() - began)
+def _fill_block(services: list[_Service], count: int, later: int) -> None:
+    """Send each so many rounds in turn, the first of which is `later` rounds ago."""
+    for one in services:
+        one.blocks.append([])
+    for number in range(count):
+        sent = record(age_s=_APART_S * (later - number))
+        for one in services:
+            one.blocks[-1].append(_answer_s(one.running.port, sent))
         Event().wait(_PAUSE_S)
-    return times
+
+
+def _answer_s(port: int, sent: bytes) -> float:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        began = time.perf_counter()
+        connection.sendall(sent)
+        connection.recv(64)
+        return time.perf_counter() - began
 
 
 def _row(way: str, one: _Service, without: _Service, has_influxdb: bool) -> Row:

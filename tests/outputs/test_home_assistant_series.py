@@ -6,7 +6,15 @@ import pytest
 
 from collector.journal.reading import JournalReader
 from collector.ledger.reading import Layout, of_gateway
-from collector.outputs.homeassistant._series import Cursor, Series, closed_before, next_round, plan_of, series_of
+from collector.outputs.homeassistant._series import (
+    Cursor,
+    Series,
+    closed_before,
+    is_due,
+    next_round,
+    plan_of,
+    series_of,
+)
 from tests.ledger.books import Books
 from tests.outputs.test_home_assistant import with_home_assistant
 from tests.samples import ECU, UID, frame, ns, yc600
@@ -57,9 +65,31 @@ def test_of_a_series_without_any_hour_and_of_one_whose_hour_is_not_over_nothing_
     books.count()
     with JournalReader(books.path) as reader:
         assert plan_of(reader, layout, GATEWAY, cursor, before) is None
+        assert not is_due(reader, layout, GATEWAY, cursor, before)
+        assert is_due(reader, layout, GATEWAY, cursor, ns("2026-06-21T12:00:00Z"))
         plan = plan_of(reader, layout, GATEWAY, cursor, ns("2026-06-21T12:00:00Z"))
     assert plan is not None
     assert [row.start for row in plan.rows] == [ns("2026-06-21T11:00:00Z")]
+
+
+def test_what_comes_late_into_the_last_hour_that_was_sent_is_sent_with_it(tmp_path: Path) -> None:
+    books = Books(tmp_path / "journal.db", zone="UTC")
+    books.store(frame("20260621091000", yc600()), frame("20260621101000", yc600()))
+    books.count()
+    before = ns("2026-06-21T11:00:00Z")
+    with JournalReader(books.path) as reader:
+        layout = Layout(books.config)
+        plan = plan_of(reader, layout, GATEWAY, None, before)
+        assert plan is not None
+        cursor = plan.cursor(plan.rows[-1], 0)
+        assert not is_due(reader, layout, GATEWAY, cursor, before)
+    books.store(frame("20260621102000", yc600()))
+    books.count()
+    with JournalReader(books.path) as reader:
+        assert is_due(reader, layout, GATEWAY, cursor, before)
+        plan = plan_of(reader, layout, GATEWAY, cursor, before)
+    assert plan is not None
+    assert [row.start for row in plan.rows] == [ns("2026-06-21T10:00:00Z")]
 
 
 def test_series_are_named_as_configured_and_panels_are_those_of_inputs_alone(tmp_path: Path) -> None:
