@@ -90,10 +90,9 @@ least_heard = 6
 """
         + COLLECTOR
         + """\
-high = reported(field: "sun_elevation_deg", start: -7d) |> group() |> max() |> one()
-is_dark = exists high._value and high._value < least_noon
-ends = int(v: now())
-begins = ends - 10800000000000
+reports = reported(field: "records_pending", start: window) |> count() |> group() |> max() |> one()
+is_there = exists reports._value and reports._value >= least_reports
+now_s = float(v: int(v: now())) / 1000000000.0
 
 placed = union(
   tables: [
@@ -106,7 +105,7 @@ placed = union(
   |> pivot(rowKey: ["ecu"], columnKey: ["what"], valueColumn: "_value")
   |> map(fn: (r) => ({r with order: 0}))
 
-// By the sun of its own place, where it has one.
+// By the sun of its place, where that is known.
 silent = union(tables: [placed, sites |> map(fn: (r) => ({r with order: 1}))])
   |> group(columns: ["ecu"])
   |> sort(columns: ["order"])
@@ -116,18 +115,18 @@ silent = union(tables: [placed, sites |> map(fn: (r) => ({r with order: 1}))])
   |> group()
   |> map(fn: (r) => {
     has_place = exists r.latitude and exists r.longitude
-    bright =
-      if has_place then
-        sun(latitude: r.latitude, longitude: r.longitude, at: ends) > least_sun
-          and sun(latitude: r.latitude, longitude: r.longitude, at: begins) > least_sun
-      else is_bright
+    none = {begins: now_s, ends: now_s}
+    high =
+      if has_place then sunlit(latitude: r.latitude, longitude: r.longitude, at: now_s, above: least_sun) else none
+    low =
+      if has_place then sunlit(latitude: r.latitude, longitude: r.longitude, at: now_s, above: least_noon) else none
 
     return {
       ecu: r.ecu,
       site: r.site,
-      bright: bright,
-      dark: if has_place then noon_sun(latitude: r.latitude, at: ends) < least_noon else is_dark,
-      _value: float(v: ends - r.seen) / 1000000000.0,
+      bright: high.begins < now_s - 10800.0 and now_s < high.ends,
+      dark: has_place and low.ends == low.begins,
+      _value: now_s - float(v: r.seen) / 1000000000.0,
     }
   })
   |> filter(fn: (r) => r._value > longest)
