@@ -16,7 +16,7 @@ A gateway or an inverter that was replaced is told of as the one that does its w
 """
 
 from collector.boards.kit.health import COLLECTOR, GATEWAYS, PLACES, SILENT_INVERTERS, gateway_states
-from collector.boards.kit.queries import LIVING, imports
+from collector.boards.kit.queries import LIVING, MIDDLE_VALUE, imports
 
 SITES = imports("strings") + LIVING + "known_since = -14d\n" + GATEWAYS
 
@@ -184,10 +184,12 @@ def panel_weak(share: float) -> str:
 
     Sunny is a day on which the site made at least half of the year's best day: no day of snow or of deep winter. Where
     the rated power is known it is the yield per kWp that is compared. `_value` is the third lowest of the four shares.
+    Who is alone in an array is its own median.
     """
     return (
         imports("strings")
         + LIVING
+        + MIDDLE_VALUE
         + f"share = {share}\n"
         + """\
 day = (time) => (int(v: time) + 43200000000000) / 86400000000000
@@ -239,26 +241,25 @@ yields = from(bucket: "solar_daily")
   }))
   |> group(columns: ["ecu", "array", "rated"])
 
-of_array = (fn) => yields
-  |> aggregateWindow(every: 1d, offset: -12h, fn: fn, createEmpty: false, timeSrc: "_start")
-  |> map(fn: (r) => ({r with day: day(time: r._time)}))
-  |> drop(columns: ["_start", "_stop", "_time"])
+middles = yields
+  |> aggregateWindow(
+    every: 1d,
+    offset: -12h,
+    fn: (tables=<-, column) => tables |> middle_value(column: column),
+    createEmpty: false,
+    timeSrc: "_start",
+  )
+  |> map(fn: (r) => ({day: day(time: r._time), ecu: r.ecu, array: r.array, rated: r.rated, median: r._value, order: 0}))
 
-// Each day's median and number of panels come before the panels of that day, and are handed down to them.
+// Each day's median comes before the panels of that day, and is handed down to them.
 weak = union(tables: [
-  of_array(fn: (tables=<-, column) => tables |> median(method: "exact_mean"))
-    |> map(fn: (r) => ({r with order: 0}))
-    |> rename(columns: {_value: "median"}),
-  of_array(fn: count)
-    |> map(fn: (r) => ({r with order: 1}))
-    |> rename(columns: {_value: "size"}),
-  yields |> map(fn: (r) => ({r with order: 2})) |> rename(columns: {_value: "yield"}),
+  middles,
+  yields |> map(fn: (r) => ({r with order: 1})) |> rename(columns: {_value: "yield"}),
 ])
   |> group(columns: ["ecu", "array", "rated"])
   |> sort(columns: ["day", "order"])
   |> fill(column: "median", usePrevious: true)
-  |> fill(column: "size", usePrevious: true)
-  |> filter(fn: (r) => r.order == 2 and r.size >= 3 and r.yield < share * r.median)
+  |> filter(fn: (r) => r.order == 1 and r.yield < share * r.median)
   |> group()
   |> map(fn: (r) => ({
     _time: r._time,

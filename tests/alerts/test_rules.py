@@ -633,9 +633,21 @@ def test_where_no_rated_power_is_known_energies_are_compared(influx: Influx) -> 
     assert subjects(found, "panel") == ["S3"]
 
 
-@pytest.mark.parametrize("panels", [{"S1": 0.1}, {"S1": 1.0, "S2": 0.1}])
-def test_an_array_of_one_or_two_panels_has_no_middle_to_compare_with(influx: Influx, panels: dict[str, float]) -> None:
-    assert firing(influx, weeks(Roof(), SUNNY, panels), "solar-panel-weak") == []
+@pytest.mark.parametrize(
+    ("panels", "weak"),
+    [
+        ({"S1": 0.1}, []),
+        ({"S1": 1.0, "S2": 0.71}, []),
+        ({"S1": 1.0, "S2": 0.69}, ["S2"]),
+        ({"S1": 1.0, "S2": 0.0}, ["S2"]),
+        ({"S1": 0.0, "S2": 0.0}, []),
+        ({"S1": 1.0, "S2": 0.9, "S3": 0.62, "S4": 0.0}, ["S3", "S4"]),
+    ],
+)
+def test_of_two_panels_in_the_middle_of_an_array_the_better_one_is_the_measure(
+    influx: Influx, panels: dict[str, float], weak: list[str]
+) -> None:
+    assert subjects(firing(influx, weeks(Roof(), SUNNY, panels), "solar-panel-weak"), "panel") == weak
 
 
 def test_a_panel_is_compared_with_those_of_its_own_array(influx: Influx) -> None:

@@ -51,7 +51,7 @@ def of_neighbours(mixed: Site) -> tuple[dict[str, float], dict[str, float]]:
             own[panel].append((array, own_day(sample), sample.value, peaks[panel,]))
     shares, middles = {}, {}
     for panel, days in own.items():
-        middle = [statistics.median(energies[array, day]) * peak_w for array, day, _, peak_w in days]
+        middle = [statistics.median_high(energies[array, day]) * peak_w for array, day, _, peak_w in days]
         shares[panel] = sum(energy for _, _, energy, _ in days) / sum(middle)
         middles[panel] = statistics.mean(middle)
     return shares, middles
@@ -299,3 +299,33 @@ def test_a_panel_that_is_weak_is_told_once_that_is_no_chance(
         [f"Panel South 3 at {100 * share:.0f} % of its neighbours"] if is_told else []
     )
     assert [float(row["lost_kwh"]) for row in rows] == pytest.approx([1 - share] if is_told else [])
+
+
+@pytest.mark.parametrize(
+    ("shares", "told_of"),
+    [
+        ((1.0, 0.69), ["Panel South 2 at 69 % of its neighbours"]),
+        ((1.0, 0.71), []),
+        ((0.0, 1.0), ["Panel South 1 gives nothing"]),
+        ((0.0, 0.0), []),
+        ((0.3,), []),
+    ],
+)
+def test_a_panel_of_a_pair_is_held_against_the_better_one(
+    influx: Influx, shares: tuple[float, ...], told_of: list[str]
+) -> None:
+    points, roll_ups = reporting(ROOF, "Roof", AMSTERDAM, NOW, timedelta(0))
+    today = NOW.astimezone(AMSTERDAM).replace(hour=0, minute=0, second=0, microsecond=0)
+    for ago in range(1, 8):
+        for number, share in enumerate(shares, 1):
+            tags = (ROOF, ROOF_2, "Roof 2", "QS1", str(number), f"South {number}", "South")
+            fields = {"energy_wh": 1000.0 * share, "peak_w": 400.0}
+            roll_ups.append(Point("channel_day", tags, fields, stamps.to_ns(today - ago * DAY)))
+    fill(influx, points, roll_ups)
+    screen = Screen(influx, NOW)
+    assert [row["what"] for row in told(screen) if row.get("panel")] == told_of
+    start, stop = NOW - 7 * DAY, NOW
+    rows = screen.look(boards()["solar-panels"], start=start, stop=stop).panel("Energy of each panel")
+    best = max(shares)
+    expected = {f"South {number}": share / best for number, share in enumerate(shares, 1)} if best else {}
+    assert {row["panel"]: float(row["share"]) for row in rows if row.get("share")} == pytest.approx(expected)
