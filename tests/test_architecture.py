@@ -19,6 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "file_limit": set(),
     "disk": set(),
     "protocol": set(),
+    "client": {"trio"},
     "clock": {"astral"},
     "newcomers": set(),
     "condition": set(),
