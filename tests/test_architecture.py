@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "boards": {"pydantic"},
     "alerts": {"yaml"},
     "status": set(),
-    "outputs": {"paho", "pydantic_core", "trio", "trio_websocket", "urllib3"},
+    "outputs": {"dns", "paho", "pydantic_core", "trio", "trio_websocket", "urllib3"},
     "service": {"h11", "prometheus_client", "trio"},
     "doctor": {"dns", "psutil", "trio", "urllib3"},
     "backup": {"pydantic", "tomlkit"},
