@@ -25,6 +25,7 @@ from benchmarks import (
     inventing,
     ledger,
     live_replay,
+    mirroring,
     nothing_lost,
     publishing,
     replaying,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "boards": boards.measure,
     "hostile": hostile.measure,
     "mqtt": publishing.measure,
+    "mirror": mirroring.measure,
     "demo": inventing.measure,
 }
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,9 +130,9 @@ async def test_a_cloud_that_confirms_the_record_before_leaves_the_last_one_recei
     with Cloud(EmaCloud()) as cloud:
         config = configured(tmp_path, cloud)
         async with running(config) as ports:
-            for frame in rounds(4):
+            for number, frame in enumerate(rounds(4)):
                 await sent(ports[0], [frame])
-                await true(lambda frame=frame: frame in cloud.frames)
+                await true(partial(lambda count: len(cloud.frames) == count, number + 1))
             await true(lambda: states(config) == [0, 0, 0, 2])
             await true(lambda: health(config).waiting == 0)
 
