@@ -133,19 +133,23 @@ def take_in(journal: Journal) -> bool:
 
 
 def note(journal: Journal, parcel: Parcel, outcome: Outcome, at: int) -> bool:
-    """What came of a parcel at an instant (ns); whether it came to this journal meanwhile."""
+    """What came of a parcel at an instant (ns). Whether it came to this journal meanwhile, as from where it was sent:
+    then it is not delivered.
+    """
     _check(journal, parcel.file)
     with journal.derived() as db:
-        if outcome.received:
+        row = db.execute("select repeats from record where id = ?", (parcel.record,)).fetchone()
+        came_back = row is not None and row[0] > parcel.repeats
+        if outcome.received and not came_back:
             state = 0 if outcome.settled else 2
             done = "update mirror set state = ?, tries = 0, tried_at = ?, answer = '' where record = ?"
             db.execute(done, (state, at, parcel.record))
             _clear(db, parcel.ecu, outcome.times, control=parcel.is_control)
         else:
+            fault = "it came to this collector again" if came_back else outcome.fault
             failed = "update mirror set tries = tries + 1, tried_at = ?, answer = ? where record = ?"
-            db.execute(failed, (at, outcome.fault, parcel.record))
-        row = db.execute("select repeats from record where id = ?", (parcel.record,)).fetchone()
-    return row is not None and row[0] > parcel.repeats
+            db.execute(failed, (at, fault, parcel.record))
+    return came_back
 
 
 def note_stored(

@@ -274,7 +274,7 @@ def test_the_same_key_on_the_other_port_is_another_record(tmp_path: Path) -> Non
         assert states(reader) == {one.record: 2, other.record: 0}
 
 
-def test_what_came_to_the_journal_again_meanwhile_is_told(tmp_path: Path) -> None:
+def test_what_came_to_the_journal_again_meanwhile_was_not_delivered(tmp_path: Path) -> None:
     with opened(tmp_path) as (journal, reader):
         begin(journal, "now", 0)
         journal.append([upload(1)])
@@ -283,6 +283,10 @@ def test_what_came_to_the_journal_again_meanwhile_is_told(tmp_path: Path) -> Non
         assert not note(journal, parcel, Outcome(fault="silent"), NOW)
         journal.append([upload(1)])
         assert note(journal, parcel, acknowledged(parcel), NOW)
+        assert states(reader) == {1: 1}
+        again = following(reader, NOW + HOUR_NS)
+        assert not note(journal, again, acknowledged(again), NOW + HOUR_NS)
+        assert states(reader) == {1: 0}
 
 
 def test_of_another_journal_in_its_place_nothing_is_changed(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The service with a mirror: what the cloud gets is what gateways sent, and gateways get nothing of what it sends."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from collector.config.model import Config
 from collector.journal.mirroring import VendorCommand, vendor_commands
 from collector.journal.reading import JournalReader
 from collector.journal.state import OutputHealth
+from collector.journal.writing import Journal
 from collector.outputs.mirror import _courier, _talk, _upstream, output
 from collector.protocol.commands import MEANINGS
 from collector.service import _heartbeat
@@ -135,6 +137,38 @@ async def test_a_cloud_that_confirms_the_record_before_leaves_the_last_one_recei
                 await true(partial(lambda count: len(cloud.frames) == count, number + 1))
             await true(lambda: states(config) == [0, 0, 0, 2])
             await true(lambda: health(config).waiting == 0)
+
+
+def zone_where_it_is_night() -> str:
+    """One whose clocks show an hour after one, now."""
+    ahead = (25 - time.gmtime().tm_hour) % 24
+    west = 24 - ahead if ahead > 14 else -ahead
+    return f"Etc/GMT{west:+d}" if west else "Etc/GMT"
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_by_night_it_asks_what_is_stored_and_sends_again_what_is_not_named(
+    tmp_path: Path, *, is_known: bool
+) -> None:
+    ema = EmaCloud()
+    with Cloud(ema) as cloud:
+        night = f'[[ecu]]\nid = "{ECU}"\ntimezone = "{zone_where_it_is_night()}"\n'
+        config = configured(tmp_path, cloud, night)
+        frames = rounds(3)
+        async with running(config) as ports:
+            for number, frame in enumerate(frames):
+                await sent(ports[0], [frame])
+                await true(partial(lambda count: states(config).count(0) == count, number))
+            await true(lambda: states(config) == [0, 0, 2])
+            assert cloud.frames == frames, "what was sent by night is asked for the next one"
+        if not is_known:
+            ema.stored[ECU.encode()].pop()
+        with contextlib.closing(Journal(config.journal.path)) as journal, journal.derived() as db:
+            db.execute("update mirror set tried_at = tried_at - 7200000000000")
+        async with running(config):
+            await true(lambda: f"APS13AAA22{ECU}".encode() in cloud.frames)
+            await true(lambda: states(config) == [0, 0, 0 if is_known else 2])
+            await true(lambda: cloud.records == [*frames, *([] if is_known else frames[-1:])])
 
 
 async def test_an_outage_of_the_cloud_loses_nothing(tmp_path: Path, cloud: Cloud) -> None:
@@ -262,6 +296,7 @@ async def test_what_comes_back_to_the_collector_itself_ends_the_sending(tmp_path
             back.append(lambda frame: trio.from_thread.run(ask, ports[0], frame, trio_token=token))
             await sent(ports[0], rounds(6))
             await true(lambda: "comes back to this collector" in health(config).last_error)
+            assert set(states(config)) == {1}
 
 
 async def test_this_collector_is_never_sent_to_even_if_the_owner_says_so(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ class Courier:
             if stored.times is None:
                 self._rest(failed=True)
                 return
-            self._worked()
+            self._well()
             await self._journal.write(
                 partial(note_stored, file=file, ecu=self._ecu, times=stored.times, before=before, control=control)
             )
@@ -142,9 +142,9 @@ class Courier:
         outcome = said.outcome if said is not None and said.outcome is not None else _DRIPPING
         came_back = await self._journal.write(partial(note, parcel=parcel, outcome=outcome, at=now))
         if outcome.received:
-            self._worked()
+            self._upstream.worked(came_back=came_back)
+            self._well()
             self._on_sent(now)
-            self._upstream.note_way_back(came_back)
         else:
             _log.debug("not mirrored record=%d reason=%s", parcel.record, outcome.fault)
             self._rest(failed=parcel.tries < _TO_BLAME)
@@ -166,8 +166,7 @@ class Courier:
             )
         )
 
-    def _worked(self) -> None:
-        self._upstream.worked()
+    def _well(self) -> None:
         self._failures = 0
         self._quiet_until = trio.current_time() + PACE_S
 

@@ -30,6 +30,11 @@ _MOST_BACK: Final = 3
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 5.0, 3600.0
 
+_LEADS_BACK: Final = OutputError(
+    "what is sent to the vendor's cloud comes back to this collector",
+    "look where mirror.address or the name of mirror.data_host leads: it has to be the vendor's cloud",
+)
+
 
 def patience_s(failures: int) -> float:
     """How long to wait after so many failures in a row."""
@@ -67,28 +72,22 @@ class Upstream:
             self._asked_at = trio.current_time()
         return self._address
 
-    def worked(self) -> None:
-        """The cloud took a record."""
+    def worked(self, *, came_back: bool) -> None:
+        """The cloud took a record; whether that came to this journal meanwhile."""
+        self._back = self._back + 1 if came_back else 0
+        if self._back >= _MOST_BACK:
+            self.failed(_LEADS_BACK)
+            return
         self.error, self._failures, self.quiet_until = None, 0, 0.0
 
     def failed(self, error: OutputError) -> None:
         """It can't be reached, or must not be: wait, longer each time."""
         self.error = error
-        self._failures += 1
         self._address = None
-        self.quiet_until = trio.current_time() + patience_s(self._failures)
-
-    def note_way_back(self, came_back: bool) -> None:
-        """Whether a record that was sent came to this journal meanwhile."""
-        self._back = self._back + 1 if came_back else 0
-        if self._back >= _MOST_BACK:
-            self._back = 0
-            self.failed(
-                OutputError(
-                    "what is sent to the vendor's cloud comes back to this collector",
-                    "look where mirror.address or the name of mirror.data_host leads: it has to be the vendor's cloud",
-                )
-            )
+        # All couriers that were on their way find that out at about the same time.
+        if trio.current_time() >= self.quiet_until:
+            self._failures += 1
+            self.quiet_until = trio.current_time() + patience_s(self._failures)
 
     def _own(self, address: str) -> str:
         listens = {*self._listen.data_ports, self._listen.control_port}
