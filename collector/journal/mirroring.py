@@ -204,7 +204,7 @@ def next_parcel(reader: JournalReader, ecu: str, since_at: int, now: int, *, pus
     columns = ", ".join(f"r.{name}" for name in STORED_COLUMNS.split(", "))
     for control in (0, 1) if pushes else (0,):
         for which, order in (
-            ("m.tries = 0 and ?4", "m.time desc, m.record desc"),
+            ("m.tries = 0 and ?4 is not null", "m.time desc, m.record desc"),
             (f"m.tries > 0 and ({_AGAIN} <= ?4 or tried_at > ?4)", "m.tried_at"),
         ):
             rows = reader.rows(

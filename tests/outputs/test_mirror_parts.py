@@ -1,21 +1,28 @@
 """The mirror's parts without a service: where the cloud may be, what is said to it, and when it is asked."""
 
+import contextlib
 import re
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.client.dialogue import Close, Connect, Dialogue, Receive, Send
+from collector.client.firmware import GENERATIONS
 from collector.config.model import Listen, Mirror
-from collector.journal.mirroring import Outcome, Parcel
+from collector.journal.mirroring import Outcome, Parcel, begin, next_parcel, note, note_stored, take_in
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
 from collector.outputs.faults import OutputError
 from collector.outputs.mirror import _upstream
 from collector.outputs.mirror._courier import night_began
@@ -23,9 +30,15 @@ from collector.outputs.mirror._talk import NOT_CONNECTED, Said, Stored, ask_for_
 from collector.outputs.mirror._upstream import Upstream, is_own, patience_s, why_not
 from collector.protocol.commands import MEANINGS, meaning, named
 from collector.protocol.control import REPORTS
+from collector.simulate.device import Device
+from collector.simulate.store import RECEIVED, STORED
+from collector.simulate.tally import Tally
 from tests.protocol.helpers import control
-from tests.samples import ECU, TIME, frame, ns, yc600
+from tests.samples import ECU, TIME, arrival, frame, ns, yc600
+from tests.simulate.peers import Peer, own_time, rounds
 from tests.test_protocol_doc import PAGE, tables
+
+T = TypeVar("T")
 
 RECORD = frame(TIME, yc600())
 KEY = b"20260401121530"
@@ -170,6 +183,90 @@ def test_whatever_comes_a_record_is_stored_only_by_its_time_stamp(came: list[byt
     assert bool(outcome.fault) != outcome.received
     assert outcome.settled == (command == "A104")
     assert TIME not in outcome.times or TIME.encode() in b"".join(part or b"" for part in came)
+
+
+# As a gateway of the vendor's own
+
+
+class EmaOf:
+    """Answers each record as its place in the list says, and names every second one by night."""
+
+    def __init__(self, times: list[str], kinds: list[str]) -> None:
+        self._times = times
+        self._kinds = kinds
+        self._is_asked = False
+
+    def __call__(self, frame: bytes) -> bytes:
+        if frame.startswith(b"APS13AAA22"):
+            self._is_asked = not self._is_asked
+            named = self._times[::2] if self._is_asked else []
+        else:
+            own = own_time(frame).decode()
+            place = self._times.index(own)
+            before = self._times[place - 1 : place] if place else []
+            named = {"own": [own], "before": before, "nothing": [], "both": [own, *before]}[self._kinds[place]]
+        return f"1{len(named):02d}{''.join(named)}".encode()
+
+
+def through(peer: Peer, dialogue: Dialogue[T]) -> T:
+    """What a dialogue comes to with a cloud."""
+    step = next(dialogue)
+    while True:
+        try:
+            step = dialogue.send(peer._outcome(step))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def mirrored(journal: Journal, reader: JournalReader, peer: Peer, now: int) -> None:
+    """Send all that is due."""
+    while take_in(journal):
+        pass
+    while (parcel := next_parcel(reader, ECU, 0, now, pushes=True)) is not None:
+        said = through(peer, deliver(parcel))
+        assert said.outcome is not None
+        note(journal, parcel, said.outcome, now)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(["own", "before", "nothing", "both"]), min_size=1, max_size=7))
+def test_the_same_records_and_answers_leave_the_same_states_as_in_the_vendors_linux_client(kinds: list[str]) -> None:
+    made = rounds(len(kinds))
+    gateway = Device(GENERATIONS["linux-2017"], ECU, Tally())
+    times = [gateway.digits(one.at) for one in made]
+
+    def held() -> list[int]:
+        found = {record.time: record.state for record in gateway.store.records}
+        return [found.get(one, STORED) for one in times]
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(Journal(Path(folder) / "journal.db")) as journal:
+        begin(journal, "now", 0)
+        with JournalReader(journal.path) as reader:
+
+            def states() -> list[int]:
+                return [row[0] for row in reader.rows("select state from mirror order by time")]
+
+            theirs, ours = Peer(EmaOf(times, kinds)), Peer(EmaOf(times, kinds))
+            for number, one in enumerate(made):
+                gateway.add(one)
+                journal.append([arrival(gateway.store.records[-1].frame, number)])
+                theirs.perform(gateway.upload())
+                mirrored(journal, reader, ours, number)
+                assert states() == held()[: number + 1]
+            assert ours.frames == theirs.frames
+            # By night.
+            received = [time for time, state in zip(times, held(), strict=True) if state == RECEIVED]
+            theirs.perform(gateway.night())
+            if received:
+                stored = through(ours, ask_for_stored(ECU, as_json=False))
+                assert stored is not None
+                assert stored.times == frozenset(times[::2])
+                note_stored(journal, reader.file, ECU, stored.times, 10**9, control=False)
+                mirrored(journal, reader, ours, 10**9)
+            assert states() == held()
+            # The gateway sends the oldest of a day first, we the newest.
+            assert sorted(ours.frames) == sorted(theirs.frames)
 
 
 # What commands are called
