@@ -86,8 +86,12 @@ async def test_the_cloud_gets_the_bytes_of_the_gateway_and_they_are_stored_there
         await sent(ports[0], frames)
         await true(lambda: states(config) == [0, 0, 0])
         await true(lambda: health(config).connected and health(config).waiting == 0)
+        sent_at = health(config).last_sent
     assert sorted(cloud.frames) == sorted(frames)
     assert cloud.most_at_once == {ECU.encode(): 1}
+    async with running(config):
+        await true(lambda: health(config).last_sent == sent_at > 0)
+        assert not health(config).connected, "nothing was sent since the start"
 
 
 async def test_it_is_off_until_it_is_switched_on(tmp_path: Path, cloud: Cloud) -> None:
@@ -134,8 +138,7 @@ async def test_a_cloud_that_confirms_the_record_before_leaves_the_last_one_recei
         async with running(config) as ports:
             for number, frame in enumerate(rounds(4)):
                 await sent(ports[0], [frame])
-                await true(partial(lambda count: len(cloud.frames) == count, number + 1))
-            await true(lambda: states(config) == [0, 0, 0, 2])
+                await true(partial(lambda count: states(config) == [*[0] * count, 2], number))
             await true(lambda: health(config).waiting == 0)
 
 
@@ -158,8 +161,7 @@ async def test_by_night_it_asks_what_is_stored_and_sends_again_what_is_not_named
         async with running(config) as ports:
             for number, frame in enumerate(frames):
                 await sent(ports[0], [frame])
-                await true(partial(lambda count: states(config).count(0) == count, number))
-            await true(lambda: states(config) == [0, 0, 2])
+                await true(partial(lambda count: states(config) == [*[0] * count, 2], number))
             assert cloud.frames == frames, "what was sent by night is asked for the next one"
         if not is_known:
             ema.stored[ECU.encode()].pop()
@@ -266,6 +268,8 @@ async def test_whatever_the_cloud_does_wrong_gateways_get_their_answers_and_noth
         await sent(ports[0], rounds(3))
         await true(lambda: len(cloud.frames) > 3)
         await true(lambda: health(config).refused == 3)
+        await true(lambda: "does not acknowledge what it is sent" in health(config).last_error)
+        assert not health(config).connected
         await sent(ports[0], rounds(3, OTHER_ECU))
         assert set(states(config)) == {1}
     assert max(cloud.most_at_once.values()) == 1 or wrong in (Wrong.HANGS, Wrong.DRIPS)

@@ -147,6 +147,7 @@ class Courier:
             self._on_sent(now)
         else:
             _log.debug("not mirrored record=%d reason=%s", parcel.record, outcome.fault)
+            self._upstream.refused(outcome.fault)
             self._rest(failed=parcel.tries < _TO_BLAME)
         return True
 

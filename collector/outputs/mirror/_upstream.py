@@ -27,6 +27,8 @@ _DNS_PORT = 53
 _TRY_S, _PATIENCE_S = 3.0, 6.0
 # So many records in a row that come back are no chance.
 _MOST_BACK: Final = 3
+# After so many without an acknowledgement in between, the owner is told.
+_MOST_REFUSED: Final = 3
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 5.0, 3600.0
 
@@ -53,6 +55,7 @@ class Upstream:
         self._asked_at = 0.0
         self._failures = 0
         self._back = 0
+        self._refused = 0
 
     async def target(self) -> Target:
         """Where to send to; raises OutputError."""
@@ -78,7 +81,16 @@ class Upstream:
         if self._back >= _MOST_BACK:
             self.failed(_LEADS_BACK)
             return
-        self.error, self._failures, self.quiet_until = None, 0, 0.0
+        self.error, self._failures, self._refused, self.quiet_until = None, 0, 0, 0.0
+
+    def refused(self, fault: str) -> None:
+        """A record that it was sent was not acknowledged."""
+        self._refused += 1
+        if self._refused >= _MOST_REFUSED and self.error is None:
+            self.error = OutputError(
+                f"the vendor's cloud does not acknowledge what it is sent ({fault})",
+                "nothing is lost, and it is tried again, at last every hour; `collector mirror --check` tells more",
+            )
 
     def failed(self, error: OutputError) -> None:
         """It can't be reached, or must not be: wait, longer each time."""

@@ -15,7 +15,7 @@ from collector.clock.stamps import to_ns
 from collector.config.model import Config
 from collector.config.names import Names
 from collector.errors import JournalError
-from collector.journal.mirroring import Standing, begin, begun, standing, take_in, unconfirmed, unsent
+from collector.journal.mirroring import Standing, begin, begun, last_tries, standing, take_in, unconfirmed, unsent
 from collector.journal.reading import JournalReader
 from collector.journal.state import OutputHealth
 from collector.journal.threaded import ThreadedJournal
@@ -59,6 +59,7 @@ class MirrorOutput:
         self._limiter = trio.CapacityLimiter(_CONNECTIONS)
         self._woken = trio.Event()
         self._last_sent = 0
+        self._has_sent = False
         self._standing = Standing()
         self._counted_at = -COUNT_S
 
@@ -68,7 +69,7 @@ class MirrorOutput:
         error, now = self._upstream.error, self._standing
         return OutputHealth(
             name="mirror",
-            connected=error is None and self._last_sent > 0,
+            connected=error is None and self._has_sent,
             last_sent=self._last_sent,
             waiting=now.waiting,
             waiting_since=now.waiting_since,
@@ -99,6 +100,8 @@ class MirrorOutput:
     async def _look(self, nursery: trio.Nursery) -> None:
         """Take what is new, and see that what is due is on its way."""
         since_at = await self._since_at()
+        if not self._last_sent:
+            self._last_sent, _ = await self._journal.read(last_tries)
         while await self._journal.read(_is_behind) and await self._journal.write(take_in):
             pass
         for ecu in await self._journal.read(partial(unsent, ecus=self._settings.ecus, since_at=since_at)):
@@ -157,7 +160,7 @@ class MirrorOutput:
         return self._settings.control == "pushes"
 
     def _note_sent(self, at: int) -> None:
-        self._last_sent = at
+        self._last_sent, self._has_sent = at, True
 
 
 def _is_behind(reader: JournalReader) -> bool:
