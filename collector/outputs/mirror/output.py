@@ -19,7 +19,6 @@ from collector.journal.mirroring import Standing, begin, begun, last_tries, stan
 from collector.journal.reading import JournalReader
 from collector.journal.state import OutputHealth
 from collector.journal.threaded import ThreadedJournal
-from collector.outputs._output import Output
 from collector.outputs.mirror._courier import Courier
 from collector.outputs.mirror._upstream import Upstream
 
@@ -34,7 +33,7 @@ COUNT_S: Final = 60.0
 _CONNECTIONS: Final = 8
 
 
-def configured(config: Config, names: Names, journal: Callable[[], ThreadedJournal]) -> Sequence[Output]:
+def configured(config: Config, names: Names, journal: Callable[[], ThreadedJournal]) -> Sequence["MirrorOutput"]:
     """One, if it is switched on."""
     return [MirrorOutput(config, names, journal())] if config.mirror.enabled else []
 
@@ -58,7 +57,7 @@ class MirrorOutput:
         self._couriers: dict[str, Courier] = {}
         self._limiter = trio.CapacityLimiter(_CONNECTIONS)
         self._woken = trio.Event()
-        self._last_sent = 0
+        self._last_sent: int | None = None
         self._has_sent = False
         self._standing = Standing()
         self._counted_at = -COUNT_S
@@ -70,7 +69,7 @@ class MirrorOutput:
         return OutputHealth(
             name="mirror",
             connected=error is None and self._has_sent,
-            last_sent=self._last_sent,
+            last_sent=self._last_sent or 0,
             waiting=now.waiting,
             waiting_since=now.waiting_since,
             refused=now.refused,
@@ -99,30 +98,33 @@ class MirrorOutput:
 
     async def _look(self, nursery: trio.Nursery) -> None:
         """Take what is new, and see that what is due is on its way."""
-        since_at = await self._since_at()
-        if not self._last_sent:
+        if self._last_sent is None:
             self._last_sent, _ = await self._journal.read(last_tries)
-        while await self._journal.read(_is_behind) and await self._journal.write(take_in):
-            pass
-        for ecu in await self._journal.read(partial(unsent, ecus=self._settings.ecus, since_at=since_at)):
+        since_at, is_behind = await self._begun()
+        while is_behind:
+            is_behind = await self._journal.write(take_in)
+        waiting, received = await self._journal.read(partial(_open, ecus=self._settings.ecus, since_at=since_at))
+        for ecu in waiting:
             courier = self._courier(ecu)
             if not courier.is_busy and courier.rests_until <= trio.current_time():
                 courier.is_busy = True
                 nursery.start_soon(self._carry, courier, since_at)
-        for ecu, control, oldest in await self._journal.read(partial(unconfirmed, ecus=self._settings.ecus)):
+        for ecu, control, oldest in received:
             if not control or self._pushes:
                 nursery.start_soon(self._ask, self._courier(ecu), control, oldest)
         is_busy = any(courier.is_busy for courier in self._couriers.values())
         if not is_busy or trio.current_time() >= self._counted_at + COUNT_S:
             await self._count(since_at)
 
-    async def _since_at(self) -> int:
-        """Where it begins; noted again where another journal has taken the place of the one before."""
+    async def _begun(self) -> tuple[int, bool]:
+        """From when on (ns) records go out, and whether some came since; noted again where another journal has taken
+        the place of the one before.
+        """
+        known, last = await self._journal.read(_so_far)
         word, at = since_of(self._settings.since, self._site_zone, time.time_ns())
-        known = await self._journal.read(begun)
         if known is not None and known[0] == word:
-            return known[1]
-        return await self._journal.write(partial(begin, since=word, since_at=at))
+            return known[1], known[2] < last
+        return await self._journal.write(partial(begin, since=word, since_at=at)), True
 
     async def _carry(self, courier: Courier, since_at: int) -> None:
         try:
@@ -163,6 +165,9 @@ class MirrorOutput:
         self._last_sent, self._has_sent = at, True
 
 
-def _is_behind(reader: JournalReader) -> bool:
-    known = begun(reader)
-    return known is not None and known[2] < reader.last_id()
+def _so_far(reader: JournalReader) -> tuple[tuple[str, int, int] | None, int]:
+    return begun(reader), reader.last_id()
+
+
+def _open(reader: JournalReader, ecus: Sequence[str], since_at: int) -> tuple[list[str], list[tuple[str, bool, int]]]:
+    return unsent(reader, ecus, since_at), unconfirmed(reader, ecus)
