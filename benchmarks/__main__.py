@@ -25,6 +25,7 @@ from benchmarks import (
     inventing,
     ledger,
     live_replay,
+    mirroring,
     nothing_lost,
     outputs,
     publishing,
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "hostile": hostile.measure,
     "mqtt": publishing.measure,
     "outputs": outputs.measure,
+    "mirror": mirroring.measure,
     "demo": inventing.measure,
 }
 

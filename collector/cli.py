@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "ledger": "show the exact account of energy by day, of gateways, inverters and panels",
     "homeassistant": "look whether Home Assistant takes our statistics, or send all of them once more",
     "pvoutput": "ask PVOutput about the configured systems, or show what is to be sent there",
+    "mirror": "look where the vendor's cloud is, and what waits to be sent there",
     "export": "write what the journal holds to files, without InfluxDB; safe while the service runs",
     "backup": "put journal and configuration, without secrets, into one file; safe while the service runs",
     "restore": "bring journal and configuration back from a backup, to where there are none",

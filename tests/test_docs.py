@@ -28,6 +28,7 @@ from collector.config.model import (
     Ledger,
     Listen,
     Metrics,
+    Mirror,
     Mqtt,
     Panel,
     PvOutput,
@@ -50,7 +51,7 @@ def _blocks(language: str) -> list[str]:
 def _keys() -> Iterator[str]:
     sections = (
         *(Site, Grid, Listen, Collector, Journal, Ledger, InfluxDB),
-        *(Grafana, Metrics, Mqtt, HomeAssistant, PvOutput, Ecu, Inverter, Tariff),
+        *(Grafana, Metrics, Mqtt, HomeAssistant, PvOutput, Mirror, Ecu, Inverter, Tariff),
     )
     for section in sections:
         for name, field in section.model_fields.items():

@@ -231,8 +231,9 @@ class Service:
             supervised["the purge of old records"] = self._purge
             supervised["the search for inverters of two gateways"] = self._look_for_shared_inverters
         if self._keeper:
-            sys.setswitchinterval(SWITCH_INTERVAL_S)
             supervised["the ledger"] = self._keeper.run
+        if self._keeper or self._outputs.health():
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
         for name, task in supervised.items():
             background.start_soon(self._supervisor.run, name, task)
         if self._metrics_listeners:

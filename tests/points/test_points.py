@@ -108,7 +108,8 @@ collector  instance
            currency:str voltage_min_v voltage_max_v frequency_min_hz frequency_max_hz price_per_kwh feed_in_per_kwh
            co2_g_per_kwh
 output     instance output
-           connected:int waiting:int last_sent_age_s last_error:str remedy:str
+           connected:int waiting:int waiting_age_s refused:int commands_refused:int
+           last_sent_age_s last_error:str remedy:str
 site       ecu
            latitude longitude purchase_price
 ecu_day    ecu ecu_name
