@@ -126,6 +126,9 @@ class _Server(FakeServer):
         super().__init__(_Handler)
         self.service = service
 
+    def handle_error(self, *_: object) -> None:
+        """A client that was killed has hung up."""
+
 
 class _Handler(FakeHandler):
     server: _Server  # type: ignore[assignment]

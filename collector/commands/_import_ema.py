@@ -73,7 +73,7 @@ def _wait(seconds: float) -> None:
 
 
 def _system_of_before(reader: JournalReader) -> str:
-    systems = sorted({body.key for body in imported.of_kind(reader, DEVICES)})
+    systems: list[str] = sorted({body.key for body in imported.of_kind(reader, DEVICES)})
     if len(systems) == 1:
         return systems[0]
     raise CollectorError("say by --system which one: the portal shows the id of your system with its data")

@@ -69,15 +69,15 @@ class Imports:
                     _mark(db, row[0], days)
                     _forget(db, row[0], days)
 
-    def begin(self, days: Iterable[ImportedDay]) -> None:
-        """From now on InfluxDB may have points of these days; on disk when this returns."""
+    def begin(self, day: ImportedDay) -> None:
+        """From now on InfluxDB may have points of this day; on disk when this returns."""
         with self._journal.synced() as db:
-            db.executemany(
-                "update imported_day set is_written = 1 where ecu = ? and day = ?", ((one.ecu, one.day) for one in days)
-            )
+            db.execute("update imported_day set is_written = 1 where ecu = ? and day = ?", (day.ecu, day.day))
 
-    def send_again(self, day: ImportedDay, times: tuple[str, str]) -> None:
-        """A day's points are about to be deleted, with those of records: let these be delivered once more."""
+    def send_again(self, day: ImportedDay, times: tuple[str, str], at: int) -> None:
+        """All points of the day are deleted, also those of records: let these, with time stamps between `times`, be
+        delivered once more.
+        """
         with self._journal.synced() as db:
             db.execute(
                 "update record set delivered_at = null, held = null where delivered_at is not null and ecu = ?1"
@@ -85,13 +85,14 @@ class Imports:
                 " (select record from energy_late where ecu = ?1 and day = ?4))",
                 (day.ecu, *times, day.day),
             )
+            _done(db, day, is_written=False)
+            db.execute(MARK_DAY, (day.ecu, day.day, at, None, 1))
 
-    def written(self, days: Iterable[ImportedDay], at: int) -> None:
-        """InfluxDB has these days; their roll-ups are to be computed."""
+    def written(self, day: ImportedDay, at: int) -> None:
+        """InfluxDB has this day; its roll-up is to be computed."""
         with self._journal.derived() as db:
-            for one in days:
-                _done(db, one, is_written=True)
-                db.execute(MARK_DAY, (one.ecu, one.day, at, None, 0))
+            _done(db, day, is_written=True)
+            db.execute(MARK_DAY, (day.ecu, day.day, at, None, 1))
 
     def taken(self, day: ImportedDay) -> None:
         """InfluxDB has points of that day that are none of what was brought along, which leaves them alone."""

@@ -107,13 +107,14 @@ def is_told_of(reader: JournalReader, ecus: Iterable[str], day: str) -> bool:
 
 def marked_days(reader: JournalReader, limit: int) -> list[ImportedDay]:
     """The days that InfluxDB is to be looked after for, the latest first; but none whose points are just being written
-    again, and none of which a roll-up is under way.
+    again, and none that nothing tells of any more while a roll-up of it may be under way.
     """
     rows = reader.rows(
         f"select {_DAY_COLUMNS} from imported_day as d where mark != 0"  # noqa: S608 (a constant)
         " and not exists (select 1 from job where ended_at is null and phase in ('delete', 'write') and job.ecu = d.ecu"
         " and day >= span_first and (day < span_end or span_end = ''))"
-        " and not exists (select 1 from stale_day as s where s.ecu = d.ecu and s.day = d.day)"
+        " and (exists (select 1 from imported as i where i.ecu = d.ecu and first <= d.day and last >= d.day)"
+        " or not exists (select 1 from stale_day as s where s.ecu = d.ecu and s.day = d.day))"
         " order by day desc, ecu limit ?",
         limit,
     )
@@ -141,6 +142,11 @@ def has_record(reader: JournalReader, ecu: str, day: str, times: tuple[str, str]
             Kind.RECORD,
         )
     )
+
+
+def is_purged(reader: JournalReader, ecu: str, times: tuple[str, str]) -> bool:
+    """Whether some records of such time stamps may not be here any more."""
+    return bool(reader.rows("select 1 from ecu where ecu = ? and purged_time >= ?", ecu, times[0]))
 
 
 def _bodies(reader: JournalReader, where: str, *values: object) -> list[Body]:

@@ -1,8 +1,6 @@
 """Days that were brought along, in the ledger: the vendor's energies, and never beside the gateway's own."""
 
 import contextlib
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -11,30 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.journal.import_writing import Brought, Imports
-from collector.journal.imported import ENERGY, POWER, listed
+from collector.journal.imported import listed
 from collector.journal.reading import JournalReader
 from collector.journal.writing import Journal
 from collector.ledger.reading import of_gateway
+from tests.brought import DAY, NEXT, curve, month
 from tests.ledger.books import RECEIVED, Books
 from tests.samples import ECU, UID, frame, ns, yc600
 
-DAY, NEXT = "2026-06-20", "2026-06-21"
 OLD, NEW = "216000000001", "216000000002"
-
-
-def month(kwh: Sequence[float], *, uid: str = UID, ecu: str = ECU, begin: int = 20) -> Brought:
-    """Energies of an input from one day of June on."""
-    answer = json.dumps({"code": 0, "data": {"e1": [0.0] * (begin - 1) + list(kwh)}}).encode()
-    days = [f"2026-06-{begin + place:02}" for place in range(len(kwh))]
-    said = json.dumps({"uid": uid, "month": "2026-06"})
-    return Brought(kind=ENERGY, key=f"{uid} 2026-06", about=said, ecu=ecu, body=answer, days=days)
-
-
-def curve(day: str = DAY, watts: Sequence[float] = (120, 240), *, uid: str = UID, ecu: str = ECU) -> Brought:
-    """Powers of an input from noon on."""
-    times = [f"12:{5 * place:02}" for place in range(len(watts))]
-    answer = json.dumps({"code": 0, "data": {"time": times, "power": {f"{uid}-1": list(watts)}}}).encode()
-    return Brought(kind=POWER, key=f"{ecu} {day}", about=json.dumps({"day": day}), ecu=ecu, body=answer, days=[day])
 
 
 def keep(books: Books, *brought: Brought) -> int:
