@@ -1,27 +1,38 @@
 """Days that were brought along in a real InfluxDB: the vendor's sums, and never beside the gateway's own points."""
 
-from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+import itertools
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import date, datetime
 from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import pytest
 import trio
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from collector.delivery.imported import ImportedDays
 from collector.errors import SinkUnavailable
+from collector.export.days import Export
 from collector.journal.import_writing import Brought, Imports
-from collector.journal.imported import listed, marked_count
+from collector.journal.imported import ENERGY, POWER, listed, marked_count
 from collector.journal.job_writing import Jobs
 from collector.journal.jobs import REPLAY, Request
 from collector.journal.reading import JournalReader
 from collector.journal.writing import Journal
 from tests.brought import DAY, NEXT, curve, month
 from tests.conftest import Influx
+from tests.ledger.books import Books
 from tests.rolling import RECEIVED, Daily, Yard, empty_yard
 from tests.samples import ECU, UID, frame, ns, yc600
 
 _T = TypeVar("_T")
+_gateways = itertools.count(216_500_000_000)
 MIDNIGHT = ns("2026-06-19T22:00:00Z")
 
 
@@ -200,3 +211,72 @@ def test_a_panel_that_gets_a_name_takes_its_past_along_when_all_is_written_again
 def _written_again(journal: Journal) -> None:
     """What `collector replay --all` asks for."""
     Jobs(journal).ask([Request(REPLAY, ECU, None, None, True)], RECEIVED)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=5,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 1 << 32))
+def test_the_sums_of_days_are_the_vendors_in_the_ledger_in_influxdb_and_in_an_export(influx: Influx, seed: int) -> None:
+    # Days of 23, 24 and 25 hours.
+    days = [date(2025, 3, 29), date(2025, 3, 30), date(2025, 10, 26), date(2025, 6, 1)]
+    chance, ecu = Random(seed), str(next(_gateways))  # noqa: S311
+    expected: dict[tuple[str, int, str], float] = {}
+    with tempfile.TemporaryDirectory() as folder, empty_yard(influx, Path(folder)) as yard:
+        for uid, day in itertools.product((UID, "408000000009"), days):
+            kwh = [round(chance.uniform(0, 5) * chance.randint(0, 1), 2) for _ in range(2)]
+            expected |= {(uid, channel, day.isoformat()): kwh[channel - 1] * 1000 for channel in (1, 2)}
+            of_days = {f"e{channel}": [0.0] * (day.day - 1) + [kwh[channel - 1]] for channel in (1, 2)}
+            said = {"uid": uid, "month": f"{day:%Y-%m}"}
+            keep(yard, answer(ENERGY, f"{uid} {day}", said, of_days, ecu, day))
+        for day in chance.sample(days, chance.randint(0, len(days))):
+            times = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, 24 * 60, 30)]
+            powers = {f"{uid}-{channel}": [chance.randint(0, 400) for _ in times] for uid, channel, _ in expected}
+            keep(yard, answer(POWER, str(day), {"day": day.isoformat()}, {"time": times, "power": powers}, ecu, day))
+        bring(yard)
+        books = Books(yard.path)
+        books.count()
+        assert_near(ledger_sums(books), expected)
+        assert_near(influx_sums(yard, ecu), expected)
+        with JournalReader(yard.path) as reader:
+            points = [point for some in Export(reader, yard.names).days([ecu], None, None) for point in some]
+        exported: dict[tuple[str, int, str], float] = defaultdict(float)
+        for point in points:
+            if point.measurement == "channel":
+                key = point.tags[1], int(point.tags[4]), local_day(point.time)
+                exported[key] += float(point.fields["energy_wh"] or 0)
+        assert_near(exported, expected)
+
+
+def answer(kind: str, key: str, said: Mapping[str, str], data: object, ecu: str, day: date) -> Brought:
+    body = json.dumps({"code": 0, "data": data}).encode()
+    return Brought(kind=kind, key=key, about=json.dumps(said), ecu=ecu, body=body, days=[day.isoformat()])
+
+
+def local_day(at: int) -> str:
+    return datetime.fromtimestamp(at // 10**9, ZoneInfo("Europe/Amsterdam")).date().isoformat()
+
+
+def ledger_sums(books: Books) -> dict[tuple[str, int, str], float]:
+    return {
+        (inverter, channel, day): (row[1] or 0) / 1000  # type: ignore[operator]
+        for (_, inverter, channel, day), row in books.account()[0].items()
+        if channel
+    }
+
+
+def influx_sums(yard: Yard, ecu: str) -> dict[tuple[str, int, str], float]:
+    return {
+        (tags[1], int(tags[4]), local_day(at)): fields["energy_wh"]
+        for (measurement, tags, at), fields in yard.daily([ecu]).items()
+        if measurement == "channel_day"
+    }
+
+
+def assert_near(found: Mapping[tuple[str, int, str], float], expected: Mapping[tuple[str, int, str], float]) -> None:
+    """To the Wh, what is nothing being as good as absent."""
+    for key in found.keys() | expected.keys():
+        assert found.get(key, 0) == pytest.approx(expected.get(key, 0), abs=1), key
