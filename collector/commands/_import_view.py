@@ -93,28 +93,37 @@ def print_json(reader: JournalReader, names: Names) -> None:
     print(json.dumps(told, indent=2))
 
 
-def show(reader: JournalReader, names: Names) -> None:
-    """All of it, for people."""
+def show(reader: JournalReader, names: Names, *, has_influxdb: bool) -> None:
+    """All of it, for people: files one by one, answers by kind and gateway."""
     terminal = Terminal()
-    bodies = imported.listed(reader)
+    bodies = [body for body, _ in imported.listed(reader)]
     if not bodies:
         terminal.print("nothing was brought along")
         return
     table = Table(box=None, header_style="")
-    for title in ("number", "kind", "what", "ECU", "first day", "last day", "since"):
+    for title in ("number", "what", "ECU", "first day", "last day"):
         table.add_column(title, justify="right" if title == "number" else "left")
-    for body, _ in bodies:
-        since = to_second(body.fetched_at)
-        table.add_row(str(body.id), body.kind, _what(body), body.ecu or "-", body.first or "-", body.last or "-", since)
+    answers: dict[tuple[str, str], list[Body]] = {}
+    for body in bodies:
+        if body.kind == FILE:
+            table.add_row(str(body.id), _what(body), body.ecu, body.first, body.last)
+        else:
+            answers.setdefault((body.kind, body.ecu), []).append(body)
+    for (kind, ecu), some in answers.items():
+        told = [body for body in some if body.first]
+        first, last = min((body.first for body in told), default="-"), max((body.last for body in told), default="-")
+        count = "1 answer" if len(some) == 1 else f"{len(some)} answers"
+        table.add_row("", f"{kind}, {count}", ecu or "-", first, last)
     terminal.print(table)
     for ecu, one in summary(reader, names).items():
         terminal.print(
             f"ECU {ecu}: {one['days']} days count, {one['kwh']:.3f} kWh; {one['days_of_the_ecu']} more are its own"
         )
         if isinstance(far := one["days_far_off"], list) and far:
-            terminal.print(f"  on {len(far)} days energies and powers are more than 10 % apart, the last is {far[-1]}")
-    if waiting := imported.marked_count(reader):
-        terminal.print(f"{waiting} days wait for InfluxDB, if one is configured")
+            days = "1 day" if len(far) == 1 else f"{len(far)} days"
+            terminal.print(f"  on {days} energies and powers are more than 10 % apart, the last is {far[-1]}")
+    if has_influxdb and (waiting := imported.marked_count(reader)):
+        terminal.print(f"{waiting} days wait for InfluxDB, while `collector run` runs")
 
 
 def _what(body: Body) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from collector.commands import _import_ema, _import_view
 from collector.commands.arguments import add_config, day
-from collector.commands.exit_codes import FINDING, FINE, USAGE
+from collector.commands.exit_codes import FINE, USAGE
 from collector.config.load import load
 from collector.config.model import Config
 from collector.config.names import Names
@@ -16,11 +16,13 @@ from collector.errors import CollectorError
 from collector.imports.files import Place, brought
 from collector.journal import imported
 from collector.journal.import_writing import Brought, Imports
+from collector.journal.imported import ENERGY, FILE, POWER
 from collector.journal.reading import JournalReader
 from collector.journal.writing import Journal
 from collector.tables.reading import DAY_FIRST, MONTH_FIRST, MOST_BYTES, Kind, Unreadable
 
 _BUDGET = 900
+KINDS = (ENERGY, POWER, FILE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(removing)
     removing.add_argument(
         "numbers", metavar="NUMBER", type=int, nargs="*", help="as `collector import list` shows them"
+    )
+    removing.add_argument(
+        "--kind", choices=KINDS, metavar="KIND", action="append", help=f"all of a kind: {', '.join(KINDS)}"
     )
     removing.add_argument("--all", action="store_true", help="everything")
     removing.set_defaults(way=_remove, way_error=removing.error)
@@ -145,21 +150,22 @@ def _list(arguments: argparse.Namespace, config: Config) -> int:
         if arguments.json:
             _import_view.print_json(reader, Names(config))
         else:
-            _import_view.show(reader, Names(config))
+            _import_view.show(reader, Names(config), has_influxdb=config.influxdb is not None)
     return FINE
 
 
 def _remove(arguments: argparse.Namespace, config: Config) -> int:
-    if bool(arguments.numbers) is arguments.all:
-        arguments.way_error("say what: numbers, as `collector import list` shows them, or --all")
+    if sum(map(bool, (arguments.numbers, arguments.kind, arguments.all))) != 1:
+        arguments.way_error("say what: numbers, as `collector import list` shows them, --kind, or --all")
     with _journal(config) as (reader, imports):
-        there = {body.id for body, _ in imported.listed(reader)}
-        if unknown := sorted(set(arguments.numbers) - there):
+        kinds = {body.id: body.kind for body, _ in imported.listed(reader)}
+        if unknown := sorted(set(arguments.numbers) - kinds.keys()):
             raise CollectorError(f"there is no number {unknown[0]}: `collector import list` shows them")
-        gone = there if arguments.all else set(arguments.numbers)
+        wanted = set(arguments.kind or KINDS)
+        gone = set(arguments.numbers) or {number for number, kind in kinds.items() if arguments.all or kind in wanted}
         if not gone:
-            raise CollectorError("nothing was brought along")
+            raise CollectorError("nothing of it was brought along")
         imports.remove(sorted(gone))
     print(f"{len(gone)} taken back")
     _import_view.tell_what_follows(config)
-    return FINE if gone else FINDING
+    return FINE

@@ -75,6 +75,8 @@ def test_the_vendors_days_are_in_the_ledger_and_nothing_is_asked_for_twice(run: 
         *("2025-02-03", "2025-02-02", "2025-02-01", "2025-01-31", "2025-01-30", "2025-01-29")
     ]
     assert kwh_by_day(run) == {day.isoformat(): pytest.approx(2.3, abs=1e-9) for day in DAYS}
+    listing = [line.split() for line in run("import", "list")[1].splitlines()]
+    assert ["power,", "6", "answers", ECU, "2025-01-31", "2025-02-03"] in listing
     before = books().account()
     vendor.asked.clear()
     code, out, _ = run(*ema(vendor))
@@ -185,10 +187,11 @@ def test_files_are_read_listed_and_taken_back(run: Run, folder: Path) -> None:
     assert code == FINE
     assert "days.csv" in out
     assert f"ECU {ECU}: 2 days count, 7.750 kWh; 0 more are its own" in out
-    assert "on 1 days energies and powers are more than 10 % apart, the last is 2025-02-01" in out
+    assert "on 1 day energies and powers are more than 10 % apart, the last is 2025-02-01" in out
     assert "2 of 2 were here already" in run("import", "files", "days.csv", "Power Curve 2025-02-01.csv", *place)[1]
     assert run("import", "remove", "9")[2] == "collector: there is no number 9: `collector import list` shows them\n"
-    assert run("import", "remove")[0] == USAGE
+    assert run("import", "remove")[0] == run("import", "remove", "1", "--all")[0] == USAGE
+    assert run("import", "remove", "--kind", "power")[2] == "collector: nothing of it was brought along\n"
     assert run("import", "remove", "--all")[:2] == (
         FINE,
         "2 taken back\nthe ledger follows while `collector run` runs\n",
