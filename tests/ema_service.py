@@ -131,7 +131,7 @@ class _Server(FakeServer):
 
 
 class _Handler(FakeHandler):
-    server: _Server  # type: ignore[assignment]
+    server: _Server
 
     def reply(self) -> None:
         assert isinstance(self, BaseHTTPRequestHandler)

@@ -32,7 +32,7 @@ _MOST_SECRET_BYTES = 1000
 def run(arguments: argparse.Namespace, config: Config, reader: JournalReader, imports: Imports) -> int:
     """Ask for all that is missing. Raises CollectorError and JournalError."""
     names = Names(config)
-    system = arguments.system or _system_of_before(reader)
+    system = str(arguments.system or _system_of_before(reader))
     secret = _secret(arguments)
     budget = Budget(arguments.budget)
 
@@ -73,7 +73,7 @@ def _wait(seconds: float) -> None:
 
 
 def _system_of_before(reader: JournalReader) -> str:
-    systems: list[str] = sorted({body.key for body in imported.of_kind(reader, DEVICES)})
+    systems = sorted({body.key for body in imported.of_kind(reader, DEVICES)})
     if len(systems) == 1:
         return systems[0]
     raise CollectorError("say by --system which one: the portal shows the id of your system with its data")
@@ -82,7 +82,7 @@ def _system_of_before(reader: JournalReader) -> str:
 def _secret(arguments: argparse.Namespace) -> str:
     try:
         with arguments.secret_file.open("rb") as stream:
-            secret = stream.read(_MOST_SECRET_BYTES).decode().strip()
+            secret = str(stream.read(_MOST_SECRET_BYTES).decode().strip())
     except (OSError, UnicodeDecodeError) as exc:
         told = exc.strerror if isinstance(exc, OSError) else "it is no text"
         raise CollectorError(f"{arguments.secret_file}: {told}") from exc

@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
 from rich.table import Table
 
 from collector.clock.stamps import to_second
+from collector.commands._progress import bar
 from collector.commands._terminal import Terminal
 from collector.config.model import Config
 from collector.config.names import Names
@@ -52,26 +53,33 @@ def tell_what_follows(config: Config) -> None:
 
 def summary(reader: JournalReader, names: Names) -> dict[str, dict[str, object]]:
     """What there is of each gateway: days that count, with their energy, days that are its own, and those far off."""
-    found: dict[str, dict[str, object]] = {}
-    for ecu in imported.gateways(reader):
-        counting: dict[str, Day] = {}
-        own = 0
-        for text in imported.days(reader, ecu):
-            day = date.fromisoformat(text)
-            if is_wires(reader, names, ecu, day):
-                own += 1
-            elif one := derived(imported.of_day(reader, ecu, text), ecu, day, names.ecu(ecu).zone):
-                counting[text] = one
-        mwh = sum(reading.energy_mwh for one in counting.values() for reading in one.readings)
-        found[ecu] = {
-            "days": len(counting),
-            "first": min(counting, default=None),
-            "last": max(counting, default=None),
-            "kwh": mwh / _MWH_A_KWH,
-            "days_of_the_ecu": own,
-            "days_far_off": [text for text, one in counting.items() if one.is_off],
-        }
-    return found
+    days = {ecu: imported.days(reader, ecu) for ecu in imported.gateways(reader)}
+    with bar() as progress:
+        task = progress.add_task("days", total=sum(map(len, days.values())))
+        return {ecu: _summary(reader, names, ecu, some, lambda: progress.advance(task)) for ecu, some in days.items()}
+
+
+def _summary(
+    reader: JournalReader, names: Names, ecu: str, days: Iterable[str], progress: Callable[[], None]
+) -> dict[str, object]:
+    counting: dict[str, Day] = {}
+    own = 0
+    for text in days:
+        day = date.fromisoformat(text)
+        if is_wires(reader, names, ecu, day):
+            own += 1
+        elif one := derived(imported.of_day(reader, ecu, text), ecu, day, names.ecu(ecu).zone):
+            counting[text] = one
+        progress()
+    mwh = sum(reading.energy_mwh for one in counting.values() for reading in one.readings)
+    return {
+        "days": len(counting),
+        "first": min(counting, default=None),
+        "last": max(counting, default=None),
+        "kwh": mwh / _MWH_A_KWH,
+        "days_of_the_ecu": own,
+        "days_far_off": [text for text, one in counting.items() if one.is_off],
+    }
 
 
 def print_json(reader: JournalReader, names: Names) -> None:

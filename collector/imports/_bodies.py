@@ -151,11 +151,10 @@ def _file(said: Mapping[str, Any], ecu: str, body: bytes, zone: tzinfo) -> Told:
 
 def _time(text: object) -> time | None:
     """A time as 12:05, or behind a date; None for anything else."""
-    shown = str(text).strip()[-5:].strip()
-    try:
-        return datetime.strptime(shown, "%H:%M").time()  # noqa: DTZ007 (a time of a day)
-    except ValueError:
+    hour, _, minute = str(text).strip()[-5:].strip().partition(":")
+    if not (hour.isdecimal() and minute.isdecimal()) or int(hour) > 23 or int(minute) > 59:
         return None
+    return time(int(hour), int(minute))
 
 
 def _instants(day: date, times: Sequence[time], zone: tzinfo) -> list[int]:
