@@ -244,8 +244,34 @@ create table vendor_command (              -- what the vendor's cloud sent that 
 ) strict;
 create index vendor_command_last on vendor_command (last_at);
 """
+_IMPORTED = """
+create table imported (                    -- what the owner has brought along: the vendor's answers, and files
+    id integer primary key autoincrement,
+    kind text not null,                    -- devices, energy, power or file
+    key text not null,                     -- what was asked for; of a file its place, name and digest
+    about text not null,                   -- how it is to be read, as JSON
+    ecu text not null,                     -- the gateway whose days it tells of
+    first text not null,                   -- the first and the last of them, as 2026-03-29; '' for none
+    last text not null,
+    fetched_at integer not null,
+    is_whole integer not null,             -- 0: there may be more of it later
+    body blob not null,                    -- as it came, but zlib's
+    unique (kind, key)
+) strict;
+create index imported_span on imported (ecu, first, last);
+create table imported_day (                -- the days that these tell of, or did
+    ecu text not null,
+    day text not null,
+    mark integer not null,                 -- another one each time that InfluxDB is to be looked after; 0: it is done
+    is_written integer not null default 0, -- 1: InfluxDB may have points of it
+    is_taken integer not null default 0,   -- 1: InfluxDB has points of that day that are none of it
+    primary key (ecu, day)
+) strict, without rowid;
+create index imported_day_marked on imported_day (day) where mark != 0;
+create index imported_day_of_all on imported_day (day);
+"""
 
-_VERSION_5 = _MIRROR
+_VERSION_5 = _MIRROR + _IMPORTED
 
 _STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 SCHEMA_VERSION = len(_STEPS)

@@ -40,6 +40,8 @@ SCHEMA: Mapping[str, Measurement] = {
             "lifetime_kwh": float,
             "inverters_reporting": int,
             "clock_skew_s": float,
+            "imported": int,
+            "import_factor": float,
         },
     ),
     "inverter": Measurement(
@@ -106,6 +108,8 @@ SCHEMA: Mapping[str, Measurement] = {
             "inverters": int,
             "price_per_kwh": float,
             "feed_in_per_kwh": float,
+            "imported": int,
+            "import_factor": float,
         },
         daily=True,
     ),
