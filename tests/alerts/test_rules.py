@@ -105,7 +105,8 @@ class Roof:
     def place(self, place: Place, *ecus: str) -> None:
         """Where gateways are."""
         where = {"latitude": place.latitude, "longitude": place.longitude}
-        self.points += [Point("site", (ecu,), where, ns(self.now - MINUTE)) for ecu in ecus]
+        hours = [self.now - MINUTE - number * HOUR for number in range(0, 37, 6)]
+        self.points += [Point("site", (ecu,), where, ns(at)) for ecu in ecus for at in hours]
 
     def day(
         self,
@@ -300,12 +301,12 @@ def test_of_two_gateways_the_silent_one_is_told(influx: Influx) -> None:
 def test_a_gateway_that_died_at_noon_is_told_all_night_until_it_reports(influx: Influx) -> None:
     roof = Roof(NOON + 23 * HOUR)
     roof.gateway(roof.steps(30 * HOUR, 23 * HOUR))
-    roof.gateway([roof.now - MINUTE])
     roof.collector(40 * HOUR, HOME)
     fill(influx, roof.points, roof.roll_ups)
     for hours in (1, 8, 12, 17, 22):
         assert asked(influx, NOON + hours * HOUR, "solar-gateway-silent") == [{"ecu": ECU, "site": "Roof"}], hours
-    assert asked(influx, roof.now, "solar-gateway-silent") == []
+    roof.gateway([roof.now - MINUTE])
+    assert firing(influx, roof, "solar-gateway-silent") == []
 
 
 def test_a_gateway_that_reported_until_its_sun_was_low_is_left_alone_all_night(influx: Influx) -> None:
