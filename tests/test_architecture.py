@@ -31,6 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "delivery": {"influxdb_client", "trio", "urllib3"},
     "rollup": {"trio"},
     "ledger": {"trio"},
+    "analysis": {"astral", "numpy"},
     "export": {"pyarrow"},
     "compare": set(),
     "boards": {"pydantic"},
