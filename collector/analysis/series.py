@@ -29,8 +29,10 @@ class ArraySeries:
     `channels` are (inverter, channel). `peak_w` (m,) is a panel's rated power and `ac_limit_w` (m,) the AC limit of the
     whole inverter that the channel is of; NaN where unknown. `end_s` (n,) are UTC seconds at which intervals end,
     ascending; `span_s` (n,) their lengths, `day` (n,) the local days they belong to. `power_w` (n, m) is the mean DC
-    power over the interval, NaN where the channel has no reading. `changed` lists (index of channel, UTC seconds) at
-    which a panel or its inverter was replaced.
+    power over the interval (its energy by its length, not the power at its end), NaN where the channel has no reading.
+    A reading that covers several intervals stands in each of them with its mean, so that energies are right; the model
+    knows such readings by their equality and does not learn from them. `changed` lists (index of channel, UTC seconds)
+    at which a panel or its inverter was replaced.
     """
 
     channels: tuple[tuple[str, str], ...]
@@ -114,7 +116,7 @@ class Analysis:
     was none. `sky` (d,) is the day's power as a share of the clear sky's, between 0 and about 1.
 
     `shade` (m, azimuths, elevations) is the share of clear sunlight left in a sun cell, NaN where the sun never stands
-    or too little was seen.
+    or too little was seen. `recovers_after_rain` is None where too little was seen of it.
     """
 
     days: NDArray[np.int32]
@@ -130,5 +132,6 @@ class Analysis:
     alarms: tuple[Alarm, ...]
     ageing: Ageing
     panel_ageing: tuple[Ageing, ...]
+    recovers_after_rain: bool | None
     notes: tuple[str, ...]
     learned: Learned
