@@ -71,6 +71,7 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._contents: dict[tuple[str, str, str], Contents] = {}
 
     def gateways(self) -> list[str]:
         """The gateways that have any."""
@@ -88,16 +89,21 @@ class Shards:
 
     def contents(self, ecu: str, month: str, zone: str) -> Contents:
         """What is said to be in a month's file; nothing where there is none that can be used."""
-        path = self._path(ecu, month)
+        known = self._contents.get((ecu, month, zone))
+        if known is None:
+            known = self._contents[ecu, month, zone] = self._read_contents(self._path(ecu, month), zone)
+        return known
+
+    def _read_contents(self, path: Path, zone: str) -> Contents:
         try:
             with np.load(path, allow_pickle=False) as file:
                 about = _about(file["about"].tobytes(), zone)
+                return Contents(_days(about), _inverters(about))
         except FileNotFoundError:
             return Contents({}, {})
         except BROKEN as exc:
             self._drop(path, exc)
             return Contents({}, {})
-        return Contents(_days(about), _inverters(about))
 
     def read(self, ecu: str, month: str, zone: str, inverters: Collection[str] | None = None) -> Month | None:
         """A month, of some inverters or of all; None where there is no file that can be used."""
@@ -130,6 +136,7 @@ class Shards:
         said = np.frombuffer(json.dumps(about).encode(), np.uint8)
         arrays: dict[str, Any] = {uid: one.values for uid, one in readings.inverters.items()}
         path = self._path(ecu, month)
+        self._contents.clear()
         with shard_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with in_its_place(path) as unfinished, unfinished.open("wb") as stream:
@@ -156,6 +163,7 @@ class Shards:
     def _drop(self, path: Path, reason: Exception) -> None:
         if isinstance(reason, PermissionError):
             raise ShardError(f"{path}: {reason.strerror}; run this as the service's user") from reason
+        self._contents.clear()
         with shard_errors(path):
             path.unlink(missing_ok=True)
 

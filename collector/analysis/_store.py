@@ -14,19 +14,12 @@ from numpy.typing import NDArray
 
 from collector.analysis._shards import BROKEN, in_its_place, shard_errors
 from collector.analysis.series import AZIMUTHS, ELEVATIONS, Ageing, Alarm, Analysis, Cause, Floats, Learned
+from collector.points.schema import ANALYSED_FIELDS
 
 # Counts up when the model finds something else in the same readings: all is analysed again.
 MODEL = 1
 
-FIELDS = (
-    "measured_wh",
-    "expected_wh",
-    "unshaded_wh",
-    "loss_shade_wh",
-    "loss_fault_wh",
-    "loss_outage_wh",
-    "loss_clip_wh",
-)
+FIELDS = ("measured_wh", *ANALYSED_FIELDS)
 MEASURED, EXPECTED, UNSHADED, SHADE, FAULT, OUTAGE, CLIP = range(len(FIELDS))
 # Less is no change: energies are told in mWh, and sums of floats differ in their last digits.
 _SAME_WH = 0.01
@@ -53,6 +46,7 @@ class Found:
     alarms: tuple[Alarm, ...]
     ageing: Ageing
     panel_ageing: tuple[Ageing, ...]
+    recovers_after_rain: bool | None
     notes: tuple[str, ...]
     learned: Learned = field(default_factory=Learned)
 
@@ -73,6 +67,7 @@ class Found:
             (),
             Ageing(0.0),
             (),
+            None,
             (),
         )
 
@@ -93,7 +88,7 @@ class Found:
         before = () if since is None else (one for one in self.alarms if one.until_day and one.until_day < since)
         self.alarms = (*before, *analysis.alarms)
         self.ageing, self.panel_ageing, self.notes = analysis.ageing, analysis.panel_ageing, analysis.notes
-        self.learned = analysis.learned
+        self.recovers_after_rain, self.learned = analysis.recovers_after_rain, analysis.learned
 
 
 class Store:
@@ -121,6 +116,7 @@ class Store:
                     tuple(Alarm(**{**one, "cause": Cause(one["cause"])}) for one in about["alarms"]),
                     Ageing(**about["ageing"]),
                     tuple(Ageing(**one) for one in about["panel_ageing"]),
+                    about["recovers_after_rain"],
                     tuple(map(str, about["notes"])),
                     Learned(learned),
                 )
@@ -137,6 +133,7 @@ class Store:
             "alarms": [_plain(one) for one in found.alarms],
             "ageing": _plain(found.ageing),
             "panel_ageing": [_plain(one) for one in found.panel_ageing],
+            "recovers_after_rain": _python(found.recovers_after_rain),
             "notes": list(found.notes),
         }
         arrays: dict[str, Any] = {f"{_LEARNED}{key}": value for key, value in found.learned.arrays.items()}

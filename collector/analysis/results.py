@@ -18,10 +18,10 @@ class PanelResult:
     """One panel, by the inverter that it is on now: sums of the last `days` days, at most a year's, and what is wrong.
 
     `expected_kwh` is what its neighbours say that it should have made as it stands, `unshaded_kwh` what it would have
-    made in the place of the best of them; each loss is a part of the difference to `measured_kwh`. `cost` is what the
-    losses but for clipping would have earned a year, None without a tariff. The shade comes from `shade_azimuth_deg` (0
-    is north, 90 east) in the months from `shade_from` to `shade_to`, 0 where there is none to speak of. Where it makes
-    less than expected, that is so since the day `under_since`, by `under_percent` and `under_wh` a day.
+    made in the place of the best of them; each loss is a part of the difference to `measured_kwh`. `price_per_kwh` is
+    what a kWh is worth, None without a tariff. The shade comes from `shade_azimuth_deg` (0 is north, 90 east) in the
+    months from `shade_from` to `shade_to`, 0 where there is none to speak of. Where it makes less than expected, that
+    is so since the day `under_since`, by `under_percent` and `under_wh` a day.
     """
 
     ecu: str
@@ -37,7 +37,7 @@ class PanelResult:
     fault_kwh: float = 0.0
     outage_kwh: float = 0.0
     clip_kwh: float = 0.0
-    cost: float | None = None
+    price_per_kwh: float | None = None
     shade_azimuth_deg: float | None = None
     shade_from: int = 0
     shade_to: int = 0
@@ -85,6 +85,31 @@ class Results:
         known["panels"] = tuple(_all(PanelResult, values.get("panels")))
         known["arrays"] = tuple(_all(ArrayResult, values.get("arrays")))
         return cls(**known)
+
+    def values(self) -> dict[str, object]:
+        """What is to be written."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a process that analyses says at its end: what was found, and why not all of it could be done or written.
+    `is_taken` says that another process is at it, so that nothing was found.
+    """
+
+    results: Results = Results()
+    hindrance: str = ""
+    is_taken: bool = False
+
+    @classmethod
+    def read(cls, values: Mapping[str, object]) -> Self:
+        """Take what such a process has written."""
+        results = values.get("results")
+        return cls(
+            Results.read(results if isinstance(results, dict) else {}),
+            str(values.get("hindrance", "")),
+            values.get("is_taken") is True,
+        )
 
     def values(self) -> dict[str, object]:
         """What is to be written."""
