@@ -96,7 +96,7 @@ class Shards:
 
     def _read_contents(self, path: Path, zone: str) -> Contents:
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 about = _about(file["about"].tobytes(), zone)
                 return Contents(_days(about), _inverters(about))
         except FileNotFoundError:
@@ -109,7 +109,7 @@ class Shards:
         """A month, of some inverters or of all; None where there is no file that can be used."""
         path = self._path(ecu, month)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 about = _about(file["about"].tobytes(), zone)
                 at = file["at"]
                 found = {

@@ -100,7 +100,8 @@ class Store:
     def read(self, name: str) -> Found | None:
         """What was found of an array; None where there is nothing that can be used."""
         try:
-            with np.load(self._folder / f"{name}.npz", allow_pickle=False) as file:
+            path = self._folder / f"{name}.npz"
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 about = json.loads(file["about"].tobytes())
                 learned = {key.removeprefix(_LEARNED): file[key] for key in file.files if key.startswith(_LEARNED)}
                 return Found(
