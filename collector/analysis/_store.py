@@ -85,8 +85,7 @@ class Found:
         self.written = np.concatenate([self.written[kept], is_written])
         self.of = of
         self.shade = analysis.shade.astype(np.float32)
-        before = () if since is None else (one for one in self.alarms if one.until_day and one.until_day < since)
-        self.alarms = (*before, *analysis.alarms)
+        self.alarms = analysis.alarms
         self.ageing, self.panel_ageing, self.notes = analysis.ageing, analysis.panel_ageing, analysis.notes
         self.recovers_after_rain, self.learned = analysis.recovers_after_rain, analysis.learned
 

@@ -16,11 +16,12 @@ from collector.analysis._arrays import Array, arrays_of, digits
 from collector.analysis._building import Broken, series_of
 from collector.analysis._database import Database
 from collector.analysis._feeding import Feeder, Source, Tell
+from collector.analysis._memory import last_day
 from collector.analysis._shards import Shards, folder_of
 from collector.analysis._store import MODEL, Found, Store
 from collector.analysis._summary import array_result, panel_results
 from collector.analysis._writing import Writing
-from collector.analysis.analyse import analyse
+from collector.analysis.analyse import analyse, counts_for
 from collector.analysis.results import Answer, Results
 from collector.analysis.series import RECENT_DAYS, Analysis, ArraySeries
 from collector.clock.days import day_of
@@ -41,8 +42,6 @@ _log = logging.getLogger(__name__)
 LOCK = "analysis"
 _TIMEOUT_S = 20.0
 _DAY = timedelta(days=1)
-# What changed longer ago may be learned wrongly already.
-_MOST_BACK = 30
 # An inverter that was silent for longer is not on the roof any more: it loses nothing.
 _GONE_DAYS = 60
 
@@ -175,21 +174,18 @@ class _Job:
         changed = sorted(day for day in {*of, *found.of} if of.get(day) != found.of.get(day))
         if not changed or not of:
             return found
-        since = self._since(found, changed[0])
-        first = None if since is None else date.fromordinal(since) - RECENT_DAYS * _DAY
-        series = series_of(self._shards, array, zone, place, first, last)
+        since = changed[0] if found.learned.arrays and changed[0] > last_day(found.learned) else None
+        if since is not None:
+            first = date.fromordinal(min(since - RECENT_DAYS, last_day(found.learned) + 1))
+            series = series_of(self._shards, array, zone, place, first, last)
+            since = since if counts_for(found.learned, series) else None
+        if since is None:
+            series = series_of(self._shards, array, zone, place, None, last)
         analysis = analyse(series, since, None if since is None else found.learned)
         _forget_gone(analysis, series)
         found.take(analysis, of, since)
         self._store.write(array.key, found)
         return found
-
-    @staticmethod
-    def _since(found: Found, changed: int) -> int | None:
-        """From which day on to analyse; None for all."""
-        if not found.learned.arrays or not found.of or changed < max(found.of) - _MOST_BACK:
-            return None
-        return changed
 
     def _days_of(self, array: Array, last: date) -> dict[int, str]:
         """By day, what tells that its readings have changed."""

@@ -104,7 +104,11 @@ def _plain(values: np.ndarray) -> list[object]:
 
 @contextlib.contextmanager
 def patched_model(model: Callable[..., object] = stub.analyse) -> Iterator[None]:
-    with patch.object(job, "analyse", model):
+    with (
+        patch.object(job, "analyse", model),
+        patch.object(job, "last_day", stub.last_day),
+        patch.object(job, "counts_for", lambda *_: True),
+    ):
         yield
 
 

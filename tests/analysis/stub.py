@@ -22,7 +22,8 @@ def analyse(series: ArraySeries, since_day: int | None = None, learned: Learned 
     zero = np.zeros_like(expected)
     shade = np.full((m, AZIMUTHS, ELEVATIONS), np.nan, np.float32)
     shade[:, 36, 5] = 0.5
-    before = int(learned.arrays["days"][0]) if learned and learned.arrays else 0
+    before = 0 if since_day is None or learned is None else int(learned.arrays["days"][0])
+    last = int(days[-1]) if len(days) else 0
     return Analysis(
         days=days,
         measured_wh=measured,
@@ -39,5 +40,10 @@ def analyse(series: ArraySeries, since_day: int | None = None, learned: Learned 
         panel_ageing=tuple(Ageing(1.0) for _ in range(m)),
         recovers_after_rain=None,
         notes=(),
-        learned=Learned({"days": np.array([before + len(days)], np.int64)}),
+        learned=Learned({"days": np.array([before + len(days), last - 30], np.int64)}),
     )
+
+
+def last_day(learned: Learned) -> int:
+    """Days behind this one may be analysed with what was learned."""
+    return int(learned.arrays["days"][1])
