@@ -12,7 +12,12 @@ from collector.analysis.series import Doubles, Ints
 # Days in which the size of a channel goes half of the way to another one.
 _SIZE_HALF_LIFE_DAYS = 45.0
 _SIZE_STEP = 1 - 0.5 ** (1 / _SIZE_HALF_LIFE_DAYS)
-_NOISE_STEP, _FIRST_NOISE = 0.03, 0.015
+_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE = 0.02, 0.015, 0.007
+_EARLY_DAYS = 10
+# A day that differs by so many deviations, and by this at least, is not learned from, unless there are so many of them.
+_ODD, _LEAST_ODD, _ODD_DAYS = 4.0, 0.035, 30
+# Of the light of a day, so much has to be in cells that are known to be without shade.
+_ENOUGH = 0.2
 
 # Below this share of what it should give, a channel tells nothing of the light and is not learned from.
 _SOUND = 0.85
@@ -92,6 +97,7 @@ class Course:
         self.days = np.zeros(channels)
         self.noise = np.full(channels, _FIRST_NOISE)
         self.snow = np.zeros(channels)
+        self.odd = np.zeros(channels)
         self.clips = np.full(len(self._first), _CLIPS)
         self.cells = Cells.empty(channels)
         self.clear = Clear.empty()
@@ -106,6 +112,7 @@ class Course:
             "days": self.days.copy(),
             "noise": self.noise.copy(),
             "snow": self.snow.copy(),
+            "odd": self.odd.copy(),
             "clips": self.clips.copy(),
             "given": self.cells.given.copy(),
             "offered": self.cells.offered.copy(),
@@ -116,8 +123,8 @@ class Course:
 
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
-        self.size, self.days, self.noise, self.snow, self.clips, self.folded, ratio = (
-            arrays[name].astype(float) for name in ("size", "days", "noise", "snow", "clips", "folded", "clear")
+        self.size, self.days, self.noise, self.snow, self.odd, self.clips, self.folded, ratio = (
+            arrays[name].astype(float) for name in ("size", "days", "noise", "snow", "odd", "clips", "folded", "clear")
         )
         self.cells = Cells(arrays["given"].astype(np.float32), arrays["offered"].astype(np.float32))
         self.clear = Clear(ratio)
@@ -143,7 +150,7 @@ class Course:
         clear = self.clear.power(day.cell, day.level, glance)
         with np.errstate(invalid="ignore", divide="ignore"):
             state = np.digitize(np.nan_to_num(glance / clear), STATES)
-        shares = self.cells.shares(day.cell, day.half, state)
+        shares, is_known = self.cells.shares(day.cell, day.half, state)
         lit = usable & (shares >= _LIT * shares.max(axis=1, keepdims=True)) & ~(frozen | (self.snow > 0))
         light = of_others(seen / shares, lit)
         sound = self._ratio(zero, size * shares * light, usable) >= _SOUND
@@ -155,6 +162,7 @@ class Course:
         own = middle(np.where(lit & sound, seen / shares, np.nan))
         expected_wh = np.nan_to_num(expected) * hours
         told = usable & np.isfinite(expected)
+        sure = told & is_known
         # Where all are clipped, or there are no others, what it would be on a day of as clear a sky.
         unclipped = np.where(np.isfinite(expected), expected, self._by_clear(glance, clear, shares, clipped)) * hours
         cells, clear_given, clear_level = _clear_cells(day, own, clear)
@@ -164,8 +172,8 @@ class Course:
             unshaded=(expected_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
             outage=np.where((~read | stopped), expected_wh, 0).sum(axis=0),
             clip=np.where(clipped, np.maximum(np.nan_to_num(unclipped) - zero * hours, 0), 0).sum(axis=0),
-            told=_by_part(np.where(told, zero * hours, 0), expected_wh),
-            offered=_by_part(np.where(told, expected_wh, 0), expected_wh),
+            told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
+            offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             size=size / self.folded,
             covered=covered,
             light=float(np.nansum(own * day.hours)),
@@ -181,7 +189,8 @@ class Course:
             unknown = np.ones_like(unknown)
         for values in (row.expected, row.unshaded):
             values[unknown] = np.nan
-        self._learn(day, zero, shares, light, told & day.is_plain[:, None], state, frozen | (self.snow > 0), glance)
+        plain = told & day.is_plain[:, None]
+        self._learn(day, zero, shares, light, plain, is_known, state, frozen | (self.snow > 0), glance)
         return row
 
     def _meet(self, day: Day) -> None:
@@ -250,33 +259,39 @@ class Course:
         shares: Doubles,
         light: Doubles,
         told: Mask,
+        is_known: Mask,
         state: Ints,
         frozen: Mask,
         glance: Doubles,
     ) -> None:
         expected = np.where(told, self.size * shares * light, 0)
         given = np.where(told, zero, 0)
-        offered = expected.sum(axis=0)
+        # Its size is told by the cells that are known to be without shade, so that shade does not make it smaller.
+        sunny = np.where(told & is_known & (shares >= _UNSHADED), expected, 0)
+        offered, of_sunny = expected.sum(axis=0), sunny.sum(axis=0)
+        is_told = of_sunny > _ENOUGH * offered
+        early = self.days < _EARLY_DAYS
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(offered > 0, given.sum(axis=0) / offered, np.nan)
-            is_lit = np.where(shares >= _UNSHADED, expected, 0)
-            of_lit = np.where(is_lit > 0, given, 0).sum(axis=0) / is_lit.sum(axis=0)
-        of_size = np.where(is_lit.sum(axis=0) > 0.3 * offered, of_lit, ratio)
-        deviation = np.log(np.clip(np.nan_to_num(ratio, nan=1.0), 1e-3, 1e3))
-        usual = np.abs(deviation) < np.maximum(6 * self.noise, 0.12)
-        early = self.days < 10
-        learns = np.isfinite(ratio) & ~frozen & (usual | early) & (offered > 0)
+            ratio = np.where(is_told, np.where(sunny > 0, given, 0).sum(axis=0) / of_sunny, 1.0)
+            ratio = np.where(early & (offered > 0), given.sum(axis=0) / offered, ratio)
+        deviation = np.log(np.clip(np.nan_to_num(ratio, nan=1.0), 0.2, 5.0))
+        is_odd = np.abs(deviation) > np.maximum(_ODD * self.noise, _LEAST_ODD)
+        self.odd = np.where(is_odd, self.odd + 1, 0)
+        learns = (~frozen) & (offered > 0) & (~is_odd | early | (self.odd > _ODD_DAYS))
         # A dull day says less.
-        weight = np.minimum(1.0, np.nan_to_num(offered) / np.maximum(self.size * _full_light(day), 1e-9))
+        weight = np.minimum(1.0, offered / np.maximum(self.size * _full_light(day), 1e-9))
         step = np.maximum(_SIZE_STEP, 1 / (self.days + 1.5)) * weight
-        moved = np.log(np.clip(np.nan_to_num(of_size, nan=1.0), 0.2, 5.0))
-        self.size = np.where(learns, self.size * np.exp(step * moved), self.size)
+        level = np.exp(deviation)
+        self.size = np.where(learns, self.size * np.exp(step * deviation), self.size)
         self.days = self.days + learns * weight
-        square = self.noise**2 + _NOISE_STEP * weight * (deviation**2 - self.noise**2)
-        self.noise = np.where(learns & ~early, np.sqrt(square), self.noise)
+        bounded = np.minimum(np.abs(deviation), 2.5 * self.noise)
+        square = self.noise**2 + _NOISE_STEP * weight * (1.1 * bounded**2 - self.noise**2)
+        self.noise = np.where(learns & is_told & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
         counts = told & learns
         offer = np.where(counts, np.nan_to_num(light), 0)
-        self.cells.learn(day.cell, day.half, state, np.where(counts, given / self.size, 0), offer)
+        # What the whole channel has too little today is no matter of where the sun stands.
+        share = np.where(counts, given / (self.size * np.where(early, 1.0, level)), 0)
+        self.cells.learn(day.cell, day.half, state, share, offer)
         self.clear.learn(day.cell, day.level, np.where(day.is_plain, glance, np.nan))
         self.since_fold += 1
         if self.since_fold >= _FOLD_DAYS:
