@@ -13,6 +13,8 @@ from collector.analysis.series import Doubles, Ints
 _SIZE_HALF_LIFE_DAYS = 45.0
 _SIZE_STEP = 1 - 0.5 ** (1 / _SIZE_HALF_LIFE_DAYS)
 _NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE = 0.02, 0.015, 0.007
+# The mean of about the last week, and what is more of a day's noise about its own mean than about that of a week.
+_LEAN_STEP, _AGAINST_LEAN = 0.15, 1.4
 _EARLY_DAYS = 10
 # A day that differs by so many deviations, and by this at least, is not learned from, unless there are so many of them.
 _ODD, _LEAST_ODD, _ODD_DAYS = 4.0, 0.035, 30
@@ -25,8 +27,9 @@ _SOUND = 0.85
 _LIT = 0.6
 _UNSHADED = 0.8
 
-# Snow: what is left of a clear day's power on a channel that is covered; and how long it may lie.
-_COVERED, _UNCOVERED = 0.035, 0.7
+# Snow: what is at most left of a clear day's power on a channel that is covered, the darkest clouds leave more; what it
+# has of the best channel when it is free again; and how long it may lie.
+_COVERED, _FREE = 0.022, 0.7
 _LONGEST_SNOW_DAYS = 14
 _LEAST_CLEAR_HOURS = 0.3
 
@@ -98,6 +101,7 @@ class Course:
         self.noise = np.full(channels, _FIRST_NOISE)
         self.snow = np.zeros(channels)
         self.odd = np.zeros(channels)
+        self.lean = np.zeros(channels)
         self.clips = np.full(len(self._first), _CLIPS)
         self.cells = Cells.empty(channels)
         self.clear = Clear.empty()
@@ -113,6 +117,7 @@ class Course:
             "noise": self.noise.copy(),
             "snow": self.snow.copy(),
             "odd": self.odd.copy(),
+            "lean": self.lean.copy(),
             "clips": self.clips.copy(),
             "given": self.cells.given.copy(),
             "offered": self.cells.offered.copy(),
@@ -123,8 +128,8 @@ class Course:
 
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
-        self.size, self.days, self.noise, self.snow, self.odd, self.clips, self.folded, ratio = (
-            arrays[name].astype(float) for name in ("size", "days", "noise", "snow", "odd", "clips", "folded", "clear")
+        self.size, self.days, self.noise, self.snow, self.odd, self.lean, self.clips, self.folded, ratio = (
+            arrays[name].astype(float) for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
         )
         self.cells = Cells(arrays["given"].astype(np.float32), arrays["offered"].astype(np.float32))
         self.clear = Clear(ratio)
@@ -151,13 +156,14 @@ class Course:
         with np.errstate(invalid="ignore", divide="ignore"):
             state = np.digitize(np.nan_to_num(glance / clear), STATES)
         shares, is_known = self.cells.shares(day.cell, day.half, state)
-        lit = usable & (shares >= _LIT * shares.max(axis=1, keepdims=True)) & ~(frozen | (self.snow > 0))
+        is_thaw = self._see_snow(day, zero, clear, shares)
+        snowed = self.snow > 0
+        lit = usable & (shares >= _LIT * shares.max(axis=1, keepdims=True)) & ~(frozen | snowed)
         light = of_others(seen / shares, lit)
         sound = self._ratio(zero, size * shares * light, usable) >= _SOUND
         # Once more without those that lag behind, so that their neighbours are not held to be too good.
         light = of_others(seen / shares, lit & sound)
         expected = size * shares * light
-        covered = self._see_snow(zero, hours, clear, shares, expected, usable)
 
         own = middle(np.where(lit & sound, seen / shares, np.nan))
         expected_wh = np.nan_to_num(expected) * hours
@@ -175,7 +181,7 @@ class Course:
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             size=size / self.folded,
-            covered=covered,
+            covered=snowed | is_thaw,
             light=float(np.nansum(own * day.hours)),
             clear=float(np.nansum(clear * day.hours)),
             clear_cell=cells,
@@ -185,12 +191,13 @@ class Course:
         # A channel that saw nothing of the others' light has nothing to be compared with.
         blind = np.where(read, zero * hours, 0).sum(axis=0) > 0
         unknown = blind & (np.where(read & np.isnan(expected), zero * hours, 0).sum(axis=0) > 0.1 * row.measured)
-        if covered.mean() > 0.5:
+        if is_thaw or snowed.mean() > 0.5:
             unknown = np.ones_like(unknown)
         for values in (row.expected, row.unshaded):
             values[unknown] = np.nan
         plain = told & day.is_plain[:, None]
-        self._learn(day, zero, shares, light, plain, is_known, state, frozen | (self.snow > 0), glance)
+        still = frozen | snowed | is_thaw
+        self._learn(day, zero, shares, light, plain, is_known, state, still, glance)
         return row
 
     def _meet(self, day: Day) -> None:
@@ -237,20 +244,21 @@ class Course:
         stopped &= (given > 0).any(axis=0)
         return stopped[:, self._inverter] & read
 
-    def _see_snow(
-        self, zero: Doubles, hours: Doubles, clear: Doubles, shares: Doubles, expected: Doubles, usable: Mask
-    ) -> Mask:
-        clear_wh = (np.nan_to_num(clear)[:, None] * np.minimum(shares, 1) * self.size * hours).sum(axis=0)
-        dark = (zero * hours).sum(axis=0) < _COVERED * clear_wh
-        dark &= (np.nan_to_num(clear)[:, None] * hours).sum() > _LEAST_CLEAR_HOURS
-        ratio = self._ratio(zero, expected, usable & np.isfinite(expected))
+    def _see_snow(self, day: Day, zero: Doubles, clear: Doubles, shares: Doubles) -> bool:
+        """Tell on which channels snow lies; whether it was on most of them and has begun to slide today."""
+        hours = day.hours[:, None]
+        clear_h = np.nan_to_num(clear)[:, None] * np.minimum(shares, 1) * hours
+        if clear_h.sum(axis=0).max() < _LEAST_CLEAR_HOURS:
+            return bool(self.snow.any())
+        left = (zero * hours).sum(axis=0) / np.maximum(self.size * clear_h.sum(axis=0), 1e-9)
+        dark = left < _COVERED
+        was_on_most = (self.snow > 0).mean() > 0.5
         if dark.mean() > 0.5:
-            self.snow = np.where(dark, 1.0, np.where(self.snow > 0, self.snow + 1, 0))
+            lies = dark | (self.snow > 0)
         else:
-            free = (ratio >= _UNCOVERED) & (usable & np.isfinite(expected)).any(axis=0)
-            lies = (self.snow > 0) & ~free & (self.snow < _LONGEST_SNOW_DAYS)
-            self.snow = np.where(lies, self.snow + 1, 0)
-        return self.snow > 0
+            lies = (self.snow > 0) & (left < _FREE * np.quantile(left, 0.8)) & (self.snow < _LONGEST_SNOW_DAYS)
+        self.snow = np.where(lies, np.where(dark.mean() > 0.5, 1.0, self.snow + 1), 0.0)
+        return bool(was_on_most and lies.mean() <= 0.5)
 
     def _learn(
         self,
@@ -284,8 +292,10 @@ class Course:
         level = np.exp(deviation)
         self.size = np.where(learns, self.size * np.exp(step * deviation), self.size)
         self.days = self.days + learns * weight
-        bounded = np.minimum(np.abs(deviation), 2.5 * self.noise)
-        square = self.noise**2 + _NOISE_STEP * weight * (1.1 * bounded**2 - self.noise**2)
+        # A loss that stays is no noise.
+        bounded = np.clip(deviation - self.lean, -3 * self.noise, 3 * self.noise)
+        self.lean = self.lean + _LEAN_STEP * weight * np.where(is_told, np.clip(deviation, -0.5, 0.5) - self.lean, 0)
+        square = self.noise**2 + _NOISE_STEP * weight * (_AGAINST_LEAN * bounded**2 - self.noise**2)
         self.noise = np.where(learns & is_told & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
         counts = told & learns
         offer = np.where(counts, np.nan_to_num(light), 0)
