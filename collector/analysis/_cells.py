@@ -7,6 +7,7 @@ count as well.
 
 import numpy as np
 
+from collector.analysis._light import Mask
 from collector.analysis._sun import CELLS, beside
 from collector.analysis.series import AZIMUTHS, ELEVATIONS, Doubles, Floats, Ints
 
@@ -37,8 +38,10 @@ class Cells:
         shape = (CELLS * _KINDS, channels)
         return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 
-    def shares(self, cell: Ints, half: Ints, state: Ints) -> Doubles:
-        """The shares (n, m) in these cells; 1 is what channels get that have no shade."""
+    def shares(self, cell: Ints, half: Ints, state: Ints) -> tuple[Doubles, Mask]:
+        """The shares (n, m) in these cells, 1 is what channels get that have no shade; and which of them were seen there,
+        not only around.
+        """
         key = _key(cell, half, state)
         # Each cell that the sun is in comes up several times a day.
         keys, back = np.unique(key, return_inverse=True)
@@ -50,7 +53,7 @@ class Cells:
         first = (given + _NOTHING_SEEN) / (offered + _NOTHING_SEEN)
         prior = _PRIOR[kinds // 2, None]
         shares = (self.given[keys] + prior * first) / (self.offered[keys] + prior)
-        return (shares / _whole(shares))[back]
+        return (shares / _whole(shares))[back], (self.offered[keys] >= prior)[back]
 
     def learn(self, cell: Ints, half: Ints, state: Ints, given: Doubles, offered: Doubles) -> None:
         """Add a day: what channels gave (n, m), and what was there for each without its shade; 0 for what is not to count."""

@@ -12,7 +12,14 @@ from collector.analysis.series import Doubles, Ints
 # Days in which the size of a channel goes half of the way to another one.
 _SIZE_HALF_LIFE_DAYS = 45.0
 _SIZE_STEP = 1 - 0.5 ** (1 / _SIZE_HALF_LIFE_DAYS)
-_NOISE_STEP, _FIRST_NOISE = 0.03, 0.015
+_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE = 0.02, 0.015, 0.007
+# The mean of about the last week, and what is more of a day's noise about its own mean than about that of a week.
+_LEAN_STEP, _AGAINST_LEAN = 0.15, 1.4
+_EARLY_DAYS = 10
+# A day that differs by so many deviations, and by this at least, is not learned from, unless there are so many of them.
+_ODD, _LEAST_ODD, _ODD_DAYS = 4.0, 0.035, 30
+# Of the light of a day, so much has to be in cells that are known to be without shade.
+_ENOUGH = 0.2
 
 # Below this share of what it should give, a channel tells nothing of the light and is not learned from.
 _SOUND = 0.85
@@ -20,8 +27,9 @@ _SOUND = 0.85
 _LIT = 0.6
 _UNSHADED = 0.8
 
-# Snow: what is left of a clear day's power on a channel that is covered; and how long it may lie.
-_COVERED, _UNCOVERED = 0.035, 0.7
+# Snow: what is at most left of a clear day's power on a channel that is covered, the darkest clouds leave more; what it
+# has of the best channel when it is free again; and how long it may lie.
+_COVERED, _FREE = 0.022, 0.7
 _LONGEST_SNOW_DAYS = 14
 _LEAST_CLEAR_HOURS = 0.3
 
@@ -92,6 +100,8 @@ class Course:
         self.days = np.zeros(channels)
         self.noise = np.full(channels, _FIRST_NOISE)
         self.snow = np.zeros(channels)
+        self.odd = np.zeros(channels)
+        self.lean = np.zeros(channels)
         self.clips = np.full(len(self._first), _CLIPS)
         self.cells = Cells.empty(channels)
         self.clear = Clear.empty()
@@ -106,6 +116,8 @@ class Course:
             "days": self.days.copy(),
             "noise": self.noise.copy(),
             "snow": self.snow.copy(),
+            "odd": self.odd.copy(),
+            "lean": self.lean.copy(),
             "clips": self.clips.copy(),
             "given": self.cells.given.copy(),
             "offered": self.cells.offered.copy(),
@@ -116,8 +128,8 @@ class Course:
 
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
-        self.size, self.days, self.noise, self.snow, self.clips, self.folded, ratio = (
-            arrays[name].astype(float) for name in ("size", "days", "noise", "snow", "clips", "folded", "clear")
+        self.size, self.days, self.noise, self.snow, self.odd, self.lean, self.clips, self.folded, ratio = (
+            arrays[name].astype(float) for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
         )
         self.cells = Cells(arrays["given"].astype(np.float32), arrays["offered"].astype(np.float32))
         self.clear = Clear(ratio)
@@ -143,18 +155,20 @@ class Course:
         clear = self.clear.power(day.cell, day.level, glance)
         with np.errstate(invalid="ignore", divide="ignore"):
             state = np.digitize(np.nan_to_num(glance / clear), STATES)
-        shares = self.cells.shares(day.cell, day.half, state)
-        lit = usable & (shares >= _LIT * shares.max(axis=1, keepdims=True)) & ~(frozen | (self.snow > 0))
+        shares, is_known = self.cells.shares(day.cell, day.half, state)
+        is_thaw = self._see_snow(day, zero, clear, shares)
+        snowed = self.snow > 0
+        lit = usable & (shares >= _LIT * shares.max(axis=1, keepdims=True)) & ~(frozen | snowed)
         light = of_others(seen / shares, lit)
         sound = self._ratio(zero, size * shares * light, usable) >= _SOUND
         # Once more without those that lag behind, so that their neighbours are not held to be too good.
         light = of_others(seen / shares, lit & sound)
         expected = size * shares * light
-        covered = self._see_snow(zero, hours, clear, shares, expected, usable)
 
         own = middle(np.where(lit & sound, seen / shares, np.nan))
         expected_wh = np.nan_to_num(expected) * hours
         told = usable & np.isfinite(expected)
+        sure = told & is_known
         # Where all are clipped, or there are no others, what it would be on a day of as clear a sky.
         unclipped = np.where(np.isfinite(expected), expected, self._by_clear(glance, clear, shares, clipped)) * hours
         cells, clear_given, clear_level = _clear_cells(day, own, clear)
@@ -164,10 +178,10 @@ class Course:
             unshaded=(expected_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
             outage=np.where((~read | stopped), expected_wh, 0).sum(axis=0),
             clip=np.where(clipped, np.maximum(np.nan_to_num(unclipped) - zero * hours, 0), 0).sum(axis=0),
-            told=_by_part(np.where(told, zero * hours, 0), expected_wh),
-            offered=_by_part(np.where(told, expected_wh, 0), expected_wh),
+            told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
+            offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             size=size / self.folded,
-            covered=covered,
+            covered=snowed | is_thaw,
             light=float(np.nansum(own * day.hours)),
             clear=float(np.nansum(clear * day.hours)),
             clear_cell=cells,
@@ -177,11 +191,13 @@ class Course:
         # A channel that saw nothing of the others' light has nothing to be compared with.
         blind = np.where(read, zero * hours, 0).sum(axis=0) > 0
         unknown = blind & (np.where(read & np.isnan(expected), zero * hours, 0).sum(axis=0) > 0.1 * row.measured)
-        if covered.mean() > 0.5:
+        if is_thaw or snowed.mean() > 0.5:
             unknown = np.ones_like(unknown)
         for values in (row.expected, row.unshaded):
             values[unknown] = np.nan
-        self._learn(day, zero, shares, light, told & day.is_plain[:, None], state, frozen | (self.snow > 0), glance)
+        plain = told & day.is_plain[:, None]
+        still = frozen | snowed | is_thaw
+        self._learn(day, zero, shares, light, plain, is_known, state, still, glance)
         return row
 
     def _meet(self, day: Day) -> None:
@@ -228,20 +244,21 @@ class Course:
         stopped &= (given > 0).any(axis=0)
         return stopped[:, self._inverter] & read
 
-    def _see_snow(
-        self, zero: Doubles, hours: Doubles, clear: Doubles, shares: Doubles, expected: Doubles, usable: Mask
-    ) -> Mask:
-        clear_wh = (np.nan_to_num(clear)[:, None] * np.minimum(shares, 1) * self.size * hours).sum(axis=0)
-        dark = (zero * hours).sum(axis=0) < _COVERED * clear_wh
-        dark &= (np.nan_to_num(clear)[:, None] * hours).sum() > _LEAST_CLEAR_HOURS
-        ratio = self._ratio(zero, expected, usable & np.isfinite(expected))
+    def _see_snow(self, day: Day, zero: Doubles, clear: Doubles, shares: Doubles) -> bool:
+        """Tell on which channels snow lies; whether it was on most of them and has begun to slide today."""
+        hours = day.hours[:, None]
+        clear_h = np.nan_to_num(clear)[:, None] * np.minimum(shares, 1) * hours
+        if clear_h.sum(axis=0).max() < _LEAST_CLEAR_HOURS:
+            return bool(self.snow.any())
+        left = (zero * hours).sum(axis=0) / np.maximum(self.size * clear_h.sum(axis=0), 1e-9)
+        dark = left < _COVERED
+        was_on_most = (self.snow > 0).mean() > 0.5
         if dark.mean() > 0.5:
-            self.snow = np.where(dark, 1.0, np.where(self.snow > 0, self.snow + 1, 0))
+            lies = dark | (self.snow > 0)
         else:
-            free = (ratio >= _UNCOVERED) & (usable & np.isfinite(expected)).any(axis=0)
-            lies = (self.snow > 0) & ~free & (self.snow < _LONGEST_SNOW_DAYS)
-            self.snow = np.where(lies, self.snow + 1, 0)
-        return self.snow > 0
+            lies = (self.snow > 0) & (left < _FREE * np.quantile(left, 0.8)) & (self.snow < _LONGEST_SNOW_DAYS)
+        self.snow = np.where(lies, np.where(dark.mean() > 0.5, 1.0, self.snow + 1), 0.0)
+        return bool(was_on_most and lies.mean() <= 0.5)
 
     def _learn(
         self,
@@ -250,33 +267,41 @@ class Course:
         shares: Doubles,
         light: Doubles,
         told: Mask,
+        is_known: Mask,
         state: Ints,
         frozen: Mask,
         glance: Doubles,
     ) -> None:
         expected = np.where(told, self.size * shares * light, 0)
         given = np.where(told, zero, 0)
-        offered = expected.sum(axis=0)
+        # Its size is told by the cells that are known to be without shade, so that shade does not make it smaller.
+        sunny = np.where(told & is_known & (shares >= _UNSHADED), expected, 0)
+        offered, of_sunny = expected.sum(axis=0), sunny.sum(axis=0)
+        is_told = of_sunny > _ENOUGH * offered
+        early = self.days < _EARLY_DAYS
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(offered > 0, given.sum(axis=0) / offered, np.nan)
-            is_lit = np.where(shares >= _UNSHADED, expected, 0)
-            of_lit = np.where(is_lit > 0, given, 0).sum(axis=0) / is_lit.sum(axis=0)
-        of_size = np.where(is_lit.sum(axis=0) > 0.3 * offered, of_lit, ratio)
-        deviation = np.log(np.clip(np.nan_to_num(ratio, nan=1.0), 1e-3, 1e3))
-        usual = np.abs(deviation) < np.maximum(6 * self.noise, 0.12)
-        early = self.days < 10
-        learns = np.isfinite(ratio) & ~frozen & (usual | early) & (offered > 0)
+            ratio = np.where(is_told, np.where(sunny > 0, given, 0).sum(axis=0) / of_sunny, 1.0)
+            ratio = np.where(early & (offered > 0), given.sum(axis=0) / offered, ratio)
+        deviation = np.log(np.clip(np.nan_to_num(ratio, nan=1.0), 0.2, 5.0))
+        is_odd = np.abs(deviation) > np.maximum(_ODD * self.noise, _LEAST_ODD)
+        self.odd = np.where(is_odd, self.odd + 1, 0)
+        learns = (~frozen) & (offered > 0) & (~is_odd | early | (self.odd > _ODD_DAYS))
         # A dull day says less.
-        weight = np.minimum(1.0, np.nan_to_num(offered) / np.maximum(self.size * _full_light(day), 1e-9))
+        weight = np.minimum(1.0, offered / np.maximum(self.size * _full_light(day), 1e-9))
         step = np.maximum(_SIZE_STEP, 1 / (self.days + 1.5)) * weight
-        moved = np.log(np.clip(np.nan_to_num(of_size, nan=1.0), 0.2, 5.0))
-        self.size = np.where(learns, self.size * np.exp(step * moved), self.size)
+        level = np.exp(deviation)
+        self.size = np.where(learns, self.size * np.exp(step * deviation), self.size)
         self.days = self.days + learns * weight
-        square = self.noise**2 + _NOISE_STEP * weight * (deviation**2 - self.noise**2)
-        self.noise = np.where(learns & ~early, np.sqrt(square), self.noise)
+        # A loss that stays is no noise.
+        bounded = np.clip(deviation - self.lean, -3 * self.noise, 3 * self.noise)
+        self.lean = self.lean + _LEAN_STEP * weight * np.where(is_told, np.clip(deviation, -0.5, 0.5) - self.lean, 0)
+        square = self.noise**2 + _NOISE_STEP * weight * (_AGAINST_LEAN * bounded**2 - self.noise**2)
+        self.noise = np.where(learns & is_told & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
         counts = told & learns
         offer = np.where(counts, np.nan_to_num(light), 0)
-        self.cells.learn(day.cell, day.half, state, np.where(counts, given / self.size, 0), offer)
+        # What the whole channel has too little today is no matter of where the sun stands.
+        share = np.where(counts, given / (self.size * np.where(early, 1.0, level)), 0)
+        self.cells.learn(day.cell, day.half, state, share, offer)
         self.clear.learn(day.cell, day.level, np.where(day.is_plain, glance, np.nan))
         self.since_fold += 1
         if self.since_fold >= _FOLD_DAYS:
