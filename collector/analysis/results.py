@@ -128,7 +128,7 @@ def failure(reader: JournalReader) -> str:
 
 
 def _all(kind: type[_T], values: object) -> Iterator[_T]:
-    for one in values if isinstance(values, list) else ():
+    for one in values if isinstance(values, list | tuple) else ():
         # One without its names is none.
         with suppress(TypeError):
             yield kind(**_known(kind, one if isinstance(one, dict) else {}))
