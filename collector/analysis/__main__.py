@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 
-from collector.analysis.job import run
+from collector.analysis.nightly.job import run
 from collector.analysis.results import Answer
 from collector.config.names import Names
 from collector.journal.lock import Taken

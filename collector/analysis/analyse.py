@@ -60,6 +60,11 @@ def counts_for(learned: Learned, series: ArraySeries) -> bool:
     return is_of(series, learned)
 
 
+def goes_on_from(learned: Learned) -> int:
+    """The day behind which days can be analysed with what was learned."""
+    return last_day(learned)
+
+
 def analyse(series: ArraySeries, since_day: int | None = None, learned: Learned | None = None) -> Analysis:
     """Return the results of all days of a series, or of those from `since_day` on.
 

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _analysed(config: Config, again: date | None) -> Answer:
     # It imports numpy, which not everyone has installed.
-    from collector.analysis import job
+    from collector.analysis.nightly import job
 
     os.nice(_NICENESS)
     now = time.time_ns()

@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import numpy as np
 
-from collector.analysis import job
-from collector.analysis._feeding import Feeder, Source
-from collector.analysis._shards import Shards, folder_of
+from collector.analysis.nightly import job
+from collector.analysis.nightly._feeding import Feeder, Source
+from collector.analysis.nightly._shards import Shards, folder_of
 from collector.analysis.results import Answer
 from collector.config.model import Config
 from collector.config.names import Names
@@ -106,7 +106,7 @@ def _plain(values: np.ndarray) -> list[object]:
 def patched_model(model: Callable[..., object] = stub.analyse) -> Iterator[None]:
     with (
         patch.object(job, "analyse", model),
-        patch.object(job, "last_day", stub.last_day),
+        patch.object(job, "goes_on_from", stub.last_day),
         patch.object(job, "counts_for", lambda *_: True),
     ):
         yield

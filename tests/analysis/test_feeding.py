@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.analysis import _shards
-from collector.analysis._database import Database
-from collector.analysis._feeding import Feeder, Source
-from collector.analysis._readings import ENERGY_WH, joined
-from collector.analysis._shards import folder_of
+from collector.analysis.nightly import _shards
+from collector.analysis.nightly._database import Database
+from collector.analysis.nightly._feeding import Feeder, Source
+from collector.analysis.nightly._readings import ENERGY_WH, joined
+from collector.analysis.nightly._shards import folder_of
 from collector.clock.days import midnight
 from collector.config.names import Names
 from collector.journal.reading import JournalReader

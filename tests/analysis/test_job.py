@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from collector.analysis import job
-from collector.analysis._arrays import arrays_of
-from collector.analysis._building import series_of
-from collector.analysis._shards import folder_of
+from collector.analysis.nightly import job
+from collector.analysis.nightly._arrays import arrays_of
+from collector.analysis.nightly._building import series_of
+from collector.analysis.nightly._shards import folder_of
 from collector.analysis.results import Results
 from collector.analysis.series import Analysis, ArraySeries, Learned
 from collector.config.names import Names

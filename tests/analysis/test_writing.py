@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.analysis import job
+from collector.analysis.nightly import job
 from collector.analysis.series import Alarm, Analysis, ArraySeries, Cause, Learned
 from collector.config.model import Config
 from collector.config.names import Names

@@ -12,16 +12,15 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from collector.analysis._arrays import Array, arrays_of, digits
-from collector.analysis._building import Broken, series_of
-from collector.analysis._database import Database
-from collector.analysis._feeding import Feeder, Source, Tell
-from collector.analysis._memory import last_day
-from collector.analysis._shards import Shards, folder_of
-from collector.analysis._store import MODEL, Found, Store
-from collector.analysis._summary import array_result, panel_results
-from collector.analysis._writing import Writing
-from collector.analysis.analyse import analyse, counts_for
+from collector.analysis.analyse import analyse, counts_for, goes_on_from
+from collector.analysis.nightly._arrays import Array, arrays_of, digits
+from collector.analysis.nightly._building import Broken, series_of
+from collector.analysis.nightly._database import Database
+from collector.analysis.nightly._feeding import Feeder, Source, Tell
+from collector.analysis.nightly._shards import Shards, folder_of
+from collector.analysis.nightly._store import MODEL, Found, Store
+from collector.analysis.nightly._summary import array_result, panel_results
+from collector.analysis.nightly._writing import Writing
 from collector.analysis.results import Answer, Results
 from collector.analysis.series import RECENT_DAYS, Analysis, ArraySeries
 from collector.clock.days import day_of
@@ -174,9 +173,9 @@ class _Job:
         changed = sorted(day for day in {*of, *found.of} if of.get(day) != found.of.get(day))
         if not changed or not of:
             return found
-        since = changed[0] if found.learned.arrays and changed[0] > last_day(found.learned) else None
+        since = changed[0] if found.learned.arrays and changed[0] > goes_on_from(found.learned) else None
         if since is not None:
-            first = date.fromordinal(min(since - RECENT_DAYS, last_day(found.learned) + 1))
+            first = date.fromordinal(min(since - RECENT_DAYS, goes_on_from(found.learned) + 1))
             series = series_of(self._shards, array, zone, place, first, last)
             since = since if counts_for(found.learned, series) else None
         if since is None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.analysis._shards import BROKEN, in_its_place, shard_errors
+from collector.analysis.nightly._shards import BROKEN, in_its_place, shard_errors
 from collector.analysis.series import AZIMUTHS, ELEVATIONS, Ageing, Alarm, Analysis, Cause, Floats, Learned
 from collector.points.schema import ANALYSED_FIELDS
 

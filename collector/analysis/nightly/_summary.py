@@ -6,8 +6,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.analysis._arrays import Array
-from collector.analysis._store import CLIP, EXPECTED, FAULT, MEASURED, OUTAGE, SHADE, UNSHADED, Found
+from collector.analysis.nightly._arrays import Array
+from collector.analysis.nightly._store import CLIP, EXPECTED, FAULT, MEASURED, OUTAGE, SHADE, UNSHADED, Found
 from collector.analysis.results import ArrayResult, PanelResult
 from collector.analysis.series import AZIMUTH_STEP_DEG, ELEVATION_STEP_DEG, Alarm, Floats
 from collector.config.tariffs import Tariffs

@@ -10,9 +10,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import numpy as np
 
-from collector.analysis._arrays import Array, digits
-from collector.analysis._points import ageing_points, at_midnight, day_points, finding_points, shade_points, tags_of
-from collector.analysis._store import EXPECTED, Found
+from collector.analysis.nightly._arrays import Array, digits
+from collector.analysis.nightly._points import (
+    ageing_points,
+    at_midnight,
+    day_points,
+    finding_points,
+    shade_points,
+    tags_of,
+)
+from collector.analysis.nightly._store import EXPECTED, Found
 from collector.clock import stamps
 from collector.config.names import Names
 from collector.errors import Rejection, SinkRejected

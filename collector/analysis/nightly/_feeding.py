@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 
-from collector.analysis._database import Database
-from collector.analysis._readings import NONE, Readings, joined, without
-from collector.analysis._records import DayOfRecords, bounds_s, days_of_records, is_whole, readings_of
-from collector.analysis._shards import INFLUXDB, JOURNAL, Day, Month, Shards
+from collector.analysis.nightly._database import Database
+from collector.analysis.nightly._readings import NONE, Readings, joined, without
+from collector.analysis.nightly._records import DayOfRecords, bounds_s, days_of_records, is_whole, readings_of
+from collector.analysis.nightly._shards import INFLUXDB, JOURNAL, Day, Month, Shards
 from collector.journal import energies
 from collector.journal.reading import JournalReader
 

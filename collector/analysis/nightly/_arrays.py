@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.analysis._records import bounds_s
-from collector.analysis._shards import Shards
+from collector.analysis.nightly._records import bounds_s
+from collector.analysis.nightly._shards import Shards
 from collector.config.names import Names, Panel
 from collector.protocol.models import BY_NAME
 

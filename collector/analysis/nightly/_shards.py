@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from collector import disk
-from collector.analysis._readings import Inputs, Readings
+from collector.analysis.nightly._readings import Inputs, Readings
 from collector.errors import CollectorError
 
 # Counts up when the files look otherwise, or readings are taken otherwise from records: all are made again.

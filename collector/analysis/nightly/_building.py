@@ -10,10 +10,10 @@ from datetime import date, timedelta, tzinfo
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.analysis._arrays import Array
-from collector.analysis._readings import ENERGY_WH, NONE, POWER_W, Readings, Seconds, joined
-from collector.analysis._records import bounds_s
-from collector.analysis._shards import Shards
+from collector.analysis.nightly._arrays import Array
+from collector.analysis.nightly._readings import ENERGY_WH, NONE, POWER_W, Readings, Seconds, joined
+from collector.analysis.nightly._records import bounds_s
+from collector.analysis.nightly._shards import Shards
 from collector.analysis.series import ArraySeries
 from collector.clock.sun import Place
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 
-from collector.analysis._readings import Readings, Said, gathered
-from collector.analysis._shards import Shards
+from collector.analysis.nightly._readings import Readings, Said, gathered
+from collector.analysis.nightly._shards import Shards
 from collector.clock import stamps
 from collector.clock.days import day_of, midnight, times_of
 from collector.journal import energies, traces

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from collector.analysis._readings import Readings, Said, gathered
+from collector.analysis.nightly._readings import Readings, Said, gathered
 from collector.clock import stamps
 from collector.clock.days import midnight
 

@@ -6,8 +6,8 @@ from datetime import date, tzinfo
 import numpy as np
 
 from collector.analysis import sentences
-from collector.analysis._arrays import Array, Column
-from collector.analysis._store import FIELDS, MEASURED, Found
+from collector.analysis.nightly._arrays import Array, Column
+from collector.analysis.nightly._store import FIELDS, MEASURED, Found
 from collector.analysis.series import AZIMUTH_STEP_DEG, ELEVATION_STEP_DEG, Ageing
 from collector.clock.days import midnight
 from collector.clock.stamps import to_ns
