@@ -204,3 +204,20 @@ def test_what_an_input_can_not_have_made_is_not_known(roof: Roof) -> None:
     series = _series(roof)
     assert np.isnan(series.power_w[5, 0])
     assert not np.isnan(series.power_w[5, 1])
+
+
+def test_an_array_that_can_not_be_analysed_costs_no_other_one(roof: Roof, caplog: pytest.LogCaptureFixture) -> None:
+    other = {"id": THIRD, "panels": ({"channel": 1, "array": "East"}, {"channel": 2, "array": "East"})}
+    roof.inverters = (*roof.inverters, other)
+    roof.store(*days(FIRST, 2, UID, SECOND, THIRD))
+
+    def failing(series: ArraySeries, since_day: int | None = None, learned: Learned | None = None) -> Analysis:
+        if len(series.channels) == 2:
+            raise KeyError("a bug")
+        return stub.analyse(series, since_day, learned)
+
+    with patched_model(failing):
+        answer = job.run(roof.config, Names(roof.config), NOW, lambda *_: None)
+    assert answer.hindrance == f"array East of ECU {ECU} can't be analysed: KeyError('a bug')"
+    assert {panel.array for panel in answer.results.panels} == {"South"}
+    assert "Traceback" in caplog.text

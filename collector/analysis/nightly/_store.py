@@ -16,9 +16,6 @@ from collector.analysis.nightly._shards import BROKEN, in_its_place, shard_error
 from collector.analysis.series import AZIMUTHS, ELEVATIONS, Ageing, Alarm, Analysis, Cause, Floats, Learned
 from collector.points.schema import ANALYSED_FIELDS
 
-# Counts up when the model finds something else in the same readings: all is analysed again.
-MODEL = 1
-
 FIELDS = ("measured_wh", *ANALYSED_FIELDS)
 MEASURED, EXPECTED, UNSHADED, SHADE, FAULT, OUTAGE, CLIP = range(len(FIELDS))
 # Less is no change: energies are told in mWh, and sums of floats differ in their last digits.
@@ -28,7 +25,7 @@ _LEARNED = "learned."
 
 @dataclass(slots=True)
 class Found:
-    """`of` says by day (its ordinal) of which readings the results are; `key` of which panels, and by which model.
+    """`of` says by day (its ordinal) of which readings the results are; `key` of which panels, and by which release.
 
     `days` (d,) are ordinals in order, `values` (fields, d, m) are in Wh, and `written` (d,) says which of them InfluxDB
     has, under the tags of `tags`.

@@ -12,13 +12,14 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from collector import __version__
 from collector.analysis.analyse import analyse, counts_for, goes_on_from
 from collector.analysis.nightly._arrays import Array, arrays_of, digits
 from collector.analysis.nightly._building import Broken, series_of
 from collector.analysis.nightly._database import Database
 from collector.analysis.nightly._feeding import Feeder, Source, Tell
 from collector.analysis.nightly._shards import Shards, folder_of
-from collector.analysis.nightly._store import MODEL, Found, Store
+from collector.analysis.nightly._store import Found, Store
 from collector.analysis.nightly._summary import array_result, panel_results
 from collector.analysis.nightly._writing import Writing
 from collector.analysis.results import Answer, Results
@@ -29,7 +30,7 @@ from collector.config.names import Names
 from collector.config.tariffs import Tariffs
 from collector.delivery.configured import configured
 from collector.delivery.influx import InfluxSink
-from collector.errors import SinkRejected, SinkUnavailable
+from collector.errors import CollectorError, SinkRejected, SinkUnavailable
 from collector.journal import energies
 from collector.journal.lock import locked
 from collector.journal.reading import JournalReader
@@ -67,7 +68,7 @@ def run(config: Config, names: Names, now: int, tell: Tell, again: date | None =
                     job.write(Writing(sink, config.influxdb.rollup_bucket, names))
                 except (SinkUnavailable, SinkRejected) as exc:
                     hindrance = str(exc)
-        return Answer(results, hindrance)
+        return Answer(results, "; ".join(filter(None, (hindrance, *job.hindrances))))
 
 
 @contextmanager
@@ -108,6 +109,7 @@ class _Job:
         bucket = config.influxdb.bucket if config.influxdb else ""
         self._database = Database(sink.query, bucket) if sink is not None else None
         self._found: list[tuple[Array, Found]] = []
+        self.hindrances: list[str] = []
 
     def analyse(self, again: date | None) -> Results:
         """Bring everything up to date but InfluxDB."""
@@ -119,7 +121,13 @@ class _Job:
         self._found = []
         for number, array in enumerate(arrays):
             self._tell("analysing", number, len(arrays))
-            self._found.append((array, self._analysed(array, is_forced=again is not None)))
+            try:
+                self._found.append((array, self._analysed(array, is_forced=again is not None)))
+            except CollectorError:
+                raise
+            except Exception as exc:  # noqa: BLE001 (whatever is the matter with an array may cost it, and no other)
+                _log.exception("an array can't be analysed ecu=%s array=%s", array.ecu, array.name)
+                self.hindrances.append(f"array {array.name} of ECU {array.ecu} can't be analysed: {exc!r}")
         self._tell("analysing", len(arrays), len(arrays))
         return self._results()
 
@@ -158,7 +166,7 @@ class _Job:
             [column.place, list(column.devices), column.panel.peak_w, _known(column.ac_limit_w)]
             for column in array.columns
         ]
-        key = digits([MODEL, str(zone), [place.latitude, place.longitude] if place else None, described])
+        key = digits([__version__, str(zone), [place.latitude, place.longitude] if place else None, described])
         found = self._store.read(array.key)
         if found is None or found.key != key or is_forced:
             before, found = found, Found.nothing(key, len(array.columns))
