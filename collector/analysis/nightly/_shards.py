@@ -161,10 +161,10 @@ class Shards:
         return self._folder / ecu / f"{month}.npz"
 
     def _drop(self, path: Path, reason: Exception) -> None:
-        if isinstance(reason, PermissionError):
-            raise ShardError(f"{path}: {reason.strerror}; run this as the service's user") from reason
         self._contents.clear()
         with shard_errors(path):
+            if isinstance(reason, PermissionError):
+                raise reason
             path.unlink(missing_ok=True)
 
 
@@ -210,5 +210,10 @@ def in_its_place(path: Path) -> Iterator[Path]:
 def shard_errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except PermissionError as exc:
+        raise ShardError(
+            f"{exc.filename or path}: {exc.strerror}; run this as the service's user, or delete the folder, which is"
+            " made again"
+        ) from exc
     except OSError as exc:
         raise ShardError(f"{exc.filename or path}: {exc.strerror or exc}") from exc

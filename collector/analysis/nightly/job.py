@@ -51,7 +51,8 @@ def run(config: Config, names: Names, now: int, tell: Tell, again: date | None =
 
     Raises JournalError, ShardError, and Taken while another process does it.
     """
-    with locked(config.journal.path, LOCK), JournalReader(config.journal.path) as reader, _sink(config) as database:
+    path = config.journal.path
+    with JournalReader(path) as reader, locked(path, LOCK), _sink(config) as database:
         sink, hindrance = database
         job = _Job(config, names, reader, now, tell, sink)
         try:
