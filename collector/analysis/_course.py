@@ -6,7 +6,7 @@ import numpy as np
 
 from collector.analysis._cells import STATES, Cells
 from collector.analysis._clear import Clear
-from collector.analysis._light import Mask, middle, of_others
+from collector.analysis._light import Mask, middle, of_others, weighted_middle
 from collector.analysis.series import Doubles, Ints
 
 # Days in which the size of a channel goes half of the way to another one.
@@ -19,7 +19,8 @@ _EARLY_DAYS = 10
 # A day that differs by so many deviations, and by this at least, is not learned from, unless there are so many of them.
 _ODD, _LEAST_ODD, _ODD_DAYS = 4.0, 0.035, 30
 # Of the light of a day, so much has to be in cells that are known to be without shade.
-_ENOUGH = 0.2
+_ENOUGH = 0.25
+_ALIVE = 0.2
 
 # Below this share of what it should give, a channel tells nothing of the light and is not learned from.
 _SOUND = 0.85
@@ -65,7 +66,8 @@ class Row:
     """What came out of a day, by channel in Wh.
 
     `told` and `offered` (3, m) are measured and expected in the three parts of the day's light, over intervals that can be
-    compared: read, not clipped, with the inverter running. `size` is each channel's beside the others. `light` is the array's own in hours
+    compared: read, not clipped, with the inverter running. `level` (m,) is what the middle one of them gave of what it should have,
+    without those in the shade where possible; it stands on `of_level` Wh. `size` is each channel's beside the others. `light` is the array's own in hours
     of full sun, `clear` what a clear sky gives. Of its cells with a clear sky, `clear_cell`, there are the power
     `clear_given` and the light on level ground, `clear_level`.
     """
@@ -77,6 +79,8 @@ class Row:
     clip: Doubles
     told: Doubles
     offered: Doubles
+    level: Doubles
+    of_level: Doubles
     size: Doubles
     covered: Mask
     light: float
@@ -129,7 +133,8 @@ class Course:
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
         self.size, self.days, self.noise, self.snow, self.odd, self.lean, self.clips, self.folded, ratio = (
-            arrays[name].astype(float) for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
+            arrays[name].astype(float)
+            for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
         )
         self.cells = Cells(arrays["given"].astype(np.float32), arrays["offered"].astype(np.float32))
         self.clear = Clear(ratio)
@@ -169,6 +174,7 @@ class Course:
         expected_wh = np.nan_to_num(expected) * hours
         told = usable & np.isfinite(expected)
         sure = told & is_known
+        level, of_level = _level(zero, expected, sure, shares)
         # Where all are clipped, or there are no others, what it would be on a day of as clear a sky.
         unclipped = np.where(np.isfinite(expected), expected, self._by_clear(glance, clear, shares, clipped)) * hours
         cells, clear_given, clear_level = _clear_cells(day, own, clear)
@@ -180,6 +186,8 @@ class Course:
             clip=np.where(clipped, np.maximum(np.nan_to_num(unclipped) - zero * hours, 0), 0).sum(axis=0),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
+            level=level,
+            of_level=of_level,
             size=size / self.folded,
             covered=snowed | is_thaw,
             light=float(np.nansum(own * day.hours)),
@@ -197,7 +205,7 @@ class Course:
             values[unknown] = np.nan
         plain = told & day.is_plain[:, None]
         still = frozen | snowed | is_thaw
-        self._learn(day, zero, shares, light, plain, is_known, state, still, glance)
+        self._learn(day, zero, shares, light, plain, np.where(of_level > 0, level, np.nan), state, still, glance)
         return row
 
     def _meet(self, day: Day) -> None:
@@ -267,40 +275,36 @@ class Course:
         shares: Doubles,
         light: Doubles,
         told: Mask,
-        is_known: Mask,
+        level: Doubles,
         state: Ints,
         frozen: Mask,
         glance: Doubles,
     ) -> None:
-        expected = np.where(told, self.size * shares * light, 0)
         given = np.where(told, zero, 0)
-        # Its size is told by the cells that are known to be without shade, so that shade does not make it smaller.
-        sunny = np.where(told & is_known & (shares >= _UNSHADED), expected, 0)
-        offered, of_sunny = expected.sum(axis=0), sunny.sum(axis=0)
-        is_told = of_sunny > _ENOUGH * offered
+        offered = np.where(told, self.size * shares * light, 0).sum(axis=0)
         early = self.days < _EARLY_DAYS
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(is_told, np.where(sunny > 0, given, 0).sum(axis=0) / of_sunny, 1.0)
-            ratio = np.where(early & (offered > 0), given.sum(axis=0) / offered, ratio)
-        deviation = np.log(np.clip(np.nan_to_num(ratio, nan=1.0), 0.2, 5.0))
+            first = np.where(offered > 0, given.sum(axis=0) / offered, 1.0)
+        is_told = np.isfinite(level) | early
+        level = np.where(early, first, np.where(np.isfinite(level), level, 1.0))
+        deviation = np.log(np.clip(level, 0.2, 5.0))
         is_odd = np.abs(deviation) > np.maximum(_ODD * self.noise, _LEAST_ODD)
         self.odd = np.where(is_odd, self.odd + 1, 0)
-        learns = (~frozen) & (offered > 0) & (~is_odd | early | (self.odd > _ODD_DAYS))
+        learns = ~frozen & is_told & (offered > 0) & (~is_odd | early | (self.odd > _ODD_DAYS))
         # A dull day says less.
         weight = np.minimum(1.0, offered / np.maximum(self.size * _full_light(day), 1e-9))
         step = np.maximum(_SIZE_STEP, 1 / (self.days + 1.5)) * weight
-        level = np.exp(deviation)
         self.size = np.where(learns, self.size * np.exp(step * deviation), self.size)
         self.days = self.days + learns * weight
         # A loss that stays is no noise.
         bounded = np.clip(deviation - self.lean, -3 * self.noise, 3 * self.noise)
         self.lean = self.lean + _LEAN_STEP * weight * np.where(is_told, np.clip(deviation, -0.5, 0.5) - self.lean, 0)
         square = self.noise**2 + _NOISE_STEP * weight * (_AGAINST_LEAN * bounded**2 - self.noise**2)
-        self.noise = np.where(learns & is_told & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
-        counts = told & learns
+        self.noise = np.where(learns & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
+        # Where the sun stands is learned of all but the dead: what the whole channel has too little is taken out.
+        counts = told & (self.snow == 0) & (level > _ALIVE)
         offer = np.where(counts, np.nan_to_num(light), 0)
-        # What the whole channel has too little today is no matter of where the sun stands.
-        share = np.where(counts, given / (self.size * np.where(early, 1.0, level)), 0)
+        share = np.where(counts, given / (self.size * np.where(early, 1.0, np.maximum(level, _ALIVE))), 0)
         self.cells.learn(day.cell, day.half, state, share, offer)
         self.clear.learn(day.cell, day.level, np.where(day.is_plain, glance, np.nan))
         self.since_fold += 1
@@ -314,6 +318,17 @@ class Course:
 def _full_light(day: Day) -> float:
     """Hours of sun of a day in which nothing is to be doubted."""
     return max(0.5, 0.4 * float((day.level * day.hours).sum())) / max(float(day.hours.mean()), 1e-9)
+
+
+def _level(zero: Doubles, expected: Doubles, sure: Mask, shares: Doubles) -> tuple[Doubles, Doubles]:
+    """By channel the middle one of the ratios of given to expected, 1 without any, and how much was expected there."""
+    weight = np.where(sure, expected, 0)
+    sunny = np.where(shares >= _UNSHADED, weight, 0)
+    weight = np.where(sunny.sum(axis=0) > _ENOUGH * weight.sum(axis=0), sunny, weight)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(weight > 0, zero / expected, 0)
+    level = weighted_middle(ratio, weight)
+    return np.where(np.isfinite(level), level, 1.0), weight.sum(axis=0)
 
 
 def _by_part(values: Doubles, expected: Doubles) -> Doubles:

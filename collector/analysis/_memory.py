@@ -12,7 +12,19 @@ from collector.analysis.series import Alarm, ArraySeries, Cause, Doubles, Ints, 
 # Another number where what is kept changes its meaning.
 _FORM = 1
 
-_BY_CHANNEL = ("measured", "expected", "unshaded", "outage", "clip", "told", "offered", "size", "covered")
+_BY_CHANNEL = (
+    "measured",
+    "expected",
+    "unshaded",
+    "outage",
+    "clip",
+    "told",
+    "offered",
+    "level",
+    "of_level",
+    "size",
+    "covered",
+)
 _BY_DAY = ("light", "clear")
 _CLEAR = ("clear_cell", "clear_given", "clear_level")
 _STATE = "state_"
@@ -116,7 +128,7 @@ def recall(learned: Learned, course: Course, watch: Watch) -> Table:
         )
         for row in arrays["alarms"].astype(float)
     ]
-    watch.recall(table.days, [(row.told, row.offered) for row in table.rows], alarms)
+    watch.recall(table.days, [(row.level, row.of_level, row.told, row.offered) for row in table.rows], alarms)
     return table
 
 

@@ -10,15 +10,16 @@ from collector.analysis.series import Alarm, Cause, Doubles, Ints
 from collector.analysis._light import Mask
 
 # So many lit days with so large a loss raise an alarm: the larger, the sooner.
-RULES = ((2, 0.25), (4, 0.14), (7, 0.07), (14, 0.04))
+RULES = ((2, 0.2), (3, 0.12), (5, 0.075), (8, 0.055), (14, 0.04))
 # What the mean over so many days still has of the noise of one day, since days resemble each other; and how many
 # deviations a loss has to be away from it.
-_NOISE_LEFT = (0.95, 0.85, 0.75, 0.6)
+_NOISE_LEFT = (0.95, 0.9, 0.8, 0.7, 0.6)
 _DEVIATIONS = 3.5
 # A day counts as lit with this share of what is usual.
 _LIT = 0.25
 _KEPT_DAYS = 90
 _LEAST_LEARNED_DAYS = 20
+_FEW, _MOST = 4, 0.6
 _DEAD = 0.97
 # The end: the loss of the last lit days is less than this share of the alarm's.
 _OVER, _OVER_DAYS, _OVER_DAYS_SMALL, _SMALL = 0.45, 2, 6, 0.15
@@ -58,30 +59,40 @@ class Watch:
         every = [*self._closed, *(one.alarm for one in self._open.values())]
         return tuple(sorted(every, key=lambda alarm: (alarm.found_day, alarm.channel)))
 
-    def recall(self, days: Sequence[int], rows: Sequence[tuple[Doubles, Doubles]], alarms: Sequence[Alarm]) -> None:
-        """Go back to where the days have been looked at, of which each row has measured and expected Wh as in `look`."""
-        for day, (told, offered) in zip(days, rows, strict=True):
-            self._past.append((day, told.sum(axis=0), offered.sum(axis=0), told, offered))
+    def recall(self, days: Sequence[int], rows: Sequence[Sequence[Doubles]], alarms: Sequence[Alarm]) -> None:
+        """Go back to where the days have been looked at, of which each row has what `look` was given."""
+        for day, row in zip(days, rows, strict=True):
+            self._remember(day, *row)
         for alarm in alarms:
             if alarm.until_day is not None:
                 self._closed.append(alarm)
                 continue
-            sums = [
-                np.sum([row[part][:, alarm.channel] for day, row in zip(days, rows, strict=True) if day >= alarm.since_day], 0)
-                for part in (0, 1)
-            ]
-            self._open[alarm.channel] = _Open(alarm, sums[0], sums[1])
+            mine = [row for day, row in zip(days, rows, strict=True) if day >= alarm.since_day]
+            told, offered = (np.sum([row[part][:, alarm.channel] for row in mine], axis=0) for part in (2, 3))
+            self._open[alarm.channel] = _Open(alarm, told, offered)
+
+    def _remember(self, day: int, level: Doubles, of_level: Doubles, told: Doubles, offered: Doubles) -> None:
+        self._past.append((day, level * of_level, of_level, told, offered))
 
     def renew(self, channel: int, day: int) -> None:
         """Another panel hangs there: what was wrong with the old one is over."""
         if one := self._open.pop(channel, None):
             self._closed.append(replace(one.alarm, until_day=day - 1))
 
-    def look(self, day: int, told: Doubles, offered: Doubles, noise: Doubles, learned: Doubles) -> None:
-        """Take in a day: measured and expected Wh by part of the day (3, m), what noise each channel's days have, and for
-        how many days each was learned from. Zeros are for what can't be compared.
+    def look(
+        self,
+        day: int,
+        level: Doubles,
+        of_level: Doubles,
+        told: Doubles,
+        offered: Doubles,
+        noise: Doubles,
+        learned: Doubles,
+    ) -> None:
+        """Take in a day: each channel's level and the Wh that it stands on, 0 where it can't be compared; measured and
+        expected Wh by part of the day (3, m), what noise its days have, and for how many days it was learned from.
         """
-        self._past.append((day, told.sum(axis=0), offered.sum(axis=0), told, offered))
+        self._remember(day, level, of_level, told, offered)
         days = np.array([one[0] for one in self._past])
         given = np.stack([one[1] for one in self._past])
         wanted = np.stack([one[2] for one in self._past])
@@ -104,7 +115,9 @@ class Watch:
             share = 1 - float(given[-number:].sum() / wanted[-number:].sum())
             least = max(least, _DEVIATIONS * noise * left)
             lost = 1 - ratios
-            if share < least or lost[-1] < 0.6 * least or (number <= 4 and lost.min() < 0.6 * least):
+            # On most of the days, and on all of a few: a day of snow is no fault.
+            usual = float(lost.min() if number <= _FEW else np.median(lost))
+            if share < least or lost[-1] < _MOST * least or usual < _MOST * least:
                 continue
             first = _since(given / wanted, share, number)
             share = max(0.0, 1 - float(given[first:].sum() / wanted[first:].sum()))
@@ -118,9 +131,7 @@ class Watch:
             self._open[channel] = _Open(alarm, told, offered)
             return
 
-    def _go_on(
-        self, one: _Open, days: Ints, given: Doubles, wanted: Doubles, told: Doubles, offered: Doubles
-    ) -> None:
+    def _go_on(self, one: _Open, days: Ints, given: Doubles, wanted: Doubles, told: Doubles, offered: Doubles) -> None:
         channel, share = one.alarm.channel, one.alarm.share_lost
         number = _OVER_DAYS if share > _SMALL else _OVER_DAYS_SMALL
         latest = slice(-number, None)

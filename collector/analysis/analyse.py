@@ -36,8 +36,6 @@ _LEAST_DAYS, _KNOWN_DAYS = 30, 5.0
 # A cell of the shade's map needs so much light.
 _SEEN_HOURS = 2.0
 _ANCHORED_DAYS = 20
-# A size that moves by more in a day was set anew.
-_JUMP = 0.05
 _FEWEST = 3
 
 
@@ -108,9 +106,9 @@ def _go(series: ArraySeries, heaven: Sky, course: Course, watch: Watch, table: T
             course.renew(channel)
             watch.renew(channel, number)
         row = course.go(_day(series, heaven, number, part), watch.frozen)
-        told, offered = (np.where(row.covered, 0.0, values) for values in (row.told, row.offered))
-        watch.look(number, told, offered, course.noise, course.days)
-        table.add(number, replace(row, told=told, offered=offered))
+        row = replace(row, of_level=np.where(row.covered, 0.0, row.of_level))
+        watch.look(number, row.level, row.of_level, row.told, row.offered, course.noise, course.days)
+        table.add(number, row)
         if number == state_day:
             gone.state, gone.state_day, gone.alarms = course.arrays(), number, watch.alarms
         if number == taught_day:
@@ -136,9 +134,7 @@ def _day(series: ArraySeries, heaven: Sky, number: int, part: slice) -> Day:
         same[1:] = (power_w[1:] == power_w[:-1]) & (power_w[1:] > 0)
     same[:-1] |= same[1:]
     is_plain = heaven.is_high[part] & (np.abs(span_s - usual_s) <= _USUAL_SPAN * usual_s)
-    return Day(
-        number, power_w, heaven.cell[part], heaven.half[part], heaven.level[part], span_s / 3600, is_plain, same
-    )
+    return Day(number, power_w, heaven.cell[part], heaven.half[part], heaven.level[part], span_s / 3600, is_plain, same)
 
 
 def _renewed(series: ArraySeries) -> dict[int, list[int]]:
@@ -160,7 +156,9 @@ def _revise_first_year(series: ArraySeries, heaven: Sky, gone: _Gone) -> None:
     if len(days) < _LEAST_DAYS:
         return
     course, _ = _begin(series)
-    course.take({**gone.taught, "days": np.full(len(series.channels), _KNOWN_DAYS), "snow": np.zeros(len(series.channels))})
+    course.take(
+        {**gone.taught, "days": np.full(len(series.channels), _KNOWN_DAYS), "snow": np.zeros(len(series.channels))}
+    )
     renewed = _renewed(series)
     for place, (number, part) in enumerate(days):
         for channel in renewed.get(number, ()):
@@ -232,28 +230,41 @@ def _ageings(series: ArraySeries, table: Table, is_fault: Mask) -> tuple[Ageing,
         return nothing, (nothing,) * channels, np.empty(0)
     days = np.array(table.days, np.int64)
     years = float(days[-1] - days[0] + 1) / _YEAR_DAYS
-    size = np.log(table.column("size"))
-    moved = np.diff(size, axis=0, prepend=size[:1])
-    counts = ~is_fault & np.isfinite(moved) & (np.abs(moved) < _JUMP)
+    levels, of_level = table.column("level"), table.column("of_level")
+    counts = ~is_fault & (of_level > 0) & (levels > 0)
     counts[:_ANCHORED_DAYS] = False
-    # Sizes are told from the others', so that together they may drift: what the light has too much, they have too little.
-    drift = np.cumsum(np.where(counts, moved, 0).sum(axis=1) / np.maximum(counts.sum(axis=1), 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        each = np.where(counts, np.log(table.column("size") * levels), np.nan)
+    is_new = np.isin(np.arange(channels), [number for number, _ in series.changed])
+    drift = _common(each if is_new.all() else each[:, ~is_new])
     place, cell, given, level = table.clear_cells()
     ratio, weight = clear_ratio(len(days), place, cell, given * np.exp(drift[place]), level, days / _YEAR_DAYS)
     array = ageing(days, ratio, weight, years)
-    told, offered = (table.column(name).sum(axis=1) for name in ("told", "offered"))
     found = []
     for channel in range(channels):
         renewed = [end_s for number, end_s in series.changed if number == channel]
         first = int(series.day[min(np.searchsorted(series.end_s, max(renewed)), len(series.day) - 1)]) if renewed else 0
-        mine = (days >= first) & ~is_fault[:, channel] & (offered[:, channel] > 0) & np.isfinite(weight) & (weight > 0)
-        mine[: _ANCHORED_DAYS] = False
+        mine = (days >= first + _ANCHORED_DAYS) & counts[:, channel]
         if channels < _FEWEST:
             found.append(array)
             continue
-        with np.errstate(invalid="ignore", divide="ignore"):
-            apart = told[:, channel] / offered[:, channel] * np.exp(size[:, channel] - drift)
+        apart = np.exp(each[:, channel] - drift)
         of_years = float(days[-1] - max(first, int(days[0])) + 1) / _YEAR_DAYS
         one = ageing(days, np.where(mine, apart, np.nan), np.where(mine, weight, 0), of_years)
         found.append(together(array, one))
     return array, tuple(found), ratio
+
+
+def _common(each: Doubles) -> Doubles:
+    """What channels (d, m) have in common on each day, when each has a constant of its own; 0 where none says anything.
+
+    Channels are told from the others' light, so that together they may drift: what it has too much, they have too little.
+    """
+    own = np.zeros(each.shape[1])
+    common = np.zeros(len(each))
+    known = np.isfinite(each)
+    values = np.where(known, each, 0)
+    for _ in range(8):
+        common = np.where(known, values - own, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        own = np.where(known, values - common[:, None], 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return common
