@@ -7,6 +7,8 @@ import logging
 import os
 import pickle
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from collector.analysis.nightly.job import run
 from collector.analysis.results import Answer
@@ -17,6 +19,9 @@ from collector.journal.lock import Taken
 def main() -> int:
     """Analyse once."""
     os.nice(19)
+    with suppress(OSError):
+        # Where memory is short, this goes first.
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
     # What comes is our own service's.
     config, now = pickle.load(sys.stdin.buffer)  # noqa: S301

@@ -8,6 +8,7 @@ again an hour later.
 
 import json
 import logging
+import os
 import pickle
 import sys
 import time
@@ -32,6 +33,8 @@ AFTER_START_S = 120.0
 AFTER_FAILURE_S = 3600.0
 # The clock may be set meanwhile.
 LOOK_S = 600.0
+# What NumPy computes with would start a thread for each core, and take memory for each.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _COMMAND = (sys.executable, "-m", "collector.analysis")
 
 
@@ -89,6 +92,7 @@ class Nightly:
         done = await trio.run_process(
             self._command,
             stdin=pickle.dumps((self._config, now)),
+            env={**os.environ, **_ONE_THREAD},
             capture_stdout=True,
             capture_stderr=True,
             check=False,
