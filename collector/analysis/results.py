@@ -66,9 +66,7 @@ class ArrayResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All of it: when it ended (`at`, ns, 0 for never), which days it has seen (both included), and what they cost in
-    which currency.
-    """
+    """All of it: when it began (`at`, ns, 0 for never), which days it has seen (both included), and the currency."""
 
     at: int = 0
     first: str = ""
@@ -76,7 +74,6 @@ class Results:
     currency: str = ""
     panels: tuple[PanelResult, ...] = ()
     arrays: tuple[ArrayResult, ...] = ()
-    notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Self:

@@ -1,6 +1,8 @@
 """An analysis takes what has changed, keeps what it has found, and can lose all of that at any time."""
 
+import contextlib
 import shutil
+import sqlite3
 from datetime import date
 from pathlib import Path
 
@@ -221,3 +223,17 @@ def test_an_array_that_can_not_be_analysed_costs_no_other_one(roof: Roof, caplog
     assert answer.hindrance == f"array East of ECU {ECU} can't be analysed: KeyError('a bug')"
     assert {panel.array for panel in answer.results.panels} == {"South"}
     assert "Traceback" in caplog.text
+
+
+def test_an_inverter_that_waits_to_be_accepted_is_left_out_until_it_is(roof: Roof) -> None:
+    roof.store(*days(FIRST, 2))
+    with contextlib.closing(sqlite3.connect(roof.path)) as db, db:
+        db.execute("insert into novelty values (?, 'inverter', ?, 1, null)", (ECU, SECOND))
+    results, _ = analysed(roof)
+    assert {panel.inverter for panel in results.panels} == {UID}
+    with contextlib.closing(sqlite3.connect(roof.path)) as db, db:
+        db.execute("update novelty set admitted_at = 1")
+    results, watched = analysed(roof)
+    assert {panel.inverter for panel in results.panels} == {UID, SECOND}
+    assert roof.feed(until=date(2026, 8, 1)) == set()
+    assert [since for _, since in watched.asked] == [None]

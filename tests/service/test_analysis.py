@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import psutil
 import pytest
 import trio
 
@@ -156,6 +157,19 @@ async def test_while_another_process_analyses_nothing_is_taken(tmp_path: Path) -
     with trio.fail_after(60):
         await rig.nightly()._step(trio.current_time())
     assert await rig.journal.state(ANALYSIS_STATE) == {}
+    await rig.journal.close()
+
+
+async def test_a_stop_ends_the_process_too(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "import time; time.sleep(600)")
+    await rig.journal.write(Journal.open)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(rig.nightly().run)
+            while not rig.started:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+            nursery.cancel_scope.cancel()
+    assert not [child for child in psutil.Process().children() if "time.sleep(600)" in " ".join(child.cmdline())]
     await rig.journal.close()
 
 
