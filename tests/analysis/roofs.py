@@ -99,7 +99,14 @@ class Roof:
 
 
 def _plain(values: np.ndarray) -> list[object]:
-    return np.where(np.isnan(values), None, values.astype(object)).tolist()  # type: ignore[no-any-return]
+    found: list[object] = values.astype(object).tolist()
+    return [_without_nan(one) for one in found]
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, list):
+        return [_without_nan(one) for one in value]
+    return None if value != value else value
 
 
 @contextlib.contextmanager

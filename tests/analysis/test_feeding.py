@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.analysis.nightly import _shards
+from collector import disk
 from collector.analysis.nightly._database import Database
 from collector.analysis.nightly._feeding import Feeder, Source
 from collector.analysis.nightly._readings import ENERGY_WH, joined
@@ -151,7 +151,7 @@ def test_killed_at_any_write_what_is_there_can_be_read_and_the_rest_is_made(roof
     whole.store(*days(date(2026, 5, 30), 35))
     whole.feed()
     calls = 0
-    sync = _shards.disk.sync
+    sync = disk.sync
 
     def killing(path: Path) -> None:
         nonlocal calls
@@ -160,7 +160,7 @@ def test_killed_at_any_write_what_is_there_can_be_read_and_the_rest_is_made(roof
         calls += 1
         sync(path)
 
-    with patch.object(_shards.disk, "sync", killing), contextlib.suppress(Killed):
+    with patch.object(disk, "sync", killing), contextlib.suppress(Killed):
         roof.feed()
     for month, content in roof.held().items():
         assert content == whole.held()[month]
