@@ -21,7 +21,7 @@ from collector.clock.days import midnight
 from collector.config.names import Names
 from collector.journal.reading import JournalReader
 from collector.protocol.upload import LateGroup
-from tests.analysis.roofs import FIRST, SECOND, Roof, day_of_rounds, days
+from tests.analysis.journals import FIRST, SECOND, Roof, day_of_rounds, days
 from tests.samples import ECU, UID, fill_up, frame, ns, yc600
 
 DAYS = ("20260328", "20260329", "20260330", "20261024", "20261025")
