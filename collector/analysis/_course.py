@@ -65,11 +65,11 @@ class Day:
 class Row:
     """What came out of a day, by channel in Wh.
 
-    `told` and `offered` (3, m) are measured and expected in the three parts of the day's light, over intervals that can be
-    compared: read, not clipped, with the inverter running. `level` (m,) is what the middle one of them gave of what it should have,
-    without those in the shade where possible; it stands on `of_level` Wh. `size` is each channel's beside the others. `light` is the array's own in hours
-    of full sun, `clear` what a clear sky gives. Of its cells with a clear sky, `clear_cell`, there are the power
-    `clear_given` and the light on level ground, `clear_level`.
+    `told` and `offered` (3, m) are measured and expected in the three parts of the day's light, over intervals that can
+    be compared: read, not clipped, with the inverter running. `level` (m,) is the middle one of what they gave by what
+    they should have, without those in the shade where possible; it stands on `of_level` Wh. `size` is each channel's
+    beside the others. `light` is the array's own in hours of full sun, `clear` what a clear sky gives. Of the cells
+    with a clear sky, `clear_cell`, there are the power `clear_given` and the light on level ground, `clear_level`.
     """
 
     measured: Doubles
@@ -152,7 +152,7 @@ class Course:
         zero = np.where(read, power, 0.0)
         self._meet(day)
         size = self.size
-        clipped, stopped = self._clipped(day, zero, read), self._stopped(zero, read)
+        clipped, stopped = self._clipped(zero, read), self._stopped(zero, read)
         seen = power / size
         usable = read & ~clipped & ~stopped & ~day.is_spread
         # What most see, to know the sky's state before the light is known.
@@ -227,7 +227,7 @@ class Course:
         clearness = float(np.median(glance[whole] / clear[whole])) if whole.any() else np.nan
         return self.size * shares * (clearness * clear)[:, None]
 
-    def _clipped(self, day: Day, zero: Doubles, read: Mask) -> Mask:
+    def _clipped(self, zero: Doubles, read: Mask) -> Mask:
         """Where an inverter gives all that it can."""
         with_all = zero @ self._members.T
         limit = self._limit_w * self.clips
@@ -339,7 +339,7 @@ def _by_part(values: Doubles, expected: Doubles) -> Doubles:
 
 
 def _clear_cells(day: Day, own: Doubles, clear: Doubles) -> tuple[Ints, Doubles, Doubles]:
-    """Of the intervals with a clear and even sky: the cells with their half of the year, and power and level in each."""
+    """Of the intervals with a clear sky: the cells with their half of the year, and power and level in each."""
     change = np.abs(np.diff(own, prepend=np.nan))
     following = np.append(change[1:], np.nan)
     with np.errstate(invalid="ignore"):

@@ -21,7 +21,7 @@ class Roof:
     unshaded_w: Doubles
 
 
-def roof(  # noqa: PLR0913 (what may be wrong with a roof)
+def roof(
     days: int = 60,
     channels: int = 6,
     seed: int = 1,
