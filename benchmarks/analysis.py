@@ -1,7 +1,7 @@
 """How near the analysis comes to the truth of simulated roofs with losses, how long it takes and what it needs.
 
-The roofs are those of seeds that nothing was tuned on. What is expected is judged without the dirt that all panels of an
-array share, which neighbours can't tell, on days with a tenth of the usual light or more.
+The roofs are those of seeds that nothing was tuned on. What is expected is judged without the dirt that all panels of
+an array share, which neighbours can't tell, on days with a tenth of the usual light or more.
 """
 
 import resource
