@@ -78,8 +78,8 @@ def clear_ratio(
     """
     cells, place = np.unique(cell, return_inverse=True)
     slope = 0.0
-    ratio = np.full(days, np.nan)
-    offered = np.zeros(days)
+    ratio: Doubles = np.full(days, np.nan)
+    offered: Doubles = np.zeros(days)
     for _ in range(4):
         still = given * np.exp(-slope * (time - time[0])[day])
         usual = np.bincount(place, still, len(cells)) / np.maximum(np.bincount(place, level, len(cells)), 1e-9)

@@ -100,18 +100,18 @@ class Course:
         self._members = np.stack([inverter == one for one in range(len(self._first))])
         self._limit_w = ac_limit_w[self._first]
         known = bool(np.isfinite(peak_w).all() and (peak_w > 0).all())
-        self.size = peak_w.astype(float).copy() if known else np.full(channels, np.nan)
-        self.days = np.zeros(channels)
-        self.noise = np.full(channels, _FIRST_NOISE)
-        self.snow = np.zeros(channels)
-        self.odd = np.zeros(channels)
-        self.lean = np.zeros(channels)
-        self.clips = np.full(len(self._first), _CLIPS)
+        self.size: Doubles = peak_w.astype(float).copy() if known else np.full(channels, np.nan)
+        self.days: Doubles = np.zeros(channels)
+        self.noise: Doubles = np.full(channels, _FIRST_NOISE)
+        self.snow: Doubles = np.zeros(channels)
+        self.odd: Doubles = np.zeros(channels)
+        self.lean: Doubles = np.zeros(channels)
+        self.clips: Doubles = np.full(len(self._first), _CLIPS)
         self.cells = Cells.empty(channels)
         self.clear = Clear.empty()
         self.since_fold = 0.0
         # What sizes have been multiplied by since shares were found to be higher than 1.
-        self.folded = np.ones(channels)
+        self.folded: Doubles = np.ones(channels)
 
     def arrays(self) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
         """All that it knows, copied."""
@@ -132,6 +132,7 @@ class Course:
 
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
+        ratio: Doubles
         self.size, self.days, self.noise, self.snow, self.odd, self.lean, self.clips, self.folded, ratio = (
             arrays[name].astype(float)
             for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
@@ -240,7 +241,8 @@ class Course:
             found = min(top / self._limit_w[one], _CLIPS_TO)
             if found > self.clips[one] or (with_all[:, one] >= 0.985 * top).sum() >= 3 * _FLAT_INTERVALS:
                 self.clips[one] += 0.3 * (found - self.clips[one])
-        return flat[:, self._inverter] & read
+        clipped: Mask = flat[:, self._inverter] & read
+        return clipped
 
     def _stopped(self, zero: Doubles, read: Mask) -> Mask:
         """Where an inverter of several channels is heard and takes nothing from any while others give."""
@@ -250,7 +252,8 @@ class Course:
         stopped = (given <= 0) & several & others[:, None]
         # All day long it is a fault.
         stopped &= (given > 0).any(axis=0)
-        return stopped[:, self._inverter] & read
+        resting: Mask = stopped[:, self._inverter] & read
+        return resting
 
     def _see_snow(self, day: Day, zero: Doubles, clear: Doubles, shares: Doubles) -> bool:
         """Tell on which channels snow lies; whether it was on most of them and has begun to slide today."""
@@ -349,6 +352,6 @@ def _clear_cells(day: Day, own: Doubles, clear: Doubles) -> tuple[Ints, Doubles,
     hours = day.hours[even]
     return (
         cells,
-        np.bincount(place, own[even] * hours, len(cells)),
-        np.bincount(place, day.level[even] * hours, len(cells)),
+        np.bincount(place, own[even] * hours, len(cells)).astype(np.float64),
+        np.bincount(place, day.level[even] * hours, len(cells)).astype(np.float64),
     )

@@ -85,5 +85,5 @@ def _clipping(table: Table) -> Iterator[str]:
         return
     bright = light > 0.8 * clear
     bright &= clear > np.quantile(clear, 0.75)
-    if bright.any() and ((clip > 0).all(axis=1)[bright]).mean() > _CLIPPED_DAYS:
+    if bright.any() and float(np.mean(np.all(clip[bright] > 0, axis=1))) > _CLIPPED_DAYS:
         yield "All inverters clip on most clear days, so that what clipping costs is a rough guess."

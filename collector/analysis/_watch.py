@@ -153,7 +153,7 @@ class Watch:
     def _name(self) -> None:
         """Say what is the most probable cause of those that are open."""
         for channel, one in self._open.items():
-            mine = np.flatnonzero(self._inverter == self._inverter[channel])
+            mine = np.flatnonzero(self._inverter == self._inverter[channel]).tolist()
             alarms = [self._open[other].alarm for other in mine if other in self._open]
             together = len(mine) > 1 and len(alarms) == len(mine)
             if together and max(a.since_day for a in alarms) - min(a.since_day for a in alarms) <= _SAME_DAYS:

@@ -238,7 +238,8 @@ def _ageings(series: ArraySeries, table: Table, is_fault: Mask) -> tuple[Ageing,
     found = []
     for channel in range(channels):
         renewed = [end_s for number, end_s in series.changed if number == channel]
-        first = int(series.day[min(np.searchsorted(series.end_s, max(renewed)), len(series.day) - 1)]) if renewed else 0
+        place_of = min(int(np.searchsorted(series.end_s, max(renewed, default=0))), len(series.day) - 1)
+        first = int(series.day[place_of]) if renewed else 0
         mine = (days >= first + _ANCHORED_DAYS) & counts[:, channel]
         if channels < _FEWEST:
             found.append(array)
