@@ -304,10 +304,11 @@ class Course:
         self.lean = self.lean + _LEAN_STEP * weight * np.where(is_told, np.clip(deviation, -0.5, 0.5) - self.lean, 0)
         square = self.noise**2 + _NOISE_STEP * weight * (_AGAINST_LEAN * bounded**2 - self.noise**2)
         self.noise = np.where(learns & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
-        # Where the sun stands is learned of all but the dead: what the whole channel has too little is taken out.
-        counts = told & (self.snow == 0) & (level > _ALIVE)
+        # Where the sun stands is learned of all but the dead: what the whole channel has too little is taken out. Not
+        # before its size is known, or the first cells would for ever say another one.
+        counts = told & ~early & (self.snow == 0) & (level > _ALIVE)
         offer = np.where(counts, np.nan_to_num(light), 0)
-        share = np.where(counts, given / (self.size * np.where(early, 1.0, np.maximum(level, _ALIVE))), 0)
+        share = np.where(counts, given / (self.size * np.maximum(level, _ALIVE)), 0)
         self.cells.learn(day.cell, day.half, state, share, offer)
         self.clear.learn(day.cell, day.level, np.where(day.is_plain, glance, np.nan))
         self.since_fold += 1
