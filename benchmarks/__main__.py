@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks import (
     acknowledgements,
     analysing,
+    analysis,
     boards,
     decoding,
     disk_writes,
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
 
 # Only if named: each takes half an hour.
 ON_REQUEST: dict[str, Callable[[Options], list[Row]]] = {
+    "analysis": analysis.measure,
     "disk-writes": disk_writes.measure,
     "nothing-lost": nothing_lost.measure,
 }
