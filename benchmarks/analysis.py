@@ -110,15 +110,13 @@ class _Judged:
             *((f"{cause}: years within 10 % or 2 EUR", float(np.mean(of[cause])), 1.0) for cause in _CAUSES),
         ]
         return [
-            *(
-                {"goal": name, "measured": value, "target": f"<= {most:g}", "met": value <= most}
-                for name, value, most in found
-            ),
-            *(
-                {"goal": name, "measured": value, "target": f">= {most:g}", "met": value >= most}
-                for name, value, most in least
-            ),
+            *(_goal(name, value, f"<= {most:g}", met=value <= most) for name, value, most in found),
+            *(_goal(name, value, f">= {wanted:g}", met=value >= wanted) for name, value, wanted in least),
         ]
+
+
+def _goal(name: str, measured: float, target: str, *, met: bool) -> Row:
+    return {"goal": name, "measured": measured, "target": target, "met": met}
 
 
 def measure(options: Options) -> list[Row]:
