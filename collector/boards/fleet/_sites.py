@@ -290,9 +290,9 @@ def sites() -> Json:
     to_site = {"title": "Now", "url": f"/d/solar-now?{board.during(board.TODAY)}&{this}"}
     to_panels = {"title": "Its panels", "url": f"/d/solar-panels?{board.during(board.YEAR)}&{this}"}
     to_quality = {"title": "Its data", "url": f"/d/solar-quality?{board.during(board.MONTH)}&{this}"}
-    share = {"unit": "percentunit", "decimals": 0, "custom__width": 84}
+    share = {"unit": "percentunit", "decimals": 0, "custom__width": 88}
     energy = {"unit": KWH, "custom__width": 86}
-    yields = {"unit": "none", "decimals": 2, "custom__width": 78}
+    yields = {"unit": "none", "decimals": 2, "custom__width": 88}
     return table(
         "Sites",
         f"Each site, the worst first. {AC_OR_DC} kWh/kWp needs every `peak_w`; medians are of sites under the same"
@@ -316,7 +316,7 @@ def sites() -> Json:
                     ("6", "quiet", CLEAR),
                 ),
             },
-            "ecu_name": {"displayName": "Site", "custom__width": 180, "links": [to_site, to_panels, to_quality]},
+            "ecu_name": {"displayName": "Site", "custom__minWidth": 170, "links": [to_site, to_panels, to_quality]},
             "seen": {"displayName": "Last heard", "unit": "dateTimeFromNow", "custom__width": 124},
             "missing": {
                 "displayName": "Missing",
@@ -340,7 +340,7 @@ def sites() -> Json:
                 # What is not known is not bad.
                 "thresholds": thresholds(CALM, (0.0, TROUBLE), (0.8, CALM)),
             },
-            "complete_today": {"displayName": "Data today", **share},
+            "complete_today": {"displayName": "Data today", **share, "custom__width": 98},
             "complete_yesterday": {"displayName": "Yesterday ", **share},
             "lifetime": {"displayName": "Counter", "unit": KWH, "custom__width": 90},
             "ecu": {"custom__hideFrom__viz": True},
