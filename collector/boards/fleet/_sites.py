@@ -107,7 +107,12 @@ rounds_yesterday = {of("inverter_day", "rounds", YESTERDAY)}\
   |> sum()
 
 // Where a site is, and when its day begins.
-whereabouts = union(tables: [places, newest_days])
+midnights = {of("ecu_day", "energy_wh", EXPECTED)}\
+  |> last()
+  |> map(fn: (r) => ({{ecu: r.ecu, what: "midnight", _value: float(v: int(v: r._time) / 1000000000)}}))
+  |> group()
+
+whereabouts = union(tables: [places, midnights])
   |> filter(fn: (r) => living(id: r.ecu) == r.ecu)
   |> map(fn: (r) => ({{ecu: r.ecu, figure: r.what, _value: r._value}}))
   |> group()

@@ -39,7 +39,7 @@ def build() -> Json:
             (8, [(12, percentiles()), (12, extremes())]),
             (9, [(12, histogram()), (12, against_power())]),
             folded(
-                "Evidence: times, interruptions, inverters, phases",
+                "Evidence",
                 [
                     (9, [(12, episodes()), (12, interruptions())]),
                     (9, [(12, by_inverter()), (12, faults())]),
