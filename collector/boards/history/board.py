@@ -7,12 +7,20 @@ comparison is only made where there are records to compare with.
 from textwrap import indent
 
 from collector.boards.history._ageing import ageing, best_days_of_months, losses, yield_of_months, yield_of_years
-from collector.boards.history._energies import MONTHS, NO_RECORDS, WITH_ARRAYS, by_day, chosen, sums_of_readings
+from collector.boards.history._energies import (
+    MONTHS,
+    NO_RECORDS,
+    WITH_ARRAYS,
+    by_day,
+    chosen,
+    sums_of_readings,
+    windows,
+)
 from collector.boards.history._payback import paid_back, value_of_months
 from collector.boards.history._periods import period_variable, periods
 from collector.boards.history._worth import money_variable, worth
 from collector.boards.history._years import best_days, cumulative, matrix, months, years
-from collector.boards.kit.board import ALL, MONTH, THAT_DAY, YEAR, board, heading, number
+from collector.boards.kit.board import ALL, MONTH, THAT_DAY, YEAR, board, folded, heading, number
 from collector.boards.kit.charts import heat_map, stat, time_series
 from collector.boards.kit.colours import AMOUNT, COMPARED, POWER
 from collector.boards.kit.imported import imported_spans
@@ -28,6 +36,9 @@ from collector.boards.kit.queries import (
     site_variables,
 )
 
+# Sites begin their five minutes at any second: an hour may have thirteen readings.
+_MOST_OF_AN_HOUR = 13 / 12
+
 
 def build() -> Json:
     """The board `solar-history`."""
@@ -40,10 +51,14 @@ def build() -> Json:
             heading("All years"),
             (10, [(9, years()), (15, months())]),
             (12, [(15, cumulative()), (9, best_days())]),
-            (11, [(24, matrix())]),
-            (10, [(13, worth()), (11, yield_of_years())]),
-            (7, [(24, paid_back())]),
-            (10, [(14, ageing()), (10, losses())]),
+            (10, [(12, worth()), (12, paid_back())]),
+            folded(
+                "After the first year",
+                [
+                    (11, [(24, matrix())]),
+                    (10, [(10, yield_of_years()), (8, ageing()), (6, losses())]),
+                ],
+            ),
             heading("The chosen time range"),
             (9, [(24, _days())]),
             (12, [(24, _hours())]),
@@ -328,10 +343,33 @@ late = duration(v: int(v: begin) % int(v: 1h))
 
 """
         + f"energies =\n{indent(sums_of_readings('begin', 'end', hours), '  ')}\n"
-        + "energies\n  |> group()\n"
+        + "most = "
+        + metered("ecu_day", "peak_power_w", SITE, start="begin", stop="end", at_noon=True)
+        + f"""\
+  |> group()
+{windows("1d", "sum")}\
+  |> map(fn: (r) => ({{_time: r._time, order: 1, most: r._value * {_MOST_OF_AN_HOUR}}}))
+  |> keep(columns: ["_time", "order", "most"])
+
+// The first reading after a gateway's restart may have the energy of the whole day.
+hours = energies
+  |> group()
+"""
         + hours.format("sum")
         + """\
   |> filter(fn: (r) => r._value > 0.0)
+  |> map(fn: (r) => ({_time: r._time, order: 2, _value: r._value}))
+  |> keep(columns: ["_time", "order", "_value"])
+
+union(tables: [most, hours])
+  |> sort(columns: ["_time", "order"])
+  |> fill(column: "most", usePrevious: true)
+  |> filter(fn: (r) => exists r._value)
+  |> map(fn: (r) => ({
+    _time: r._time,
+    _value: if exists r.most and r.most > 0.0 and r._value > r.most then r.most else r._value,
+  }))
+  |> range(start: begin, stop: end)
   |> window(every: 1d)
   // Grafana ends a cell at its time: the last second of a day. The calendar is slow for thousands of rows, and needed
   // only on the days when the clock changes.
@@ -351,8 +389,8 @@ late = duration(v: int(v: begin) % int(v: 1h))
     )
     return heat_map(
         "Energy by hour and day",
-        f"Energy of every hour, for one year at most. {WITH_ARRAYS} Less at the same hour for weeks is shade; empty"
-        " days are snow or an outage.",
+        f"Energy of every hour (one year at most), capped by the day's highest power. {WITH_ARRAYS} Less at the same"
+        " hour for weeks is shade; empty: snow or an outage.",
         query,
         unit=KWH,
         scheme=AMOUNT,

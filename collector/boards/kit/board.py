@@ -16,6 +16,19 @@ COLUMNS = 24
 SCHEMA_VERSION = 42
 TAG = "solar"
 
+# All boards, in the order in which an owner needs them.
+ORDER: Mapping[str, str] = {
+    "solar-now": "Now",
+    "solar-day": "Day",
+    "solar-panels": "Panels",
+    "solar-panel": "One panel",
+    "solar-history": "History",
+    "solar-grid": "Grid",
+    "solar-quality": "Quality",
+    "solar-fleet": "Fleet",
+    "solar-roof": "Roof",
+}
+
 # The variable `source` is the provisioned data source where there is one, else the first InfluxDB that Grafana knows.
 PROVISIONED_SOURCE = "influxdb-solar"
 
@@ -56,6 +69,11 @@ def heading(title: str) -> Json:
 Row = tuple[int, Sequence[tuple[int, Json]]]
 
 
+def folded(title: str, rows: Sequence[Row]) -> Json:
+    """Rows of which only the title is seen, and nothing asked, until somebody opens them."""
+    return {"type": "row", "title": title, "collapsed": True, "panels": rows}
+
+
 def board(
     uid: str,
     title: str,
@@ -68,7 +86,8 @@ def board(
     quick: Sequence[Span] = (),
     refresh: str = "1m",
 ) -> Json:
-    """A whole board. A row is its height and its panels from left to right, each with its width; or a `heading`.
+    """A whole board. A row is its height and its panels from left to right, each with its width; or a `heading`, or
+    rows that are `folded`.
 
     Panels are numbered in reading order, which is also the order in which a phone stacks them. `quick` are ranges that
     are a click away.
@@ -81,7 +100,7 @@ def board(
         "panels": _arranged(rows),
         "templating": {"list": [_source_variable(), *variables]},
         "annotations": {"list": list(annotations)},
-        "links": [*(_link_to_span(uid, span) for span in quick), _link_to_all()],
+        "links": [*(_link_to_span(uid, span) for span in quick), _link_to_all(), *_links_in_order(uid)],
         "time": {"from": time[0], "to": time[1]},
         "timepicker": {},
         "timezone": "",
@@ -97,17 +116,27 @@ def board(
 
 def _arranged(rows: Sequence[Row | Json]) -> list[Json]:
     placed: list[Json] = []
-    y = 0
+    _place(rows, placed, 0, 0)
+    return placed
+
+
+def _place(rows: Sequence[Row | Json], placed: list[Json], y: int, number: int) -> int:
+    """Append to `placed`, from this height and after this number on; the last number is returned."""
     for row in rows:
         height, cells = (1, [(COLUMNS, row)]) if isinstance(row, dict) else row
         x = 0
         for width, built in cells:
             if x + width > COLUMNS:
                 raise ValueError(f"{built['title']}: the row is wider than {COLUMNS} columns")
-            placed.append({**built, "id": len(placed) + 1, "gridPos": {"x": x, "y": y, "w": width, "h": height}})
+            number += 1
+            placed.append({**built, "id": number, "gridPos": {"x": x, "y": y, "w": width, "h": height}})
             x += width
         y += height
-    return placed
+        if isinstance(row, dict) and row["collapsed"]:
+            inside: list[Json] = []
+            number = _place(row["panels"], inside, y, number)
+            placed[-1]["panels"] = inside
+    return number
 
 
 def _source_variable() -> Json:
@@ -127,23 +156,38 @@ def _source_variable() -> Json:
     }
 
 
-def _link_to_span(uid: str, span: Span) -> Json:
+def _link(title: str, tooltip: str, url: str) -> Json:
+    # Each board has a time of its own: a year of panels is nothing to look at on the board of a day.
     return {
         "type": "link",
-        "title": _NAMES[span],
-        "tooltip": f"This board: {_NAMES[span]}",
+        "title": title,
+        "tooltip": tooltip,
         "tags": [],
         "icon": "dashboard",
         "asDropdown": False,
         "includeVars": True,
         "keepTime": False,
         "targetBlank": False,
-        "url": f"/d/{uid}?{during(span)}",
+        "url": url,
     }
 
 
+def _link_to_span(uid: str, span: Span) -> Json:
+    return _link(_NAMES[span], f"This board: {_NAMES[span]}", f"/d/{uid}?{during(span)}")
+
+
+def _links_in_order(uid: str) -> list[Json]:
+    """The other boards under the three dots. Grafana sorts those of `_link_to_all` by title, with the owner's copies;
+    as buttons they would take two lines.
+    """
+    return [
+        {**_link(title, f"The board {title}", f"/d/{other}"), "placement": "inControlsMenu"}
+        for other, title in ORDER.items()
+        if other != uid
+    ]
+
+
 def _link_to_all() -> Json:
-    # Each board has a time of its own: a year of panels is nothing to look at on the board of a day.
     return {
         "type": "dashboards",
         "title": "Boards",

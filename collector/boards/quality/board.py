@@ -6,7 +6,7 @@ Whole days come from the roll-ups and reach back for ever; what is counted from 
 """
 
 from collector.boards.kit.board import MONTH, THAT_DAY, TODAY, YEAR, YESTERDAY, board, heading
-from collector.boards.kit.charts import heat_map, stat, table, time_series
+from collector.boards.kit.charts import SEAMLESS, heat_map, stat, table, time_series
 from collector.boards.kit.colours import ALARM, CALM, CLEAR, OTHER, TROUBLE, WARNING, around_all
 from collector.boards.kit.health import gateway_states
 from collector.boards.kit.parts import (
@@ -63,7 +63,7 @@ def build() -> Json:
         "Whether all data is there and right, what happened, and how the collector does.",
         [
             (4, [(6, _complete()), (6, _lost_days()), (6, _undecoded()), (6, waiting())]),
-            (13, [(24, _completeness())]),
+            (15, [(24, _completeness())]),
             (8, [(14, missing_rounds()), (10, _gaps())]),
             (9, [(12, against_counter()), (12, mended())]),
             (8, [(12, _clock()), (12, _late())]),
@@ -184,6 +184,7 @@ expected
         decimals=1,
         **around_all(0.8),
         value_name="complete",
+        gap=SEAMLESS,
         links=[
             {
                 "title": "That day and the next",
@@ -338,6 +339,8 @@ union(tables: [all, ordered])
         fill=85,
         min=0,
         decimals=0,
+        # All have one colour, and the tooltip has their names.
+        legend=False,
         color=fixed(OTHER),
     )
 
