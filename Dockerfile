@@ -15,7 +15,7 @@ RUN pip --python /opt/collector/bin/python install --require-hashes --no-deps --
 
 COPY pyproject.toml README.md LICENSE ./
 COPY collector collector
-RUN pip --python /opt/collector/bin/python install --no-deps . \
+RUN pip --python /opt/collector/bin/python install --no-deps '.[analysis]' \
     && pip --python /opt/collector/bin/python check
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from benchmarks import (
     acknowledgements,
+    analysing,
     boards,
     decoding,
     disk_writes,
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "rollups": rollups.measure,
     "export": exporting.measure,
     "ledger": ledger.measure,
+    "nightly": analysing.measure,
     "footprint": footprint.measure,
     "fleet": fleet.measure,
     "boards": boards.measure,

@@ -31,6 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "delivery": {"influxdb_client", "trio", "urllib3"},
     "rollup": {"trio"},
     "ledger": {"trio"},
+    "analysis": {"astral", "numpy"},
     "export": {"pyarrow"},
     "compare": set(),
     "boards": {"pydantic"},
@@ -48,7 +49,7 @@ ROOMS: dict[str, set[str]] = {
 }
 WATCHED = {"argparse", "sqlite3"}
 # What imports a library of an extra, which may be missing, is imported where it is needed.
-EXTRAS = {"collector.export._parquet"}
+EXTRAS = {"collector.export._parquet", "collector.analysis.nightly"}
 
 
 def _name(path: Path) -> str:

@@ -68,6 +68,15 @@ def test_the_ledger_is_timed_for_a_whole_journal_and_for_a_record(tmp_path: Path
     assert one["met"] in (True, False)
 
 
+def test_the_nightly_analysis_is_timed_and_answers_go_on_beside_it(tmp_path: Path) -> None:
+    everything, night, alone, beside = _rows(tmp_path, "nightly")
+    assert (everything["days"], night["days"]) == (40, 1)
+    assert everything["cpu_s"] > 0
+    assert everything["peak_mb"] > 0
+    assert alone["acknowledged_per_s"] > 0
+    assert beside["acknowledged_per_s"] > 0
+
+
 def test_the_demonstration_is_timed_by_the_years_it_has(tmp_path: Path) -> None:
     (row,) = _rows(tmp_path, "demo")
     assert row["years"] == 3

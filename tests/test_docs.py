@@ -16,6 +16,7 @@ from collector.boards.write import bucket_names, with_buckets
 from collector.clock.stamps import NS
 from collector.config.load import load
 from collector.config.model import (
+    Analysis,
     Collector,
     Config,
     Ecu,
@@ -49,7 +50,7 @@ def _blocks(language: str) -> list[str]:
 
 def _keys() -> Iterator[str]:
     sections = (
-        *(Site, Grid, Listen, Collector, Journal, Ledger, InfluxDB),
+        *(Site, Grid, Listen, Collector, Journal, Ledger, Analysis, InfluxDB),
         *(Grafana, Metrics, Mqtt, HomeAssistant, PvOutput, Ecu, Inverter, Tariff),
     )
     for section in sections:

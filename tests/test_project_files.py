@@ -20,7 +20,10 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # Each lock, and the extras that it is for.
-LOCKS: dict[str, tuple[str, ...]] = {"requirements.lock": (), "requirements-dev.lock": ("parquet", "dev")}
+LOCKS: dict[str, tuple[str, ...]] = {
+    "requirements.lock": ("analysis",),
+    "requirements-dev.lock": ("analysis", "parquet", "dev"),
+}
 
 GITHUB = ROOT / ".github"
 FORMS = [path for path in sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")) if path.stem != "config"]
@@ -72,7 +75,11 @@ def _imported(folder: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("collector", ("parquet",)), ("tests", ("parquet", "dev")), ("benchmarks", ("parquet", "dev"))],
+    [
+        ("collector", ("analysis", "parquet")),
+        ("tests", ("analysis", "parquet", "dev")),
+        ("benchmarks", ("analysis", "parquet", "dev")),
+    ],
 )
 def test_every_library_that_is_imported_is_declared(folder: str, extras: list[str]) -> None:
     provided = packages_distributions()

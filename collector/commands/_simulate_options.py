@@ -69,6 +69,12 @@ def add_to(simulate: argparse.ArgumentParser) -> None:
         " energies; seven digits are cut to six after hours without radio, of each inverter on every other day; or the"
         " last inverter sends a block that nobody knows",
     )
+    roof.add_argument(
+        "--losses",
+        action="store_true",
+        help="every panel has noise, age, dust, snow and faults of its own, some are in the shade by thirds, inverters"
+        " clip and fall silent, panels and inverters are replaced",
+    )
     when = simulate.add_argument_group("when")
     when.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day of a backlog")
     when.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last day, included; today ends now")
@@ -92,6 +98,12 @@ def add_to(simulate: argparse.ArgumentParser) -> None:
     )
     simulate.add_argument(
         "--journal-manifest", type=Path, metavar="OUT", help="list every record in a new file, for `verify`"
+    )
+    simulate.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="with --losses: write to a new file what each panel would have given on each day, and what took how much",
     )
     simulate.add_argument("--json", action="store_true", help="the report for machines")
 

@@ -49,6 +49,8 @@ def show(status: Status, console: Console | None = None) -> None:
         console.print(f"[red]problem[/]: {escape(problem)}", soft_wrap=True)
     for warning in status.warnings:
         console.print(f"[yellow]warning[/]: {escape(warning)}", soft_wrap=True)
+    for line in status.analysis:
+        console.print(f"up to {status.analysed}: {escape(line)}", soft_wrap=True)
     for ecu in status.ecus:
         if ecu.replaced_by:
             console.print(

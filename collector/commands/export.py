@@ -28,7 +28,7 @@ STDOUT = "-"
 
 # What is in the journal: roll-ups are computed from it, and the service's own reports go to InfluxDB alone.
 _REPORTS = frozenset({"collector", "output", "site"})
-MEASUREMENTS = tuple(name for name, measurement in SCHEMA.items() if not measurement.daily and name not in _REPORTS)
+MEASUREMENTS = tuple(name for name, one in SCHEMA.items() if not (one.daily or one.analysed) and name not in _REPORTS)
 # And the ledger's, in those forms that are not for InfluxDB.
 WITH_LEDGER = (*MEASUREMENTS, ENERGY_HOUR)
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 import trio
@@ -27,7 +28,7 @@ from collector.config.model import Config
 from collector.errors import CollectorError, ConfigError
 from collector.file_limit import raise_file_limit
 from collector.protocol.models import dialect
-from collector.simulate import fleet, manifest, mishaps, real_ecus
+from collector.simulate import fleet, manifest, mishaps, real_ecus, truth
 from collector.simulate.client import Client, Pace, Target, unreachable
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
@@ -90,15 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         out = None
         if arguments.journal_manifest:
-            try:
-                out = manifest.Manifest(stack.enter_context(arguments.journal_manifest.open("x", encoding="utf-8")))
-            except FileExistsError as exc:
-                raise CollectorError(f"{arguments.journal_manifest} is there already: name a new file") from exc
-            except OSError as exc:
-                raise CollectorError(f"{arguments.journal_manifest}: {exc.strerror}") from exc
+            out = manifest.Manifest(stack.enter_context(_new(arguments.journal_manifest)))
+        told = stack.enter_context(_new(arguments.truth)) if arguments.truth else None
         simulated = _fleet(arguments, config, plan, zone, target, out)
         began = time.monotonic()
         total = fleet.total(len(simulated.gateways), plan)
+        if told is not None and total is not None:
+            _tell_truth(told, simulated, total)
+            began = time.monotonic()
         if total is None:
             sys.stderr.write(f"{_introduced(simulated, target, zone)}\n")
             with line() as tell:
@@ -115,6 +115,31 @@ def run(arguments: argparse.Namespace) -> int:
     report = {"seconds": round(seconds, 3), **simulated.tally.as_json(held)}
     sys.stdout.write(f"{json.dumps(report, indent=2)}\n" if arguments.json else _as_text(simulated.tally, report))
     return FINDING if held or simulated.tally.fault_count else FINE
+
+
+def _new(path: Path) -> TextIO:
+    """A new file. Raises CollectorError."""
+    try:
+        return path.open("x", encoding="utf-8")
+    except FileExistsError as exc:
+        raise CollectorError(f"{path} is there already: name a new file") from exc
+    except OSError as exc:
+        raise CollectorError(f"{path}: {exc.strerror}") from exc
+
+
+def _tell_truth(out: TextIO, simulated: _Fleet, total: timedelta) -> None:
+    """Write what is true of all sites, before anything of it is sent. Raises CollectorError."""
+    plan = simulated.plan
+    if plan.stop is None:
+        return
+    try:
+        with days("truth", total) as advance:
+            truth.write(out, {one.device.ecu: one.site for one in simulated.gateways}, plan.start, plan.stop, advance)
+        out.flush()
+    except ValueError as exc:
+        raise CollectorError(f"{exc}: name another with --timezone, or leave out --truth") from exc
+    except OSError as exc:
+        raise CollectorError(f"{out.name}: {exc.strerror}") from exc
 
 
 def _held_back(arguments: argparse.Namespace, config: Config) -> str:
@@ -193,8 +218,13 @@ def _plan(arguments: argparse.Namespace, zone: tzinfo) -> fleet.Plan:
         or arguments.dead_panel
         or arguments.dead_inverter
         or arguments.fault
+        or arguments.losses
     ):
         arguments.usage_error("--steady has neither weather nor faults")
+    if arguments.losses and (arguments.shaded_panel or arguments.dead_panel or arguments.dead_inverter):
+        arguments.usage_error("--losses has shade and faults of its own")
+    if arguments.truth and not arguments.losses:
+        arguments.usage_error("--truth needs --losses")
     if last and not first:
         arguments.usage_error("--to needs --from")
     if first and last and last < first:
@@ -206,6 +236,8 @@ def _plan(arguments: argparse.Namespace, zone: tzinfo) -> fleet.Plan:
     stop = _midnight(last + timedelta(days=1), zone) if last else None
     if arguments.lasting:
         stop = start + arguments.lasting
+    if arguments.truth and stop is None:
+        arguments.usage_error("--truth needs an end: --to or --for")
     backlog = arguments.speed is None and first is not None
     if backlog and stop is None:
         arguments.usage_error("a backlog needs an end: --to or --for")
@@ -319,6 +351,7 @@ def _site(arguments: argparse.Namespace, config: Config, firmware: Firmware, zon
         outlook=Outlook(arguments.weather or Outlook.CHANGING),
         faults=Faults(arguments.shaded_panel, arguments.dead_panel, arguments.dead_inverter),
         mishaps=mishaps.called(arguments.fault),
+        with_losses=arguments.losses,
     )
 
 

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 from collector.config import characters
 from collector.config._conflicts import shown
 from collector.config.model import (
+    Analysis,
     Collector,
     Config,
     Ecu,
@@ -48,6 +49,7 @@ _MODELS: Mapping[tuple[str, ...], type[Section]] = {
     ("journal",): Journal,
     ("influxdb",): InfluxDB,
     ("ledger",): Ledger,
+    ("analysis",): Analysis,
     ("grafana",): Grafana,
     ("metrics",): Metrics,
     ("mqtt",): Mqtt,

@@ -102,6 +102,12 @@ class Ledger(Section):
     enabled: bool = False
 
 
+class Analysis(Section):
+    """Whether all days are analysed every night."""
+
+    enabled: bool = True
+
+
 class Grafana(Section):
     """The folder for the board that is made from `row` and `column`, which Grafana reads; without it none is made.
 
@@ -243,6 +249,7 @@ class Config(Section):
     journal: Journal = Journal()
     influxdb: InfluxDB | None = None
     ledger: Ledger = Ledger()
+    analysis: Analysis = Analysis()
     grafana: Grafana = Grafana()
     metrics: Metrics = Metrics()
     mqtt: Mqtt | None = None

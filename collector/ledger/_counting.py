@@ -6,15 +6,12 @@ one with the highest number counts, field by field, as in InfluxDB.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from datetime import tzinfo
 from typing import NamedTuple
 
-from collector.clock import stamps
 from collector.journal.energies import WIRE, DayRow, HourRow
 from collector.journal.energy_writing import Source
 from collector.ledger._columns import HOUR_NS, Columns, Moment, columns_of, shares, sums_of
 from collector.points.ac_energy import ac_energy_wh
-from collector.points.decoding import late_groups
 from collector.points.plausible import (
     Correction,
     Reading,
@@ -23,9 +20,7 @@ from collector.points.plausible import (
     share,
     surely_plausible_wh,
 )
-from collector.protocol import upload
 from collector.protocol.blocks import Channel, Inverter
-from collector.record import Record
 
 # From so much on a reading is looked at closely whatever its input can make: it may have lost a digit.
 _CLOSELY_WH = 100.0
@@ -65,20 +60,6 @@ class Counted(NamedTuple):
     ac: int | None
     dc: int
     parts: tuple[Part, ...]
-
-
-def told(record: Record, zone: tzinfo) -> list[tuple[int, tuple[Inverter, ...]]]:
-    """What a record says of inverters, by instant (ns); nothing where its own time can't be right."""
-    decoded = upload.decode(record.raw.decode("latin-1"))
-    found = []
-    if decoded.has_round:
-        try:
-            at = record.dated or stamps.believable_ns(record.time, zone, record.received_at)
-        except ValueError:
-            return []
-        found.append((at, decoded.inverters))
-    groups, _ = late_groups(decoded, zone, record.received_at)
-    return [*found, *((at, group.inverters) for at, group in groups)]
 
 
 def moment_of(inverter: Inverter) -> Moment:

@@ -20,11 +20,10 @@ from collector.ledger._counting import (
     gather,
     needs_a_closer_look,
     summed,
-    told,
 )
 from collector.points.plausible import Reading
 from collector.points.schema import UNKNOWN_ECU
-from collector.protocol.blocks import Inverter
+from collector.points.told import told_safely
 from collector.record import Record
 
 _log = logging.getLogger(__name__)
@@ -32,21 +31,10 @@ _log = logging.getLogger(__name__)
 _DAY = timedelta(days=1)
 _FIRST_DAY, _LAST_DAY = "2000-01-01", "2200-01-01"
 
-Told = Sequence[tuple[int, tuple[Inverter, ...]]]
-
 
 def zone_of(names: Names, ecu: str) -> tzinfo:
     """The zone of a gateway's days."""
     return names.ecu(ecu or UNKNOWN_ECU).zone
-
-
-def told_safely(record: Record, zone: tzinfo) -> Told:
-    """What a record says; nothing where the decoder itself fails, which costs this one record."""
-    try:
-        return told(record, zone)
-    except Exception:  # noqa: BLE001 (as wherever records are decoded)
-        _log.exception("decoder failed record=%d ecu=%s time=%s", record.id, record.ecu, record.time)
-        return []
 
 
 # A record is one of many of its hour.

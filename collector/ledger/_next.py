@@ -22,9 +22,9 @@ from collector.ledger._days import (
     every_day,
     late_addition,
     place_of,
-    told_safely,
     zone_of,
 )
+from collector.points.told import told_safely
 from collector.record import Record
 
 _log = logging.getLogger(__name__)

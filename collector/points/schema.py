@@ -14,6 +14,16 @@ from collector.points.settings import SETTINGS
 # Stands where a message has no readable gateway id, since a tag can't be empty.
 UNKNOWN_ECU = "unknown"
 
+# What the analysis adds to the days of `channel_day`, which roll-ups leave as it is.
+ANALYSED_FIELDS = (
+    "expected_wh",
+    "unshaded_wh",
+    "loss_shade_wh",
+    "loss_fault_wh",
+    "loss_outage_wh",
+    "loss_clip_wh",
+)
+
 _OF_INVERTER = ("ecu", "inverter", "inverter_name", "model")
 _OF_CHANNEL = (*_OF_INVERTER, "channel", "panel", "array")
 
@@ -21,12 +31,13 @@ _OF_CHANNEL = (*_OF_INVERTER, "channel", "panel", "array")
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Tags in the order they are written, and the type of each field. `daily` ones are roll-ups in a bucket of their
-    own.
+    own, where also is what is `analysed`.
     """
 
     tags: tuple[str, ...]
     fields: Mapping[str, type[float] | type[int] | type[str]]
     daily: bool = False
+    analysed: bool = False
 
 
 SCHEMA: Mapping[str, Measurement] = {
@@ -133,8 +144,21 @@ SCHEMA: Mapping[str, Measurement] = {
             "energy_mended_wh": float,
             "peak_power_w": float,
             "peak_w": float,
+            **dict.fromkeys(ANALYSED_FIELDS, float),
         },
         daily=True,
+    ),
+    # The panel of an array as a whole is "-".
+    "ageing": Measurement(
+        ("ecu", "array", "panel"),
+        {"rate_percent": float, "low_percent": float, "high_percent": float, "years": float},
+        analysed=True,
+    ),
+    "shade": Measurement((*_OF_CHANNEL, "azimuth", "elevation"), {"factor": float}, analysed=True),
+    "finding": Measurement(
+        (*_OF_CHANNEL, "cause"),
+        {"lost_percent": float, "lost_wh": float, "days": int, "text": str},
+        analysed=True,
     ),
 }
 

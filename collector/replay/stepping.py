@@ -46,7 +46,7 @@ TURN_S = 0.002
 # A span of a gateway that sends every five minutes, day and night.
 _IDS_AT_ONCE = 25_000
 
-_OF_RECORDS = {name: measurement for name, measurement in SCHEMA.items() if not measurement.daily}
+_OF_RECORDS = {name: one for name, one in SCHEMA.items() if not (one.daily or one.analysed)}
 
 # What is deleted of a measurement. Each is deleted by itself, because InfluxDB deletes nothing for
 # `_measurement != "event"` in a shard without events. Of the events those go that a record gives again; the collector's

@@ -29,7 +29,7 @@ from collector.config.tariffs import Prices, Tariffs
 from collector.errors import SinkRejected
 from collector.points.decoding import IMPLAUSIBLE_ENERGY
 from collector.points.lines import LineWriter, tag_value
-from collector.points.schema import SCHEMA, Point, Tags
+from collector.points.schema import ANALYSED_FIELDS, SCHEMA, Point, Tags
 from collector.points.touched import EcuDay
 from collector.rollup._implausible import Entry, Implausible, Row
 from collector.rollup._prices import Pricing
@@ -164,10 +164,11 @@ class Rollups:
         partial = {(point.tags[0], point.time) for point in points if point.time < oldest} & has
         points = [point for point in points if (point.tags[0], point.time) not in partial]
         passed = _passed(answers["there"], points)
+        analysed = self._analysed(passed)
         for entry in passed:
             # A field can't be deleted but with its point, which is written at once.
             self._delete(_predicate(entry), entry[2], entry[2])
-        self._write(points)
+        self._write([*points, *analysed])
         computed = {(point.tags[0], point.time) for point in points}
         self._tell(group, changes.events, computed, has_told=group.replaces or bool(passed))
         if group.replaces:
@@ -304,6 +305,17 @@ class Rollups:
             if (series := _series(row)) and row["_field"] in SCHEMA[series[0]].fields:
                 values[series][str(row["_field"])] = row["_value"]
         return dict(values)
+
+    def _analysed(self, entries: Sequence[Entry]) -> list[Point]:
+        """What the analysis has added to roll-ups, which is no roll-up's to lose."""
+        found = []
+        by_instant = {(tags[0], at) for measurement, tags, at in entries if measurement == "channel_day"}
+        for ecu, at in sorted(by_instant):
+            for (measurement, tags), values in self._values(ecu, at).items():
+                fields = {name: values[name] for name in ANALYSED_FIELDS if name in values}
+                if fields and (measurement, tags, at) in entries:
+                    found.append(Point(measurement, tags, fields, at))
+        return found
 
     def _write(self, points: Sequence[Point], bucket: str | None = None) -> None:
         lines = [line for line in map(self._lines.line, points) if line]

@@ -47,6 +47,7 @@ from collector.ledger.wanted import wanted
 from collector.outputs.outputs import Outputs
 from collector.points.decoding import clock_event, unknown_device_event
 from collector.record import Arrival
+from collector.service._analysis import Nightly
 from collector.service._heartbeat import Heartbeat
 from collector.service._metrics import Endpoint, Health
 from collector.service._report import Reports
@@ -230,6 +231,8 @@ class Service:
             supervised["the collector's report"] = partial(reports.run, self._writer)
             supervised["the purge of old records"] = self._purge
             supervised["the search for inverters of two gateways"] = self._look_for_shared_inverters
+        if self._config.analysis.enabled:
+            supervised["the nightly analysis"] = Nightly(self._config, self._backlog).run
         if self._keeper:
             sys.setswitchinterval(SWITCH_INTERVAL_S)
             supervised["the ledger"] = self._keeper.run

@@ -43,6 +43,11 @@ class Moment:
     is_tripped: bool
 
 
+def average_w(mwh: int, seconds: int) -> int:
+    """The whole watts of an energy in so many seconds."""
+    return mwh * 3600 // (seconds * 1000)
+
+
 def _written(mwh: int, digits: int = _ENERGY_DIGITS) -> int:
     """What a field holds of an energy."""
     return int(str(mwh)[:digits])
@@ -105,6 +110,12 @@ class Meter:
         self._ac_told = 0
         self._seconds = self._all_seconds
 
+    def lose(self) -> None:
+        """What was counted since the last reading is never read."""
+        self._told = [int(counted) for counted in self._counted]
+        self._ac_told = int(self._ac)
+        self._seconds = 0
+
     @property
     def produced_wh(self) -> list[float]:
         """What the channels have produced since dawn, whatever was read of it."""
@@ -140,7 +151,7 @@ class Meter:
         for position, energy in enumerate(energies):
             volts = round(moment.volts[position], 1)
             amperes = round(moment.watts[position] / volts, 1) if volts else 0.0
-            power_w = energy * 3600 // (seconds * 1000)
+            power_w = average_w(energy, seconds)
             if power_w > _BELIEVED_W:
                 power_w = int(volts * amperes)
             sum_w += power_w

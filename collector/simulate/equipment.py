@@ -30,12 +30,39 @@ class Shadow:
     to_deg: float
     below_deg: float
 
+    def hides(self, azimuth_deg: float, elevation_deg: float) -> bool:
+        """Whether the sun is behind it."""
+        return elevation_deg < self.below_deg and self.from_deg <= azimuth_deg <= self.to_deg
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """A shadow that crosses a panel third by third, as its three bypass diodes make it do.
+
+    `outline` is what the middle third sees; either of the others sees it `apart_deg` (azimuth, elevation) further to
+    one side. Between the bare branches of a tree in winter only a third is ever in the shade.
+    """
+
+    outline: Shadow
+    apart_deg: tuple[float, float]
+    is_tree: bool = False
+
+    def thirds(self, azimuth_deg: float, elevation_deg: float) -> int:
+        """How many thirds of the panel are hidden from the sun, without regard to leaves."""
+        azimuth, elevation = self.apart_deg
+        outline = self.outline
+        if elevation_deg > outline.below_deg + elevation or not (
+            outline.from_deg - azimuth <= azimuth_deg <= outline.to_deg + azimuth
+        ):
+            return 0
+        return sum(outline.hides(azimuth_deg + side * azimuth, elevation_deg + side * elevation) for side in (-1, 0, 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:
     """One module: peak power, where it looks to, how steep it is; in the shadow of what, and from when to when dead.
 
-    `dead` is first and last day.
+    `dead` is first and last day. `obstacles` are for roofs with losses of their own, `shadow` and `dead` for others.
     """
 
     peak_w: float
@@ -43,6 +70,7 @@ class Panel:
     tilt_deg: float
     shadow: Shadow | None = None
     dead: tuple[date, date] | None = None
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

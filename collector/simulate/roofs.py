@@ -10,8 +10,9 @@ from datetime import UTC, date, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from collector.protocol.models import dialect
+from collector.simulate._losses import AS_IN_THE_FIELD
 from collector.simulate._site import SolarSite
-from collector.simulate.equipment import INVERTERS, UNREADABLE, Panel, RoofInverter, Shadow
+from collector.simulate.equipment import INVERTERS, UNREADABLE, Obstacle, Panel, RoofInverter, Shadow
 from collector.simulate.firmware import GENERATIONS, Firmware
 from collector.simulate.mishaps import AS_ON_A_REAL_ROOF, NONE, Mishaps
 from collector.simulate.sky import Place
@@ -23,6 +24,13 @@ _SOUTH, _WEST = 180.0, 262.0
 _TILT = 38.0
 _PEAK_W = 400.0
 _CHIMNEY, _TREE = Shadow(195, 260, 38), Shadow(185, 300, 60)
+
+# What shades a roof with losses, as the panel sees it that is nearest; the next sees it further to the west.
+_BY_CHIMNEY = Obstacle(Shadow(190, 218, 36), (5, 0))
+_BY_HOUSE = Obstacle(Shadow(230, 310, 17), (0, 2.5))
+_BY_TREE = Obstacle(Shadow(225, 275, 40), (3, 2), is_tree=True)
+_NEXT_PANEL_DEG, _MOST_SHADED = 8.0, 4
+_LARGE_SHARE = 1.45
 
 DEMO_ECU = "215099999901"
 DEMO_FIRMWARE: Firmware = GENERATIONS["linux-2017"]
@@ -55,11 +63,14 @@ def solar_site(
     outlook: Outlook = Outlook.CHANGING,
     faults: Faults = Faults(),
     mishaps: Mishaps = NONE,
+    with_losses: bool = False,
 ) -> SolarSite:
     """A roof for a gateway of this generation, half of it to the noon sun and half to the west.
 
     `models` recur over the inverters; without any they are those that such a gateway usually has. Where `mishaps` have
-    a block that nobody knows, it is the last inverter's. Raises KeyError for an unknown model.
+    a block that nobody knows, it is the last inverter's. `with_losses` each panel has its own noise, age, dust, snow
+    and faults, some are in the shade, and every other inverter has panels that are too large for it; `faults` are then
+    those of fate alone. Raises KeyError for an unknown model.
     """
     names = models or (firmware.inverter,)
     roof = []
@@ -67,8 +78,11 @@ def solar_site(
         is_unreadable = mishaps.unknown_block and number == inverters
         model = UNREADABLE if is_unreadable else INVERTERS[names[(number - 1) % len(names)]]
         azimuth_deg = _facing(_SOUTH if number * 2 <= inverters else _WEST, place)
-        panels = [Panel(0.8 * model.rated_w / model.channels + 60, azimuth_deg, _TILT)] * model.channels
-        if number == 1:
+        peak_w = 0.8 * model.rated_w / model.channels + 60
+        if with_losses:
+            peak_w = (_LARGE_SHARE if number % 2 == 0 else 1.0) * model.rated_w / model.channels
+        panels = [Panel(peak_w, azimuth_deg, _TILT)] * model.channels
+        if number == 1 and not with_losses:
             panels = _spoilt(panels, faults, place)
         roof.append(
             RoofInverter(
@@ -82,7 +96,7 @@ def solar_site(
     form = dialect(firmware.version, firmware.system)
     return SolarSite(
         place,
-        roof,
+        _behind_obstacles(roof, place) if with_losses else roof,
         dialect=form,
         fills_up=firmware.late_groups,
         zone=zone,
@@ -91,7 +105,41 @@ def solar_site(
         outlook=outlook,
         mishaps=mishaps,
         sends_ac_energy=firmware.ac_energy,
+        losses=AS_IN_THE_FIELD if with_losses else None,
     )
+
+
+def _behind_obstacles(roof: Sequence[RoofInverter], place: Place) -> list[RoofInverter]:
+    """The same roof with a chimney before the last panels of its first half; of the second, a house stands before the
+    first and a tree before the last.
+    """
+    places = [(number, channel) for number, one in enumerate(roof) for channel in range(len(one.panels))]
+    halves = [[at for at in places if (2 * (at[0] + 1) <= len(roof)) is first] for first in (True, False)]
+    found: dict[tuple[int, int], Obstacle] = {}
+    for half, obstacles in zip(halves, ((_BY_CHIMNEY,), (_BY_TREE, _BY_HOUSE)), strict=True):
+        for obstacle in obstacles:
+            order = half if obstacle is _BY_HOUSE else half[::-1]
+            for step, at in enumerate(order[: min(_MOST_SHADED, len(half) // 4)]):
+                found[at] = _seen_from(obstacle, step, place)
+    return [
+        replace(
+            one,
+            panels=tuple(
+                replace(panel, obstacles=(found[number, channel],)) if (number, channel) in found else panel
+                for channel, panel in enumerate(one.panels)
+            ),
+        )
+        for number, one in enumerate(roof)
+    ]
+
+
+def _seen_from(obstacle: Obstacle, step: int, place: Place) -> Obstacle:
+    """An obstacle as a panel sees it that is so many panels further away from it."""
+    outline = obstacle.outline
+    first_deg, last_deg = sorted(
+        _facing(edge_deg + step * _NEXT_PANEL_DEG, place) for edge_deg in (outline.from_deg, outline.to_deg)
+    )
+    return replace(obstacle, outline=Shadow(first_deg, last_deg, outline.below_deg))
 
 
 def _facing(azimuth_deg: float, place: Place) -> float:

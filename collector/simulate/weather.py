@@ -20,6 +20,7 @@ SLOTS = DAY_S // SLOT_S
 
 _NORMAL = NormalDist()
 _YEAR_DAYS = 365.2425
+_SOME_DAYS = 128
 _COLDEST_DAY = 20
 
 # How much a day takes from the days before it; the squares add up to 1.
@@ -68,7 +69,8 @@ class Climate:
         self._seed = seed
         self._outlook = outlook
         # Bounded, since a service may run on for years.
-        self._character = lru_cache(maxsize=64)(self._find_character)
+        self._character = lru_cache(maxsize=_SOME_DAYS)(self._find_character)
+        self.rains = lru_cache(maxsize=_SOME_DAYS)(self._find_rain)
 
     def day(self, day: int) -> Weather:
         """The weather of a solar day, by its number."""
@@ -104,22 +106,35 @@ class Climate:
         cloudiness = _CLOUDINESS.get(self._outlook)
         return _NORMAL.cdf(clouds + 0.28 * winter + 0.12) if cloudiness is None else cloudiness, mean_c
 
-    def _rains(self, day: int) -> bool:
+    @property
+    def is_always_snowed(self) -> bool:
+        """Whether every day is one of snow."""
+        return self._outlook is Outlook.SNOW
+
+    def snows(self, day: int) -> bool:
+        """Whether what falls on a day is snow."""
+        return self._character(day)[1] < _SNOW_BELOW_C and self.rains(day)
+
+    def thaws(self, day: int) -> bool:
+        """Whether snow that lies melts on a day."""
+        return self._character(day)[1] > _THAW_FROM_C
+
+    def _find_rain(self, day: int) -> bool:
+        """Whether something falls on a day: rain, or snow."""
         return self._character(day)[0] > _OVERCAST and self._chance("rain", day).random() < 0.7
 
     def _clean(self, day: int) -> float:
-        dry = next((back for back in range(_DRY_DAYS) if self._rains(day - back)), _DRY_DAYS)
+        dry = next((back for back in range(_DRY_DAYS) if self.rains(day - back)), _DRY_DAYS)
         return 1 - min(_MOST_DUST, dry * _DUST_A_DAY)
 
     def _is_snowed(self, day: int) -> bool:
         """Whether snow of this day or of the last ones lies on the panels."""
         if self._outlook is not Outlook.CHANGING:
-            return self._outlook is Outlook.SNOW
+            return self.is_always_snowed
         for earlier in range(day, day - _SNOW_LIES_DAYS, -1):
-            mean_c = self._character(earlier)[1]
-            if mean_c < _SNOW_BELOW_C and self._rains(earlier):
+            if self.snows(earlier):
                 return True
-            if mean_c > _THAW_FROM_C:
+            if self.thaws(earlier):
                 return False
         return False
 

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from collector import disk
+from collector.analysis import sentences
+from collector.analysis.results import failure, latest
 from collector.clock.stamps import NS, UNBELIEVABLE, to_second
 from collector.config.fingerprint import decoding_of, has_same_names
 from collector.errors import FOREIGN_POINTS, JournalError
@@ -118,7 +120,7 @@ class Status:
 
     `stale_tails` is how often a gateway left the end of an older record behind a shorter one, which costs nothing.
     `held` records have something of devices that wait to be accepted, of which `waiting` are the first ids; `misdated`
-    ones are set aside because of their time.
+    ones are set aside because of their time. `analysis` is what was found of panels up to the day `analysed`.
     """
 
     healthy: bool = False
@@ -141,6 +143,8 @@ class Status:
     inverters_waiting: int = 0
     waiting: list[str] = field(default_factory=list)
     outputs: list[OutputStatus] = field(default_factory=list)
+    analysed: str = ""
+    analysis: list[str] = field(default_factory=list)
     ecus: list[EcuStatus] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
@@ -222,6 +226,7 @@ def look(status: Status, reader: JournalReader, now: int) -> None:
             " service"
         )
     status.warnings += status.jobs
+    _look_at_analysis(status, reader)
     _look_at_what_waits(status, reader)
     every = reader.set_aside_reasons(_REASONS_READ)
     reasons = [(reason, count) for reason, count in every if not reason.startswith(UNBELIEVABLE)]
@@ -231,6 +236,15 @@ def look(status: Status, reader: JournalReader, now: int) -> None:
         status.warnings.append(f"{count} not understood or refused by InfluxDB: {reason}")
     if run.rollup_error:
         status.warnings.append(f"{rollups_waiting(status.rollups_pending)}: {run.rollup_error}")
+
+
+def _look_at_analysis(status: Status, reader: JournalReader) -> None:
+    """What the nightly analysis has found, and why there is nothing newer."""
+    results = latest(reader)
+    status.analysed, status.analysis = results.last, sentences.lines(results)
+    status.warnings += sentences.problems(results)
+    if reason := failure(reader):
+        status.warnings.append(f"the nightly analysis, which is tried again by itself: {reason}")
 
 
 def _output(health: OutputHealth) -> OutputStatus:

@@ -26,8 +26,8 @@ from collector.newcomers import Welcome
 ROOT = Path(__file__).parents[2]
 SECRET = "a-token-that-nobody-may-see"
 SECTIONS = (
-    "site, grid, listen, collector, journal, influxdb, ledger, grafana, metrics, mqtt, homeassistant, pvoutput, ecu,"
-    " inverter, tariff"
+    "site, grid, listen, collector, journal, influxdb, ledger, analysis, grafana, metrics, mqtt, homeassistant, pvoutput,"
+    " ecu, inverter, tariff"
 )
 INFLUXDB = f'[influxdb]\nurl = "http://influxdb:8086"\norg = "home"\ntoken = "{SECRET}"\n'
 
@@ -97,6 +97,7 @@ def test_the_shipped_file_shows_every_key_with_its_default_or_a_sound_example(wr
         config.collector,
         config.journal,
         config.ledger,
+        config.analysis,
         config.grafana,
         config.influxdb,
         config.mqtt,

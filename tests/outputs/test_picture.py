@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from collector.analysis.results import ANALYSIS_STATE
 from collector.clock.stamps import NS, digits
 from collector.config.model import Config
 from collector.config.names import Names
@@ -363,3 +364,23 @@ def test_what_was_published_and_has_not_reported_of_late_is_there_and_silent(hom
     assert state["panels"].keys() == {"1", "2"}
     assert home.device(UID)["components"].keys() == home.device(UID, NOON - 86_400 * NS)["components"].keys()
     assert home.state(GATEWAY, NOON)["inverters_known"] == 2
+
+
+def test_a_panel_has_a_problem_once_it_was_analysed(home: Home) -> None:
+    home.round(NOON, yc600())
+    at = NOON + 60 * NS
+    assert "problem" not in home.state(INVERTER, at)["panels"]["1"]
+    place = {"ecu": ECU, "inverter": UID, "panel": "South 1", "array": "South"}
+    under = {"under_since": "2026-06-01", "under_percent": 33.0, "under_wh": 410.0, "cause": "panel"}
+    panels = [{**place, "channel": 1, **under}, {**place, "channel": 2}]
+    with contextlib.closing(Journal(home.path)) as journal:
+        journal.put_state(ANALYSIS_STATE, {"last": "2026-06-20", "panels": panels})
+    found = home.state(INVERTER, at)["panels"]
+    assert found["1"]["problem"] == "ON"
+    assert found["1"]["problem_text"].startswith("makes 33 % less than its neighbours say that it should")
+    assert (found["2"]["problem"], found["2"]["problem_text"]) == ("OFF", "")
+    topic = "homeassistant/device/apsystems_408000000001/config"
+    entity = home.state(topic, at)["components"]["panel_1_problem"]
+    assert (entity["platform"], entity["device_class"]) == ("binary_sensor", "problem")
+    assert entity["value_template"] == "{{ value_json.panels['1'].problem }}"
+    assert faults(topic, home.sent(at)[topic]) == []

@@ -118,7 +118,14 @@ inverter_day ecu inverter inverter_name model
            energy_wh ac_energy_wh energy_refused_wh energy_mended_wh peak_power_w records:int rounds:int
            temperature_max_c grid_voltage_max_v grid_voltage_min_v
 channel_day ecu inverter inverter_name model channel panel array
-           energy_wh energy_refused_wh energy_mended_wh peak_power_w peak_w
+           energy_wh energy_refused_wh energy_mended_wh peak_power_w peak_w expected_wh unshaded_wh loss_shade_wh
+           loss_fault_wh loss_outage_wh loss_clip_wh
+ageing ecu array panel
+           rate_percent low_percent high_percent years
+shade ecu inverter inverter_name model channel panel array azimuth elevation
+           factor
+finding ecu inverter inverter_name model channel panel array cause
+           lost_percent lost_wh days:int text:str
 """
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from collector.clock.stamps import NS
 from collector.delivery.influx import InfluxSink
-from collector.points.schema import Point
+from collector.points.lines import LineWriter
+from collector.points.schema import ANALYSED_FIELDS, Point
 from collector.protocol.blocks import Inverter
 from collector.protocol.upload import LateGroup
 from collector.rollup._queries import either, tagged
@@ -410,3 +411,19 @@ def test_days_are_right_whatever_came_in_whatever_order_and_after_a_replay(
         place.replace(ecu=ecu)
         assert place.daily([ecu]) == step_by_step
         assert events(place) == told
+
+
+def test_a_day_that_loses_a_field_keeps_what_the_analysis_has_added(yard: Yard) -> None:
+    wrong, right = (yc600(watts=(200, 100), wh=(wh, 8.333)) for wh in (900.0, 16.667))
+    yard.deliver(frame("20260621120000", yc600(watts=(200, 100), wh=(16.0, 8.0))), frame("20260621120500", wrong))
+    yard.roll_up()
+    key = ("channel_day", (*OF_YC600, "1", f"{UID}-1", ECU), MIDNIGHT)
+    assert "energy_refused_wh" in yard.daily()[key]
+    analysed = dict.fromkeys(ANALYSED_FIELDS, 1.5)
+    line = LineWriter().line(Point(*key[:2], analysed, MIDNIGHT))
+    yard.sink.write(line.encode(), bucket=yard.influx.rollup_bucket)
+    yard.deliver(frame("20260621120500", right))
+    yard.roll_up()
+    found = yard.daily()[key]
+    assert "energy_refused_wh" not in found
+    assert {name: found[name] for name in ANALYSED_FIELDS} == analysed

@@ -26,6 +26,7 @@ from collector.outputs.mqtt.output import MqttOutput
 from collector.outputs.pvoutput.output import PvOutputOutput
 from collector.rollup.loop import RollupLoop
 from collector.service import _heartbeat, _metrics, _report, service, supervision
+from collector.service._analysis import Nightly
 from collector.service._watch import ClockWatch
 from collector.status.site import gather
 from tests.fake_influx import FakeInflux
@@ -72,6 +73,7 @@ PLACES: dict[str, tuple[object, str]] = {
     "the output homeassistant": (StatisticsOutput, "round"),
     "the output pvoutput": (PvOutputOutput, "_step"),
     "the ledger": (Keeper, "step"),
+    "the nightly analysis": (Nightly, "_step"),
     "the sign of life": (_heartbeat.Heartbeat, "_state"),
 }
 # What raises whenever a message comes or somebody asks is not a task that is started again.

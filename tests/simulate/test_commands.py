@@ -3,6 +3,7 @@
 import argparse
 import json
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,6 +154,43 @@ def test_what_firmware_does_wrong_is_asked_for_by_name_and_the_report_stays_true
     assert any(problem.startswith("block not understood") for upload in uploads for problem in upload.problems)
 
 
+def test_the_truth_of_a_roof_with_losses_is_what_the_journal_holds(running: Collector, tmp_path: Path) -> None:
+    told = tmp_path / "truth.jsonl"
+    arguments = ("--losses", "--inverters", "3", "--ecus", "2", "--no-control", "--truth", str(told))
+    assert simulate(running, *BACKLOG, *arguments) == 0
+    rows = [json.loads(line) for line in told.read_text().splitlines()]
+    assert [row["kind"] for row in rows] == ["panel"] * 24 + ["day"] * 48
+    stored: dict[tuple[str, str, str, int], float] = defaultdict(float)
+    with JournalReader(running.journal) as reader:
+        for gateway in reader.gateways():
+            for record in reader.records_between(gateway.ecu, "0", "3"):
+                upload = decode(record.raw.decode())
+                for one in upload.inverters:
+                    for channel in one.channels:
+                        stored[gateway.ecu, upload.time[:8], one.uid, channel.number] += known(channel.energy_wh)
+    true_wh = {
+        (row["ecu"], row["day"].replace("-", ""), row["inverter"], row["channel"]): row["energy_wh"]
+        for row in rows
+        if row["kind"] == "day"
+    }
+    assert stored == pytest.approx(true_wh, abs=0.01)
+    with pytest.raises(CollectorError, match="is there already"):
+        simulate(running, *BACKLOG, *arguments)
+
+
+def test_compressed_time_has_a_truth_as_well_but_not_where_it_is_light_at_midnight(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    told = tmp_path / "truth.jsonl"
+    span = ("--from", "2026-06-01", "--for", "1d", "--losses", "--inverters", "1", "--no-control", "--truth")
+    with Collector(tmp_path) as collector:
+        assert simulate(collector, *span, str(told), "--speed", "86400") == 0
+        assert "0 still held" in capsys.readouterr().out
+        assert '"day": "2026-06-01"' in told.read_text()
+        with pytest.raises(CollectorError, match=r"the sun is up at midnight .* name another with --timezone"):
+            simulate(collector, *span, str(tmp_path / "other"), "--timezone", "Pacific/Auckland")
+
+
 def test_a_steady_fleet_may_send_its_ac_energy_as_well(running: Collector) -> None:
     quick = ("--from", "2026-04-01", "--to", "2026-04-01", "--steady", "--every", "3000", "--no-control")
     for number, model in enumerate(("YC600", "YC500", "YC1000")):
@@ -287,6 +325,10 @@ def test_made_up_records_stay_out_of_a_journal_with_real_ones(running: Collector
         (("--steady", "--dead-inverter", "2026-04-01"), "neither weather nor faults"),
         (("--steady", "--fault", "restart"), "neither weather nor faults"),
         (("--fault", "fire"), "invalid choice: 'fire'"),
+        (("--steady", "--losses"), "neither weather nor faults"),
+        (("--losses", "--dead-panel", "2026-04-01"), "--losses has shade and faults of its own"),
+        ((*BACKLOG, "--truth", "truth.jsonl"), "--truth needs --losses"),
+        (("--losses", "--truth", "truth.jsonl"), "--truth needs an end: --to or --for"),
     ],
 )
 def test_a_mistaken_argument_is_a_usage_error(

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from collector import disk
+from collector.analysis.results import ANALYSIS_STATE, FAILURE_STATE
 from collector.commands import _status_in_brief, _status_in_full
 from collector.config.model import Config, Ledger
 from collector.config.names import Names
@@ -829,3 +830,19 @@ def test_what_a_gateway_had_kept_for_days_is_no_sign_of_life(journal: Journal) -
             received_at=NOW - (30 - minutes) * 60 * SECOND,
         )
     assert {ecu.id: ecu.state for ecu in look(journal, site=UTRECHT).ecus} == {ECU: "Silent", OTHER: "Reports"}
+
+
+def test_what_was_analysed_is_told_and_a_panel_under_its_expectation_is_warned_of(journal: Journal) -> None:
+    place = {"ecu": ECU, "inverter": UID, "channel": 1, "panel": "South 1", "array": "South"}
+    under = {"under_since": "2026-06-01", "under_percent": 33.0, "under_wh": 410.0, "cause": "panel"}
+    journal.put_state(ANALYSIS_STATE, {"last": "2026-06-20", "panels": [{**place, **under}]})
+    journal.put_state(FAILURE_STATE, {"reason": "the disk is full"})
+    status = look(journal)
+    (line,) = status.analysis
+    assert line.startswith("panel South 1 makes 33 % less than its neighbours say that it should, since 2026-06-01")
+    for found in (status, look_briefly(journal)):
+        assert line in found.warnings
+        assert "the nightly analysis, which is tried again by itself: the disk is full" in found.warnings
+    shown = io.StringIO()
+    _status_in_full.show(status, Console(file=shown, width=400))
+    assert f"up to 2026-06-20: {line}" in shown.getvalue()

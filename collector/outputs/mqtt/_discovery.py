@@ -111,6 +111,9 @@ _OF_PANELS: Final[Sequence[Entity]] = (
     Entity("voltage", "voltage", "voltage_v", "voltage", "V", digits=1, expires=True, disabled=True),
     Entity("current", "current", "current_a", "current", "A", digits=2, expires=True, disabled=True),
 )
+_PROBLEM_OF_PANEL: Final = Entity(
+    "problem", "problem", "problem", "problem", state_class=None, platform="binary_sensor", diagnostic=True
+)
 # Not every model measures these.
 _IF_MEASURED: Final = {"temperature": "temperature_c", "grid_voltage": "grid_voltage_v"} | {
     "grid_frequency": "grid_frequency_hz"
@@ -122,8 +125,12 @@ def entities_of_gateway() -> list[Entity]:
     return list(_OF_GATEWAYS)
 
 
-def entities_of_inverter(inverter: Inverter, names: Names, known: Collection[str], *, panels: bool) -> list[Entity]:
-    """Those of an inverter and its panels, as far as it measures them; `known` are the keys that it has had before."""
+def entities_of_inverter(
+    inverter: Inverter, names: Names, known: Collection[str], *, panels: bool, judged: Collection[int] = ()
+) -> list[Entity]:
+    """Those of an inverter and its panels, as far as it measures them; `known` are the keys that it has had before, and
+    `judged` the channels whose panels were analysed.
+    """
     found = [
         entity
         for entity in _OF_INVERTERS
@@ -137,15 +144,19 @@ def entities_of_inverter(inverter: Inverter, names: Names, known: Collection[str
             name = own.panel(inverter.id, channel).name
             # Without a name it is called by its place, which stands before it as the device's name.
             places = {f"{one}-{channel}" for one in names.inverters.chain(inverter.id)}
-            found += of_panel(channel, f"Panel {channel}" if name in places else name)
+            has_problem = channel in judged or f"panel_{channel}_{_PROBLEM_OF_PANEL.key}" in known
+            found += of_panel(channel, f"Panel {channel}" if name in places else name, has_problem=has_problem)
     return found
 
 
-def of_panel(channel: int, name: str) -> Iterable[Entity]:
+def of_panel(channel: int, name: str, *, has_problem: bool = False) -> Iterable[Entity]:
     """What is plugged into one channel: entities of its inverter, by a name that tells them from the others."""
-    for entity in _OF_PANELS:
+    for entity in (*_OF_PANELS, _PROBLEM_OF_PANEL) if has_problem else _OF_PANELS:
         value = f"panels['{channel}'].{entity.value}"
-        yield replace(entity, key=f"panel_{channel}_{entity.key}", name=f"{name} {entity.name}", value=value)
+        text = f"{{{{ {{'text': value_json.panels['{channel}'].problem_text}} | tojson }}}}"
+        more = {"json_attributes_template": text} if entity is _PROBLEM_OF_PANEL else entity.more
+        key = f"panel_{channel}_{entity.key}"
+        yield replace(entity, key=key, name=f"{name} {entity.name}", value=value, more=more)
 
 
 def of_gateway(gateway: Gateway, entities: Sequence[Entity], names: Names, topics: Topics) -> bytes:

@@ -1,8 +1,10 @@
 """What is to be made of silence: by the definitions that boards, alerts and `status` go by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
+from collector.analysis import sentences
+from collector.analysis.results import latest
 from collector.clock.days import day_of
 from collector.clock.stamps import NS, to_second
 from collector.condition import MISSED_ROUNDS as TOLD_ROUNDS
@@ -17,6 +19,7 @@ from collector.status.silence import habit_of, heard_of, inverters_silent, seen_
 _SILENT_S = MISSED_ROUNDS * INTERVAL_S
 # A look at a fortnight takes a while.
 _AGAIN_NS = 1800 * NS
+_PROBLEMS_AGAIN_NS = 300 * NS
 
 
 class Judge:
@@ -29,6 +32,18 @@ class Judge:
         self._habits: dict[str, tuple[date, Habit]] = {}
         # By gateway: when it was asked last who is silent, and who was.
         self._silent: dict[str, tuple[int, frozenset[str]]] = {}
+        self._problems: tuple[int, dict[str, dict[int, str]]] | None = None
+
+    def problems(self, reader: JournalReader, now: int) -> Mapping[str, Mapping[int, str]]:
+        """What the analysis has found of each panel, by inverter and channel; "" where nothing is wrong. It finds
+        something once a night. Raises JournalError.
+        """
+        if self._problems is None or not 0 <= now - self._problems[0] < _PROBLEMS_AGAIN_NS:
+            found: dict[str, dict[int, str]] = {}
+            for panel in latest(reader).panels:
+                found.setdefault(panel.inverter, {})[panel.channel] = sentences.problem(panel)
+            self._problems = now, found
+        return self._problems[1]
 
     def lights(self, reader: JournalReader, latest: Latest, known: Sequence[Known], now: int) -> dict[str, Light]:
         """What to make of each gateway's silence at the instant `now` (ns), by its root. Raises JournalError."""

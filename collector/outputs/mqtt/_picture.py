@@ -16,6 +16,9 @@ _KEPT_S = 24 * 3600
 REFRESH_S, DARK_REFRESH_S = 12 * 3600, 600
 
 
+_NO_PROBLEMS: Mapping[str, Mapping[int, str]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A message, and after how long it is to be sent again though it has not changed."""
@@ -50,18 +53,21 @@ def picture(
     lights: Mapping[str, Light],
     energies: Mapping[str, Energies],
     now: int,
+    problems: Mapping[str, Mapping[int, str]] = _NO_PROBLEMS,
 ) -> Picture:
     """Everything, at the instant `now` (ns): what is to be taken back, what devices are, how they are, and `online`.
 
     `before` is what was published, of which `cleared` topics are empty by now; `lights` are of gateways, by their
-    roots, and `energies` of all devices, by their keys.
+    roots, and `energies` of all devices, by their keys; `problems` are what the analysis has found of panels, by
+    inverter and channel.
     """
     topics = options.topics
     devices, configs, states = dict[str, Device](), list[Wanted](), list[Wanted]()
     for inverter in latest.inverters.values():
         light = lights.get(inverter.ecu, Light(is_silent=True))
+        own_problems = problems.get(inverter.id, {})
         entities = _discovery.entities_of_inverter(
-            inverter, names, _entities(before, inverter.key), panels=options.panels
+            inverter, names, _entities(before, inverter.key), panels=options.panels, judged=own_problems
         )
         keys = [entity.key for entity in entities]
         gone = [key for key in _entities(before, inverter.key) if key not in keys]
@@ -70,7 +76,8 @@ def picture(
         )
         configs.append(_config(inverter.key, _discovery.of_inverter(inverter, entities, gone, names, topics), topics))
         own = Light(_states.is_missing(inverter, light), light.is_dark, light.is_night)
-        state = _states.of_inverter(inverter, own, energies.get(inverter.key, Energies()), names.ecu(inverter.ecu).zone)
+        own_energies, zone = energies.get(inverter.key, Energies()), names.ecu(inverter.ecu).zone
+        state = _states.of_inverter(inverter, own, own_energies, zone, own_problems)
         states.append(_state(inverter.key, state, own, topics))
     for gateway in latest.gateways.values():
         light = lights[gateway.root]

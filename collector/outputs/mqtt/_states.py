@@ -13,6 +13,7 @@ from collector.clock.stamps import from_ns
 from collector.outputs.mqtt._latest import MISSED_ROUNDS, Gateway, Inverter, number
 
 ON, OFF = "ON", "OFF"
+_NONE: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,10 @@ def of_gateway(gateway: Gateway, light: Light, energies: Energies, known: int, z
     )
 
 
-def of_inverter(inverter: Inverter, light: Light, energies: Energies, zone: tzinfo) -> bytes:
-    """An inverter with what is on its inputs, by their numbers."""
+def of_inverter(
+    inverter: Inverter, light: Light, energies: Energies, zone: tzinfo, problems: Mapping[int, str] = _NONE
+) -> bytes:
+    """An inverter with what is on its inputs, by their numbers; `problems` are of those that were analysed."""
     fields = {} if light.is_silent else inverter.fields
     return _json(
         {
@@ -79,11 +82,15 @@ def of_inverter(inverter: Inverter, light: Light, energies: Energies, zone: tzin
             "grid_frequency_hz": fields.get("grid_frequency_hz"),
             "reporting": light.reporting,
             "panels": {
-                str(channel): _of_panel(inverter, channel, light, energies)
+                str(channel): {**_of_panel(inverter, channel, light, energies), **_problem(problems.get(channel))}
                 for channel in sorted({*inverter.channels, *energies.places})
             },
         }
     )
+
+
+def _problem(text: str | None) -> dict[str, object]:
+    return {} if text is None else {"problem": ON if text else OFF, "problem_text": text}
 
 
 def _of_panel(inverter: Inverter, channel: int, light: Light, energies: Energies) -> dict[str, object]:

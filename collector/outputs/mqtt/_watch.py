@@ -49,6 +49,7 @@ class Watch:
             self._judge.lights(reader, self._latest, heard, now),
             self._account.energies(reader, self._latest, now),
             now,
+            self._judge.problems(reader, now),
         )
         self._published = found.published
         return found

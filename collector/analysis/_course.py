@@ -1,0 +1,354 @@
+"""One day after the other: what each channel should have given, by what was learned on the days before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.analysis._cells import STATES, Cells
+from collector.analysis._clear import Clear
+from collector.analysis._light import Mask, middle, of_others, weighted_middle
+from collector.analysis.series import Doubles, Ints
+
+# Days in which the size of a channel goes half of the way to another one.
+_SIZE_HALF_LIFE_DAYS = 45.0
+_SIZE_STEP = 1 - 0.5 ** (1 / _SIZE_HALF_LIFE_DAYS)
+_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE = 0.02, 0.015, 0.007
+# The mean of about the last week, and what is more of a day's noise about its own mean than about that of a week.
+_LEAN_STEP, _AGAINST_LEAN = 0.15, 1.4
+_EARLY_DAYS = 10
+# A day that differs by so many deviations, and by this at least, is not learned from, unless there are so many of them.
+_ODD, _LEAST_ODD, _ODD_DAYS = 4.0, 0.035, 30
+# Of the light of a day, so much has to be in cells that are known to be without shade.
+_ENOUGH = 0.25
+_ALIVE = 0.2
+
+# Below this share of what it should give, a channel tells nothing of the light and is not learned from.
+_SOUND = 0.85
+# Whose share of the light is less than this of the best one's is in the shade.
+_LIT = 0.6
+_UNSHADED = 0.8
+
+# Snow: what is at most left of a clear day's power on a channel that is covered, the darkest clouds leave more; what it
+# has of the best channel when it is free again; and how long it may lie.
+_COVERED, _FREE = 0.022, 0.7
+_LONGEST_SNOW_DAYS = 14
+_LEAST_CLEAR_HOURS = 0.3
+
+_FOLD_DAYS = 30
+
+# A sky without clouds: this share of the clearest, and no more change than this from one interval to the next.
+_CLEAR, _EVEN, _LEAST_LEVEL = 0.8, 0.08, 0.12
+
+# DC power for each W of an inverter's AC limit when it clips: within these, first taken for that.
+_CLIPS, _CLIPS_FROM, _CLIPS_TO = 1.05, 1.0, 1.12
+_FLAT, _FLAT_INTERVALS = 0.975, 4
+
+
+@dataclass(slots=True)
+class Day:
+    """The intervals of one local day. `power_w` (n, m); `cell`, `half`, `level`, `hours` (n,).
+
+    `is_plain` are intervals to learn from, and `is_spread` (n, m) readings that cover several intervals.
+    """
+
+    number: int
+    power_w: Doubles
+    cell: Ints
+    half: Ints
+    level: Doubles
+    hours: Doubles
+    is_plain: Mask
+    is_spread: Mask
+
+
+@dataclass(slots=True)
+class Row:
+    """What came out of a day, by channel in Wh.
+
+    `told` and `offered` (3, m) are measured and expected in the three parts of the day's light, over intervals that can be
+    compared: read, not clipped, with the inverter running. `level` (m,) is what the middle one of them gave of what it should have,
+    without those in the shade where possible; it stands on `of_level` Wh. `size` is each channel's beside the others. `light` is the array's own in hours
+    of full sun, `clear` what a clear sky gives. Of its cells with a clear sky, `clear_cell`, there are the power
+    `clear_given` and the light on level ground, `clear_level`.
+    """
+
+    measured: Doubles
+    expected: Doubles
+    unshaded: Doubles
+    outage: Doubles
+    clip: Doubles
+    told: Doubles
+    offered: Doubles
+    level: Doubles
+    of_level: Doubles
+    size: Doubles
+    covered: Mask
+    light: float
+    clear: float
+    clear_cell: Ints
+    clear_given: Doubles
+    clear_level: Doubles
+
+
+class Course:
+    """State between two days; all of its arrays are in `arrays()`."""
+
+    def __init__(self, peak_w: Doubles, ac_limit_w: Doubles, inverter: Ints) -> None:
+        channels = len(peak_w)
+        self._inverter = inverter
+        self._first = np.array([int(np.argmax(inverter == one)) for one in range(int(inverter.max()) + 1)])
+        self._members = np.stack([inverter == one for one in range(len(self._first))])
+        self._limit_w = ac_limit_w[self._first]
+        known = bool(np.isfinite(peak_w).all() and (peak_w > 0).all())
+        self.size = peak_w.astype(float).copy() if known else np.full(channels, np.nan)
+        self.days = np.zeros(channels)
+        self.noise = np.full(channels, _FIRST_NOISE)
+        self.snow = np.zeros(channels)
+        self.odd = np.zeros(channels)
+        self.lean = np.zeros(channels)
+        self.clips = np.full(len(self._first), _CLIPS)
+        self.cells = Cells.empty(channels)
+        self.clear = Clear.empty()
+        self.since_fold = 0.0
+        # What sizes have been multiplied by since shares were found to be higher than 1.
+        self.folded = np.ones(channels)
+
+    def arrays(self) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
+        """All that it knows, copied."""
+        return {
+            "size": self.size.copy(),
+            "days": self.days.copy(),
+            "noise": self.noise.copy(),
+            "snow": self.snow.copy(),
+            "odd": self.odd.copy(),
+            "lean": self.lean.copy(),
+            "clips": self.clips.copy(),
+            "given": self.cells.given.copy(),
+            "offered": self.cells.offered.copy(),
+            "folded": self.folded.copy(),
+            "clear": self.clear.ratio.copy(),
+            "since_fold": np.array([self.since_fold]),
+        }
+
+    def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+        """Go back to what `arrays` gave."""
+        self.size, self.days, self.noise, self.snow, self.odd, self.lean, self.clips, self.folded, ratio = (
+            arrays[name].astype(float)
+            for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
+        )
+        self.cells = Cells(arrays["given"].astype(np.float32), arrays["offered"].astype(np.float32))
+        self.clear = Clear(ratio)
+        self.since_fold = float(arrays["since_fold"].astype(float)[0])
+
+    def renew(self, channel: int) -> None:
+        """Another panel hangs there, or it is on another inverter: its size is learned anew, its shade stays."""
+        self.days[channel] = 0
+        self.noise[channel] = max(self.noise[channel], _FIRST_NOISE)
+
+    def go(self, day: Day, frozen: Mask) -> Row:
+        """Say what a day should have been, then learn from it, but not from the channels that are `frozen`."""
+        power, hours = day.power_w, day.hours[:, None]
+        read = np.isfinite(power)
+        zero = np.where(read, power, 0.0)
+        self._meet(day)
+        size = self.size
+        clipped, stopped = self._clipped(day, zero, read), self._stopped(zero, read)
+        seen = power / size
+        usable = read & ~clipped & ~stopped & ~day.is_spread
+        # What most see, to know the sky's state before the light is known.
+        glance = middle(np.where(usable, seen, np.nan))
+        clear = self.clear.power(day.cell, day.level, glance)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            state = np.digitize(np.nan_to_num(glance / clear), STATES)
+        shares, is_known = self.cells.shares(day.cell, day.half, state)
+        is_thaw = self._see_snow(day, zero, clear, shares)
+        snowed = self.snow > 0
+        lit = usable & (shares >= _LIT * shares.max(axis=1, keepdims=True)) & ~(frozen | snowed)
+        light = of_others(seen / shares, lit)
+        sound = self._ratio(zero, size * shares * light, usable) >= _SOUND
+        # Once more without those that lag behind, so that their neighbours are not held to be too good.
+        light = of_others(seen / shares, lit & sound)
+        expected = size * shares * light
+
+        own = middle(np.where(lit & sound, seen / shares, np.nan))
+        expected_wh = np.nan_to_num(expected) * hours
+        told = usable & np.isfinite(expected)
+        sure = told & is_known
+        level, of_level = _level(zero, expected, sure, shares)
+        # Where all are clipped, or there are no others, what it would be on a day of as clear a sky.
+        unclipped = np.where(np.isfinite(expected), expected, self._by_clear(glance, clear, shares, clipped)) * hours
+        cells, clear_given, clear_level = _clear_cells(day, own, clear)
+        row = Row(
+            measured=np.where(read.any(axis=0), (zero * hours).sum(axis=0), np.nan),
+            expected=expected_wh.sum(axis=0),
+            unshaded=(expected_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
+            outage=np.where((~read | stopped), expected_wh, 0).sum(axis=0),
+            clip=np.where(clipped, np.maximum(np.nan_to_num(unclipped) - zero * hours, 0), 0).sum(axis=0),
+            told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
+            offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
+            level=level,
+            of_level=of_level,
+            size=size / self.folded,
+            covered=snowed | is_thaw,
+            light=float(np.nansum(own * day.hours)),
+            clear=float(np.nansum(clear * day.hours)),
+            clear_cell=cells,
+            clear_given=clear_given,
+            clear_level=clear_level,
+        )
+        # A channel that saw nothing of the others' light has nothing to be compared with.
+        blind = np.where(read, zero * hours, 0).sum(axis=0) > 0
+        unknown = blind & (np.where(read & np.isnan(expected), zero * hours, 0).sum(axis=0) > 0.1 * row.measured)
+        if is_thaw or snowed.mean() > 0.5:
+            unknown = np.ones_like(unknown)
+        for values in (row.expected, row.unshaded):
+            values[unknown] = np.nan
+        plain = told & day.is_plain[:, None]
+        still = frozen | snowed | is_thaw
+        self._learn(day, zero, shares, light, plain, np.where(of_level > 0, level, np.nan), state, still, glance)
+        return row
+
+    def _meet(self, day: Day) -> None:
+        """Give a channel a first size that has none: as large as it is beside the light of a clear sky."""
+        new = np.isnan(self.size) & np.isfinite(day.power_w).any(axis=0)
+        if new.any():
+            usual = np.isfinite(day.power_w[:, new]) * day.level[:, None]
+            first = np.nansum(day.power_w[:, new], axis=0) / np.maximum(usual.sum(axis=0), 1e-6)
+            self.size[new] = np.maximum(first, 1e-3)
+
+    def _ratio(self, given: Doubles, expected: Doubles, counts: Mask) -> Doubles:
+        counts = counts & np.isfinite(expected)
+        offered = np.where(counts, expected, 0).sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(offered > 0, np.where(counts, given, 0).sum(axis=0) / offered, 1.0)
+
+    def _by_clear(self, glance: Doubles, clear: Doubles, shares: Doubles, clipped: Mask) -> Doubles:
+        whole = ~clipped.any(axis=1) & np.isfinite(glance) & (clear > 0.3 * np.nanmax(clear, initial=0))
+        clearness = float(np.median(glance[whole] / clear[whole])) if whole.any() else np.nan
+        return self.size * shares * (clearness * clear)[:, None]
+
+    def _clipped(self, day: Day, zero: Doubles, read: Mask) -> Mask:
+        """Where an inverter gives all that it can."""
+        with_all = zero @ self._members.T
+        limit = self._limit_w * self.clips
+        with np.errstate(invalid="ignore"):
+            flat = with_all >= _FLAT * limit
+            near = with_all >= _CLIPS_FROM * self._limit_w
+        for one in np.flatnonzero(near.sum(axis=0) >= _FLAT_INTERVALS):
+            # The flat top itself, which the highest readings of such a day are of.
+            top = np.quantile(with_all[near[:, one], one], 0.9)
+            found = min(top / self._limit_w[one], _CLIPS_TO)
+            if found > self.clips[one] or (with_all[:, one] >= 0.985 * top).sum() >= 3 * _FLAT_INTERVALS:
+                self.clips[one] += 0.3 * (found - self.clips[one])
+        return flat[:, self._inverter] & read
+
+    def _stopped(self, zero: Doubles, read: Mask) -> Mask:
+        """Where an inverter of several channels is heard and takes nothing from any while others give."""
+        given = zero @ self._members.T
+        several = self._members.sum(axis=1) > 1
+        others = (zero > 0).mean(axis=1) > 0.3
+        stopped = (given <= 0) & several & others[:, None]
+        # All day long it is a fault.
+        stopped &= (given > 0).any(axis=0)
+        return stopped[:, self._inverter] & read
+
+    def _see_snow(self, day: Day, zero: Doubles, clear: Doubles, shares: Doubles) -> bool:
+        """Tell on which channels snow lies; whether it was on most of them and has begun to slide today."""
+        hours = day.hours[:, None]
+        clear_h = np.nan_to_num(clear)[:, None] * np.minimum(shares, 1) * hours
+        if clear_h.sum(axis=0).max() < _LEAST_CLEAR_HOURS:
+            return bool(self.snow.any())
+        left = (zero * hours).sum(axis=0) / np.maximum(self.size * clear_h.sum(axis=0), 1e-9)
+        dark = left < _COVERED
+        was_on_most = (self.snow > 0).mean() > 0.5
+        if dark.mean() > 0.5:
+            lies = dark | (self.snow > 0)
+        else:
+            lies = (self.snow > 0) & (left < _FREE * np.quantile(left, 0.8)) & (self.snow < _LONGEST_SNOW_DAYS)
+        self.snow = np.where(lies, np.where(dark.mean() > 0.5, 1.0, self.snow + 1), 0.0)
+        return bool(was_on_most and lies.mean() <= 0.5)
+
+    def _learn(
+        self,
+        day: Day,
+        zero: Doubles,
+        shares: Doubles,
+        light: Doubles,
+        told: Mask,
+        level: Doubles,
+        state: Ints,
+        frozen: Mask,
+        glance: Doubles,
+    ) -> None:
+        given = np.where(told, zero, 0)
+        offered = np.where(told, self.size * shares * light, 0).sum(axis=0)
+        early = self.days < _EARLY_DAYS
+        with np.errstate(invalid="ignore", divide="ignore"):
+            first = np.where(offered > 0, given.sum(axis=0) / offered, 1.0)
+        is_told = np.isfinite(level) | early
+        level = np.where(early, first, np.where(np.isfinite(level), level, 1.0))
+        deviation = np.log(np.clip(level, 0.2, 5.0))
+        is_odd = np.abs(deviation) > np.maximum(_ODD * self.noise, _LEAST_ODD)
+        self.odd = np.where(is_odd, self.odd + 1, 0)
+        learns = ~frozen & is_told & (offered > 0) & (~is_odd | early | (self.odd > _ODD_DAYS))
+        # A dull day says less.
+        weight = np.minimum(1.0, offered / np.maximum(self.size * _full_light(day), 1e-9))
+        step = np.maximum(_SIZE_STEP, 1 / (self.days + 1.5)) * weight
+        self.size = np.where(learns, self.size * np.exp(step * deviation), self.size)
+        self.days = self.days + learns * weight
+        # A loss that stays is no noise.
+        bounded = np.clip(deviation - self.lean, -3 * self.noise, 3 * self.noise)
+        self.lean = self.lean + _LEAN_STEP * weight * np.where(is_told, np.clip(deviation, -0.5, 0.5) - self.lean, 0)
+        square = self.noise**2 + _NOISE_STEP * weight * (_AGAINST_LEAN * bounded**2 - self.noise**2)
+        self.noise = np.where(learns & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
+        # Where the sun stands is learned of all but the dead: what the whole channel has too little is taken out.
+        counts = told & (self.snow == 0) & (level > _ALIVE)
+        offer = np.where(counts, np.nan_to_num(light), 0)
+        share = np.where(counts, given / (self.size * np.where(early, 1.0, np.maximum(level, _ALIVE))), 0)
+        self.cells.learn(day.cell, day.half, state, share, offer)
+        self.clear.learn(day.cell, day.level, np.where(day.is_plain, glance, np.nan))
+        self.since_fold += 1
+        if self.since_fold >= _FOLD_DAYS:
+            self.cells.forget(self.since_fold)
+            wholes = self.cells.wholes()
+            self.size, self.folded = self.size * wholes, self.folded * wholes
+            self.since_fold = 0.0
+
+
+def _full_light(day: Day) -> float:
+    """Hours of sun of a day in which nothing is to be doubted."""
+    return max(0.5, 0.4 * float((day.level * day.hours).sum())) / max(float(day.hours.mean()), 1e-9)
+
+
+def _level(zero: Doubles, expected: Doubles, sure: Mask, shares: Doubles) -> tuple[Doubles, Doubles]:
+    """By channel the middle one of the ratios of given to expected, 1 without any, and how much was expected there."""
+    weight = np.where(sure, expected, 0)
+    sunny = np.where(shares >= _UNSHADED, weight, 0)
+    weight = np.where(sunny.sum(axis=0) > _ENOUGH * weight.sum(axis=0), sunny, weight)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(weight > 0, zero / expected, 0)
+    level = weighted_middle(ratio, weight)
+    return np.where(np.isfinite(level), level, 1.0), weight.sum(axis=0)
+
+
+def _by_part(values: Doubles, expected: Doubles) -> Doubles:
+    """Sums (3, m) over the three parts of a day in which each channel should have given the same."""
+    upto = np.cumsum(expected, axis=0)
+    part = np.minimum((3 * upto / np.maximum(upto[-1], 1e-9)).astype(np.int64), 2)
+    return np.stack([np.where(part == number, values, 0).sum(axis=0) for number in range(3)])
+
+
+def _clear_cells(day: Day, own: Doubles, clear: Doubles) -> tuple[Ints, Doubles, Doubles]:
+    """Of the intervals with a clear and even sky: the cells with their half of the year, and power and level in each."""
+    change = np.abs(np.diff(own, prepend=np.nan))
+    following = np.append(change[1:], np.nan)
+    with np.errstate(invalid="ignore"):
+        even = (change < _EVEN * own) & (following < _EVEN * own) & (own > _CLEAR * clear)
+    even &= day.is_plain & (day.level > _LEAST_LEVEL)
+    cells, place = np.unique(day.cell[even] * 2 + day.half[even], return_inverse=True)
+    hours = day.hours[even]
+    return (
+        cells,
+        np.bincount(place, own[even] * hours, len(cells)),
+        np.bincount(place, day.level[even] * hours, len(cells)),
+    )

@@ -1,0 +1,158 @@
+"""What was found is in a real InfluxDB, is written once, and comes back when it was lost there."""
+
+from collections import Counter
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from collector.analysis.nightly import job
+from collector.analysis.series import Alarm, Analysis, ArraySeries, Cause, Learned
+from collector.config.model import Config
+from collector.config.names import Names
+from collector.delivery.influx import InfluxSink
+from collector.journal.state import NAMES_STATE
+from collector.journal.writing import Journal
+from tests.analysis import stub
+from tests.analysis.roofs import FIRST, NOW, PANELS, Roof, days, patched_model
+from tests.conftest import Influx
+from tests.samples import ECU, UID, config
+
+MIDNIGHTS = ["2026-06-28T22:00:00Z", "2026-06-29T22:00:00Z", "2026-06-30T22:00:00Z"]
+
+
+class RoofWithDatabase(Roof):
+    """One whose results go to InfluxDB; what was written is counted in lines by measurement."""
+
+    influx: Influx
+
+    @property
+    def config(self) -> Config:
+        site = {"name": "Home", "timezone": self.zone, "latitude": 52.1, "longitude": 5.2}
+        return config(self.path, site=site, influxdb=self.influx.settings, inverter=self.inverters)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Lines by measurement, of the latest analysis."""
+    found: Counter[str] = Counter()
+    write = InfluxSink.write
+
+    def noting(sink: InfluxSink, lines: bytes, *, bucket: str | None = None) -> None:
+        found.update(line.partition(b",")[0].decode() for line in lines.splitlines() if line)
+        write(sink, lines, bucket=bucket)
+
+    monkeypatch.setattr(InfluxSink, "write", noting)
+    return found
+
+
+@pytest.fixture
+def roof(influx: Influx, tmp_path: Path) -> RoofWithDatabase:
+    roof = RoofWithDatabase(tmp_path / "journal.db")
+    roof.influx = influx
+    roof.store(*days(FIRST, 3))
+    return roof
+
+
+def with_alarm(series: ArraySeries, since_day: int | None = None, learned: Learned | None = None) -> Analysis:
+    """The stub, with a panel that makes less since the second day."""
+    analysis = stub.analyse(series, since_day, learned)
+    second = date(2026, 6, 30).toordinal()
+    alarm = Alarm(3, second, second + 1, None, 0.33, Cause.DIODE, 410.0)
+    return Analysis(**{**{name: getattr(analysis, name) for name in Analysis.__dataclass_fields__}, "alarms": (alarm,)})
+
+
+def analyse(roof: Roof) -> str:
+    with patched_model(with_alarm):
+        return job.run(roof.config, Names(roof.config), NOW, lambda *_: None).hindrance
+
+
+def test_results_stand_beside_the_roll_ups_at_the_midnights_of_their_days(roof: RoofWithDatabase) -> None:
+    assert analyse(roof) == ""
+    rows = roof.influx.query(
+        f'from(bucket: "{roof.influx.rollup_bucket}") |> range(start: 0)'
+        f' |> filter(fn: (r) => r._measurement == "channel_day" and r.inverter == "{UID}" and r.channel == "1")'
+    )
+    fields = {"expected_wh", "unshaded_wh", "loss_shade_wh", "loss_fault_wh", "loss_outage_wh", "loss_clip_wh"}
+    assert {(row["_field"], row["_time"]) for row in rows} == {(name, at) for name in fields for at in MIDNIGHTS}
+    assert {(row["ecu"], row["panel"], row["array"], row["model"]) for row in rows} == {
+        (ECU, "South 1", "South", "YC600")
+    }
+
+
+def test_a_finding_has_a_point_for_each_day_from_the_one_on_which_it_was_found(roof: RoofWithDatabase) -> None:
+    analyse(roof)
+    rows = roof.influx.query(
+        f'from(bucket: "{roof.influx.rollup_bucket}") |> range(start: 0)'
+        ' |> filter(fn: (r) => r._measurement == "finding")'
+    )
+    assert {row["_time"] for row in rows} == {"2026-06-30T22:00:00Z"}
+    found = {row["_field"]: row["_value"] for row in rows}
+    assert (float(found["lost_percent"]), int(found["days"])) == (33.0, 2)
+    assert {(row["panel"], row["cause"]) for row in rows} == {("South 4", "bypass diode")}
+    assert found["text"].startswith("makes 33 % less than its neighbours say that it should, since 2026-06-30: 410 Wh")
+
+
+def test_the_map_of_the_shade_stands_at_the_beginning_of_the_month(roof: RoofWithDatabase) -> None:
+    analyse(roof)
+    rows = roof.influx.query(
+        f'from(bucket: "{roof.influx.rollup_bucket}") |> range(start: 0)'
+        ' |> filter(fn: (r) => r._measurement == "shade")'
+    )
+    assert {(row["_time"], row["azimuth"], row["elevation"], row["_value"]) for row in rows} == {
+        ("2026-06-30T22:00:00Z", "180", "20", "0.5")
+    }
+    assert len(rows) == 4
+
+
+def test_what_is_there_is_not_written_again(roof: RoofWithDatabase, written: Counter[str]) -> None:
+    analyse(roof)
+    assert written == {"channel_day": 12, "shade": 4, "finding": 1}
+    written.clear()
+    analyse(roof)
+    assert written == {}
+    roof.store(*days(date(2026, 7, 2), 1))
+    analyse(roof)
+    assert written == {"channel_day": 4, "finding": 1}
+
+
+def test_what_was_lost_there_is_written_again(roof: RoofWithDatabase, written: Counter[str]) -> None:
+    analyse(roof)
+    sink = InfluxSink(
+        roof.influx.url, roof.influx.org, roof.influx.token, roof.influx.bucket, roof.influx.rollup_bucket
+    )
+    second = datetime(2026, 6, 29, 22, tzinfo=UTC)
+    sink.delete(second, second, '_measurement="channel_day"', bucket=roof.influx.rollup_bucket)
+    sink.close()
+    written.clear()
+    analyse(roof)
+    assert written["channel_day"] == 12
+
+
+def test_names_that_have_changed_wait_for_the_replay_and_then_nothing_of_the_old_ones_is_left(
+    roof: RoofWithDatabase,
+) -> None:
+    analyse(roof)
+    renamed = tuple({"channel": channel, "name": f"East {channel}", "array": "South"} for channel in (1, 2))
+    roof.inverters = (*PANELS[:1], {**PANELS[1], "panels": renamed})
+    journal = Journal(roof.path)
+    journal.put_state(NAMES_STATE, {"fingerprint": "of-other-names"})
+    assert "collector replay --all" in analyse(roof)
+    journal.put_state(NAMES_STATE, {"fingerprint": Names(roof.config).fingerprint()})
+    journal.close()
+    assert analyse(roof) == ""
+    rows = roof.influx.query(
+        f'from(bucket: "{roof.influx.rollup_bucket}") |> range(start: 0)'
+        ' |> filter(fn: (r) => r._measurement == "shade")'
+    )
+    assert {row["panel"] for row in rows} == {"South 1", "South 2", "East 1", "East 2"}
+
+
+def test_without_the_database_the_results_are_there_and_it_is_said(roof: RoofWithDatabase) -> None:
+    settings = {**roof.influx.settings, "url": "http://127.0.0.1:9"}
+    away = config(roof.path, site={"name": "Home", "timezone": roof.zone}, influxdb=settings, inverter=roof.inverters)
+    with patched_model(with_alarm):
+        answer = job.run(away, Names(away), NOW, lambda *_: None)
+    assert len(answer.results.panels) == 4
+    assert "127.0.0.1" in answer.hindrance
+    assert analyse(roof) == ""
