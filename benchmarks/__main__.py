@@ -27,6 +27,7 @@ from benchmarks import (
     ledger,
     live_replay,
     nothing_lost,
+    outputs,
     publishing,
     replaying,
     rollups,
@@ -51,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "boards": boards.measure,
     "hostile": hostile.measure,
     "mqtt": publishing.measure,
+    "outputs": outputs.measure,
     "demo": inventing.measure,
 }
 

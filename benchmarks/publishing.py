@@ -1,17 +1,10 @@
-"""What an MQTT broker costs: how long until it has everything of a household, and whether a broker that hangs can be
-noticed by gateways.
-
-Acknowledgements are of one gateway after the other, with time between them to publish what came, as there is in
-reality; the three ways take turns, since machines change their minds.
-"""
+"""How long it takes until an MQTT broker has everything of a household."""
 
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Event
 from zoneinfo import ZoneInfo
@@ -21,7 +14,6 @@ import pytest
 from benchmarks import service
 from benchmarks.result import Options, Row, Skip, below, tell
 from tests.mosquitto_server import Listener, Mosquitto, program, until
-from tests.outputs.brokers import accept_and_hang, broker
 from tests.samples import frame, yc600
 
 _INVERTERS = 20
@@ -30,24 +22,24 @@ _PUBLISHED_TARGET_S = 2.0
 _MEMORY_TARGET_MB = 100.0
 _ONLINE = "apsystems/home/status"
 _WAIT_S = 60.0
-_WAYS = ("without a broker", "with a broker", "with a broker that hangs")
 _TOPICS = 2 * (_INVERTERS + 1)
 
 
 def measure(options: Options) -> list[Row]:
-    """A row for publishing, and one for each way of acknowledging."""
+    """One row."""
     try:
         program()
     except pytest.skip.Exception as missing:
         raise Skip(str(missing)) from None
-    return [_publishing(options), *_acknowledging(options)]
+    return [_publishing(options)]
 
 
-def _record(age_s: float = 0.0, ecu: str = "216000000001") -> bytes:
+def record(age_s: float = 0.0) -> bytes:
+    """A round of the household that ended so long ago."""
     at = datetime.fromtimestamp(time.time() - age_s, UTC)
     uids = [f"4080000{number:05d}" for number in range(_INVERTERS)]
     # The gateway's clock is that of the configuration, which is ahead of UTC.
-    return frame(f"{at.astimezone(_ZONE):%Y%m%d%H%M%S}", *(yc600(uid) for uid in uids), ecu=ecu) + b"\n"
+    return frame(f"{at.astimezone(_ZONE):%Y%m%d%H%M%S}", *(yc600(uid) for uid in uids)) + b"\n"
 
 
 def _publishing(options: Options) -> Row:
@@ -58,7 +50,7 @@ def _publishing(options: Options) -> Row:
         folder = Path(name)
         config = service.write_config(folder, real.settings)
         with service.collector(folder, config, {}) as running, Listener(real.port) as listener:
-            _send(running.port, _record())
+            _send(running.port, record())
             until(lambda: len(listener.kept) >= _TOPICS + 1, "a picture", _WAIT_S)
         entities = sum(payload.count(b'"unique_id"') for payload in listener.kept.values())
         for _ in range(1 if options.quick else 5):
@@ -89,47 +81,3 @@ def _send(port: int, record: bytes) -> None:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(record)
         connection.recv(64)
-
-
-def _acknowledging(options: Options) -> Iterator[Row]:
-    rounds, count, pause_s = (1, 5, 0.05) if options.quick else (3, 20, 2.5)
-    found: dict[str, list[list[float]]] = {way: [] for way in _WAYS}
-    for number in range(rounds):
-        for way in _WAYS:
-            tell(f"acknowledgements {way}, round {number + 1} of {rounds}")
-            with TemporaryDirectory(dir=options.folder) as name, _settings(way, Path(name)) as settings:
-                folder = Path(name)
-                with service.collector(folder, service.write_config(folder, settings), {}) as running:
-                    found[way].append(_answers(running.port, count, pause_s))
-    for way in _WAYS:
-        yield {
-            "what": f"acknowledgements {way}",
-            "p50_ms": median(median(times) for times in found[way]) * 1e3,
-            "p90_ms": median(quantiles(times, n=10)[-1] for times in found[way]) * 1e3,
-            "max_ms": max(map(max, found[way])) * 1e3,
-        }
-
-
-@contextmanager
-def _settings(way: str, folder: Path) -> Iterator[str]:
-    if way == _WAYS[0]:
-        yield ""
-    elif way == _WAYS[1]:
-        with Mosquitto(folder) as real:
-            yield real.settings
-    else:
-        with broker(accept_and_hang) as (port, _):
-            yield f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
-
-
-def _answers(port: int, count: int, pause_s: float) -> list[float]:
-    times: list[float] = []
-    for number in range(count):
-        record = _record(age_s=300.0 * (count - number), ecu=f"2160000000{number % 10:02d}")
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            began = time.perf_counter()
-            connection.sendall(record)
-            connection.recv(64)
-            times.append(time.perf_counter() - began)
-        Event().wait(pause_s)
-    return times

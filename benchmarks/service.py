@@ -16,7 +16,7 @@ import psutil
 
 from benchmarks.load import Load
 
-_START_LIMIT_S = 30.0
+_START_LIMIT_S = 120.0
 _STOP_LIMIT_S = 30.0
 _LISTENING = re.compile(r"listening host=\S+ port=(\d+) role=data")
 

@@ -16,7 +16,7 @@ A gateway or an inverter that was replaced is told of as the one that does its w
 """
 
 from collector.boards.kit.health import COLLECTOR, GATEWAYS, PLACES, SILENT_INVERTERS, gateway_states
-from collector.boards.kit.queries import LIVING, imports
+from collector.boards.kit.queries import LIVING, MIDDLE_VALUE, imports
 
 SITES = imports("strings") + LIVING + "known_since = -14d\n" + GATEWAYS
 
@@ -90,10 +90,9 @@ least_heard = 6
 """
         + COLLECTOR
         + """\
-high = reported(field: "sun_elevation_deg", start: -7d) |> group() |> max() |> one()
-is_dark = exists high._value and high._value < least_noon
-ends = int(v: now())
-begins = ends - 10800000000000
+reports = reported(field: "records_pending", start: window) |> count() |> group() |> max() |> one()
+is_there = exists reports._value and reports._value >= least_reports
+now_s = float(v: int(v: now())) / 1000000000.0
 
 placed = union(
   tables: [
@@ -106,7 +105,7 @@ placed = union(
   |> pivot(rowKey: ["ecu"], columnKey: ["what"], valueColumn: "_value")
   |> map(fn: (r) => ({r with order: 0}))
 
-// By the sun of its own place, where it has one.
+// By the sun of its place, where that is known.
 silent = union(tables: [placed, sites |> map(fn: (r) => ({r with order: 1}))])
   |> group(columns: ["ecu"])
   |> sort(columns: ["order"])
@@ -116,18 +115,18 @@ silent = union(tables: [placed, sites |> map(fn: (r) => ({r with order: 1}))])
   |> group()
   |> map(fn: (r) => {
     has_place = exists r.latitude and exists r.longitude
-    bright =
-      if has_place then
-        sun(latitude: r.latitude, longitude: r.longitude, at: ends) > least_sun
-          and sun(latitude: r.latitude, longitude: r.longitude, at: begins) > least_sun
-      else is_bright
+    none = {begins: now_s, ends: now_s}
+    high =
+      if has_place then sunlit(latitude: r.latitude, longitude: r.longitude, at: now_s, above: least_sun) else none
+    low =
+      if has_place then sunlit(latitude: r.latitude, longitude: r.longitude, at: now_s, above: least_noon) else none
 
     return {
       ecu: r.ecu,
       site: r.site,
-      bright: bright,
-      dark: if has_place then noon_sun(latitude: r.latitude, at: ends) < least_noon else is_dark,
-      _value: float(v: ends - r.seen) / 1000000000.0,
+      bright: high.begins < now_s - 10800.0 and now_s < high.ends,
+      dark: has_place and low.ends == low.begins,
+      _value: now_s - float(v: r.seen) / 1000000000.0,
     }
   })
   |> filter(fn: (r) => r._value > longest)
@@ -185,10 +184,12 @@ def panel_weak(share: float) -> str:
 
     Sunny is a day on which the site made at least half of the year's best day: no day of snow or of deep winter. Where
     the rated power is known it is the yield per kWp that is compared. `_value` is the third lowest of the four shares.
+    Who is alone in an array is its own median.
     """
     return (
         imports("strings")
         + LIVING
+        + MIDDLE_VALUE
         + f"share = {share}\n"
         + """\
 day = (time) => (int(v: time) + 43200000000000) / 86400000000000
@@ -240,26 +241,25 @@ yields = from(bucket: "solar_daily")
   }))
   |> group(columns: ["ecu", "array", "rated"])
 
-of_array = (fn) => yields
-  |> aggregateWindow(every: 1d, offset: -12h, fn: fn, createEmpty: false, timeSrc: "_start")
-  |> map(fn: (r) => ({r with day: day(time: r._time)}))
-  |> drop(columns: ["_start", "_stop", "_time"])
+middles = yields
+  |> aggregateWindow(
+    every: 1d,
+    offset: -12h,
+    fn: (tables=<-, column) => tables |> middle_value(column: column),
+    createEmpty: false,
+    timeSrc: "_start",
+  )
+  |> map(fn: (r) => ({day: day(time: r._time), ecu: r.ecu, array: r.array, rated: r.rated, median: r._value, order: 0}))
 
-// Each day's median and number of panels come before the panels of that day, and are handed down to them.
+// Each day's median comes before the panels of that day, and is handed down to them.
 weak = union(tables: [
-  of_array(fn: (tables=<-, column) => tables |> median(method: "exact_mean"))
-    |> map(fn: (r) => ({r with order: 0}))
-    |> rename(columns: {_value: "median"}),
-  of_array(fn: count)
-    |> map(fn: (r) => ({r with order: 1}))
-    |> rename(columns: {_value: "size"}),
-  yields |> map(fn: (r) => ({r with order: 2})) |> rename(columns: {_value: "yield"}),
+  middles,
+  yields |> map(fn: (r) => ({r with order: 1})) |> rename(columns: {_value: "yield"}),
 ])
   |> group(columns: ["ecu", "array", "rated"])
   |> sort(columns: ["day", "order"])
   |> fill(column: "median", usePrevious: true)
-  |> fill(column: "size", usePrevious: true)
-  |> filter(fn: (r) => r.order == 2 and r.size >= 3 and r.yield < share * r.median)
+  |> filter(fn: (r) => r.order == 1 and r.yield < share * r.median)
   |> group()
   |> map(fn: (r) => ({
     _time: r._time,

@@ -92,13 +92,14 @@ def _of_days(days: Iterable[Day]) -> Table:
 
 
 def _of_places(site: Site) -> Table:
-    table = _table("", "AC kWh", "DC kWh", "lifetime AC kWh", "lifetime DC kWh")
+    has_days = any(account.days for account in (*site.places, site.gateway))
+    table = _table("", *(("AC kWh", "DC kWh") if has_days else ()), "lifetime AC kWh", "lifetime DC kWh")
     for account in (*site.places, site.gateway):
         if account.place is None:
             table.add_section()
         name = "all" if account.place is None else account.name
         indent = "  " if account.place and account.place.channel else ""
-        energies = (*(account.shown or (None, None)), *account.lifetime)
+        energies = (*(account.shown or (None, None) if has_days else ()), *account.lifetime)
         table.add_row(f"{indent}{escape(name)}", *map(_kwh, energies))
     return table
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from collector.config.load import load
 from collector.config.model import Config
 from collector.config.tariffs import Tariffs
 from collector.config.values import no_zone
+from collector.errors import JournalError
+from collector.journal.reading import JournalReader
 from collector.ledger.wanted import wanted
+from collector.status.systems import doubts
 
 # Money of which a kWh costs a fraction everywhere; from here on its price may be one in cents.
 _STRONG = frozenset({"", "EUR", "€", "USD", "$", "GBP", "£", "CHF", "AUD", "CAD", "NZD"})
@@ -41,6 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"  InfluxDB {config.influxdb.url if config.influxdb else 'none: records are kept in the journal alone'}")
     for output in _outputs(config):
         print(f"  {output}")
+    heard = _heard(config)
+    for system in config.pvoutput:
+        for doubt in doubts(config, system, heard, time.time_ns()):
+            print(f"  warning: {doubt}")
     currency = Tariffs(config.tariff).currency
     for tariff in config.tariff:
         prices = {"a kWh costs": tariff.price_per_kwh, "earns": tariff.feed_in_per_kwh}
@@ -62,6 +70,15 @@ def _outputs(config: Config) -> Iterator[str]:
         yield f"PVOutput system {system.system_id}{_unread('key_file', system.key_file)}"
     if wanted(config):
         yield "the ledger of energies is kept"
+
+
+def _heard(config: Config) -> list[str]:
+    """The gateways that have reported so far; none where there is no journal to be read yet."""
+    try:
+        with JournalReader(config.journal.path) as reader:
+            return [gateway.ecu for gateway in reader.gateways()]
+    except JournalError:
+        return []
 
 
 def _unread(key: str, file: Path | None) -> str:

@@ -10,6 +10,7 @@ from collector.config.model import Config, PvOutput
 from collector.errors import CollectorError
 from collector.journal.reading import JournalReader
 from collector.outputs.pvoutput.trying import UNKNOWN_SYSTEM, Waiting, asked
+from collector.status.systems import doubts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
     is_fine = True
     for settings in config.pvoutput:
         with JournalReader(config.journal.path) as reader:
-            waiting = Waiting(config, settings, reader, time.time_ns())
+            now = time.time_ns()
+            waiting = Waiting(config, settings, reader, now)
             if arguments.print:
                 _print(settings, waiting)
             else:
                 is_fine = _check(config, settings, waiting) and is_fine
+                for doubt in doubts(config, settings, [gateway.ecu for gateway in reader.gateways()], now):
+                    print(f"  warning: {doubt}")
     return FINE if is_fine else FINDING
 
 

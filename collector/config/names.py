@@ -128,10 +128,6 @@ class Names:
         offset_s = stamps.offset_of(stamps.from_ns(at), zone).total_seconds()
         return self._place if EARLIEST_NOON_S <= self._place.noon_s(offset_s) <= LATEST_NOON_S else None
 
-    def own_places(self) -> Mapping[str, Place]:
-        """The gateways that have a place of their own, by their ids."""
-        return self._own_places
-
     def _build(self, ecu: str) -> EcuNames:
         configured = self._configured.get(ecu)
         zone = ZoneInfo(configured.timezone) if configured and configured.timezone else self._zone

@@ -24,4 +24,5 @@ def _told(output: OutputHealth) -> Finding:
             output.remedy,
         )
     state = "connected" if output.connected else "not connected yet"
-    return ok(CHECK, f"{output.name}: {state}, {sent}, waiting: {output.waiting}")
+    note = f" ({output.note})" if output.note else ""
+    return ok(CHECK, f"{output.name}: {state}, {sent}, waiting: {output.waiting}{note}")

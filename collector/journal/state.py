@@ -29,7 +29,7 @@ class OutputHealth:
 
     `connected` is whether the other side is there and takes what it is sent, `last_sent` when it last took something
     (ns, 0 for never), `waiting` how much is to be sent to it. `last_error` is empty while all is well; `remedy` says
-    what the owner can do about it.
+    what the owner can do about it. `note` is what is to be known though nothing is wrong, mostly empty.
     """
 
     name: str
@@ -38,6 +38,7 @@ class OutputHealth:
     waiting: int = 0
     last_error: str = ""
     remedy: str = ""
+    note: str = ""
 
     @classmethod
     def read(cls, values: object) -> Self | None:
@@ -53,14 +54,16 @@ class RunState:
     """What the service says of itself; instants are ns since 1970, and 0 or "" is what was not said.
 
     `beat_at` is its last sign of life, which only a process that has not ended leaves; the rest it has written into the
-    journal, at `noted_at`. `names` is the fingerprint of the names that it works with: "" without InfluxDB, None before
-    it has said so.
+    journal, at `noted_at`. `there_since` is `started_at` of the first of those services that came one after the other
+    without a pause worth a word. `names` is the fingerprint of the names that it works with: "" without InfluxDB, None
+    before it has said so.
     """
 
     beat_at: int = 0
     noted_at: int = 0
     version: str = ""
     started_at: int = 0
+    there_since: int = 0
     stopped_at: int = 0
     journal_error: str = ""
     journal_error_since: int = 0
@@ -91,6 +94,7 @@ class RunState:
             noted_at=number("noted_at"),
             version=text("version"),
             started_at=number("started_at"),
+            there_since=number("there_since"),
             stopped_at=number("stopped_at"),
             journal_error=text("journal_error"),
             journal_error_since=number("journal_error_since"),
@@ -121,6 +125,11 @@ class RunState:
         return (
             f"no sign of life, the last note is of {to_second(self.noted_at)}" if self.noted_at else "no sign of life"
         )
+
+    @property
+    def watched_since(self) -> int:
+        """Since when gateways were listened to, one service after the other (ns)."""
+        return self.there_since or self.started_at
 
     def is_alive(self, now: int) -> bool:
         """Whether the service runs, as far as its sign of life tells at the instant `now` (ns)."""

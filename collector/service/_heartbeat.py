@@ -16,9 +16,12 @@ from pathlib import Path
 import trio
 
 from collector import __version__
+from collector.clock.stamps import NS
+from collector.condition import ABSENT_S
 from collector.errors import JournalError
 from collector.gateway.intake import Intake, JournalHealth
 from collector.journal.beat import Beat, sending
+from collector.journal.reading import JournalReader
 from collector.journal.state import RUN_STATE, OutputHealth, RunState
 from collector.journal.threaded import ThreadedJournal
 from collector.journal.writing import Journal
@@ -60,7 +63,17 @@ class Heartbeat:
         self._noted_at = 0.0
 
     async def begin(self) -> None:
-        """Say that this service works with the journal now: what is there is of one before."""
+        """Say that this service works with the journal now: what is there is of one before, whose work it goes on with
+        if that one has only just ended.
+        """
+        try:
+            before = await self._journal.read(JournalReader.run_state)
+        except JournalError as exc:
+            _log.debug("the service before is not known reason=%s", exc)
+        else:
+            ended = max(before.stopped_at, before.noted_at)
+            if 0 <= self._always.started_at - ended <= ABSENT_S * NS:
+                self._always = replace(self._always, there_since=before.watched_since)
         await self._tell(self._always)
 
     async def run(self, intake: Intake) -> None:

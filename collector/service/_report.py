@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import count, islice
 
 import trio
 
@@ -16,6 +15,7 @@ from collector.config.tariffs import Tariffs
 from collector.delivery.writer import Writer
 from collector.errors import JournalError
 from collector.gateway.server import Counters
+from collector.journal.reading import JournalReader
 from collector.journal.state import OutputHealth
 from collector.journal.threaded import ThreadedJournal
 from collector.outputs.outputs import report_points
@@ -27,8 +27,6 @@ _log = logging.getLogger(__name__)
 
 REPORT_S = 60.0
 _NOTHING_SET = Settings()
-# What the owner says of gateways is told at the start and then once an hour, of so many with each report: few points
-# wait for InfluxDB.
 _REPORTS_AN_HOUR, _GATEWAYS_AT_ONCE = 60, 30
 
 
@@ -56,19 +54,37 @@ def report_point(
     return Point("collector", (instance,), fields, at)
 
 
-def site_points(config: Config, names: Names, number: int, at: int) -> Iterator[Point]:
-    """What the owner says of single gateways: those that are told at one moment (ns) with the report of this number."""
-    first = number % _REPORTS_AN_HOUR * _GATEWAYS_AT_ONCE
-    for ecu, fields in islice(_sites(config, names).items(), first, first + _GATEWAYS_AT_ONCE):
-        yield Point("site", (ecu,), fields, at)
+class Sites:
+    """What the owner says of single gateways, and where each one is: told once an hour, of a new one with the next
+    report, and of so many with each that few points wait for InfluxDB.
+    """
 
+    def __init__(self, config: Config, names: Names) -> None:
+        self._names = names
+        self._prices = {ecu.id: ecu.purchase_price for ecu in config.ecu if ecu.purchase_price is not None}
+        self._configured = [ecu.id for ecu in config.ecu]
+        self._number = 0
+        # By gateway: with which report it was told last.
+        self._told: dict[str, int] = {}
 
-def _sites(config: Config, names: Names) -> dict[str, dict[str, float]]:
-    found = {ecu: asdict(place) for ecu, place in names.own_places().items()}
-    for ecu in config.ecu:
-        if ecu.purchase_price is not None:
-            found.setdefault(ecu.id, {})["purchase_price"] = ecu.purchase_price
-    return found
+    def points(self, heard: Iterable[str], at: int) -> Iterator[Point]:
+        """Those to be told with the report of a moment (ns), of the gateways in the configuration and those that were
+        heard.
+        """
+        self._number += 1
+        before = self._number - _REPORTS_AN_HOUR
+        due = [ecu for ecu in dict.fromkeys([*self._configured, *heard]) if self._told.get(ecu, before) <= before]
+        # Those that wait for the longest come first.
+        for ecu in sorted(due, key=lambda ecu: self._told.get(ecu, -_REPORTS_AN_HOUR))[:_GATEWAYS_AT_ONCE]:
+            self._told[ecu] = self._number
+            fields: dict[str, float] = {}
+            # One that was replaced is where the one after it is.
+            if not self._names.successor(ecu, at) and (place := self._names.place(ecu, at)):
+                fields |= asdict(place)
+            if ecu in self._prices:
+                fields["purchase_price"] = self._prices[ecu]
+            if fields:
+                yield Point("site", (ecu,), fields, at)
 
 
 def settings_of(config: Config, tariffs: Tariffs) -> Settings:
@@ -92,6 +108,7 @@ class Reports:
         self._config = config
         self._place = place_of(config.site)
         self._names = names
+        self._sites = Sites(config, names)
         self._currency = tariffs.currency
         self._settings = settings_of(config, tariffs)
         self._journal = journal
@@ -116,9 +133,10 @@ class Reports:
 
     async def run(self, writer: Writer) -> None:
         """Send a report every REPORT_S until cancelled."""
-        for number in count():
+        while True:
             try:
                 figures = await self.figures()
+                gateways = await self._journal.read(JournalReader.gateways)
             except JournalError as exc:
                 _log.debug("no report reason=%s", exc)
             else:
@@ -127,7 +145,7 @@ class Reports:
                 writer.offer(
                     report_point(instance, now, figures, self._place, replaced, self._currency, self._settings)
                 )
-                for point in site_points(self._config, self._names, number, now):
+                for point in self._sites.points((gateway.ecu for gateway in gateways), now):
                     writer.offer(point)
                 for point in report_points(instance, self._outputs(), now):
                     writer.offer(point)

@@ -184,17 +184,23 @@ class _Tally:
         self._lost: list[int] = []
         ends_s, spans_s, ends = [], [], []
         unread: list[int] = []
+        seconds, shares, step_s, weather = self._seconds, self._shares, today.step_s, today.weather
         given = zip(*(course.given for course in courses), strict=True)
         for at, (now, watts, is_within) in enumerate(zip(today.instants, given, within, strict=True)):
-            powered = one.powered(watts, now, today.weather)
-            self._shares.append(powered.share if powered else 0.0)
-            if not is_within or (powered is None and all(course.unshaded[at] < AWAKE_W for course in courses)):
-                self._seconds.append(0)
-                continue
-            self._seconds.append(one.seconds(now.slot, today.step_s))
+            powered = one.powered(watts, now, weather)
             if powered is None:
-                self._lost.append(at)
+                shares.append(0.0)
+                if is_within and any(course.unshaded[at] >= AWAKE_W for course in courses):
+                    seconds.append(one.seconds(now.slot, step_s))
+                    self._lost.append(at)
+                else:
+                    seconds.append(0)
                 continue
+            shares.append(powered.share)
+            if not is_within:
+                seconds.append(0)
+                continue
+            seconds.append(one.seconds(now.slot, step_s))
             unread.append(at)
             hearing = one.hearing(now)
             if hearing is Hearing.LOST:
@@ -202,15 +208,8 @@ class _Tally:
             elif hearing is not Hearing.LATER:
                 ends.append(at)
                 ends_s.append(now.at)
-                spans_s.append(
-                    sum(self._seconds[earlier] for earlier in unread) if len(unread) > 1 else self._seconds[at]
-                )
-                for earlier in unread:
-                    if not self._shares[earlier]:
-                        self._lost.append(earlier)
-                    elif self._shares[earlier] < 1:
-                        self._clipped.append(earlier)
-                unread.clear()
+                spans_s.append(seconds[at] if len(unread) == 1 else sum(seconds[earlier] for earlier in unread))
+                self._note(unread)
         # What nobody has read by dusk.
         self._lose(unread)
         self._given = [
@@ -229,6 +228,14 @@ class _Tally:
             energies_wh.append([energy / _MWH for energy in energies])
             self._read.append((told[-1], counted[-1]))
         self.readings = Readings(one.roof.uid, ends_s, spans_s, powers_w, energies_wh)
+
+    def _note(self, read: list[int]) -> None:
+        """Note where what is read now was clipped, or not taken at all."""
+        for at in read:
+            share = self._shares[at]
+            if share < 1:
+                (self._clipped if share else self._lost).append(at)
+        read.clear()
 
     def _lose(self, unread: list[int]) -> None:
         for at in unread:

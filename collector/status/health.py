@@ -104,7 +104,9 @@ class PeerStatus:
 
 @dataclass(frozen=True, slots=True)
 class OutputStatus:
-    """What an output says of itself; `last_sent` is RFC 3339, None where it never sent anything."""
+    """What an output says of itself; `last_sent` is RFC 3339, None where it never sent anything, and `note` what is to
+    be known though nothing is wrong.
+    """
 
     name: str
     connected: bool
@@ -112,6 +114,7 @@ class OutputStatus:
     waiting: int
     last_error: str
     remedy: str
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -249,14 +252,16 @@ def _look_at_analysis(status: Status, reader: JournalReader) -> None:
 
 def _output(health: OutputHealth) -> OutputStatus:
     last_sent = to_second(health.last_sent) if health.last_sent else None
-    return OutputStatus(health.name, health.connected, last_sent, health.waiting, health.last_error, health.remedy)
+    return OutputStatus(
+        health.name, health.connected, last_sent, health.waiting, health.last_error, health.remedy, health.note
+    )
 
 
 def outputs_line(outputs: Sequence[OutputStatus]) -> str:
     """All outputs in a line; empty without any."""
     parts = [
         f"{output.name} {'connected' if output.connected else 'NOT connected'}, last sent"
-        f" {output.last_sent or 'never'}, waiting: {output.waiting}"
+        f" {output.last_sent or 'never'}, waiting: {output.waiting}{f' ({output.note})' if output.note else ''}"
         for output in outputs
     ]
     return f"outputs: {'; '.join(parts)}" if parts else ""

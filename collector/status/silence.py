@@ -41,12 +41,12 @@ def gateway_states(
     there = {gateway.ecu for gateway in gateways}
     return states(
         {
-            ecu: heard_of(at, ecu, names, habit_of(reader, ecu, names, now), now)
+            ecu: Heard(at, names.place(ecu, now), habit_of(reader, ecu, names, now))
             for ecu, at in seen.items()
             if ecu in there
         },
         now,
-        is_watched=run.is_alive(now) and run.started_at <= now - SILENT_S * NS,
+        watched_since=run.watched_since if run.is_alive(now) else now,
         is_asked=any(
             now - gateway.last_seen_at <= SILENT_S * NS and not is_ahead(gateway.last_seen_at, now)
             for gateway in gateways
@@ -74,19 +74,12 @@ def seen_at(reader: JournalReader, ecu: str, names: Names, told_at: int, receive
     return max(honest, default=0)
 
 
-def heard_of(seen_at: int, ecu: str, names: Names, habit: Habit, now: int) -> Heard:
-    """What is known at an instant (ns) of a gateway that was last heard of at another."""
-    here = stamps.from_ns(now).astimezone(names.ecu(ecu).zone)
-    clock_s = (here - midnight(here.date(), names.ecu(ecu).zone)).total_seconds()
-    return Heard((now - seen_at) / NS, clock_s, names.place(ecu, now), habit)
-
-
 def habit_of(reader: JournalReader, ecu: str, names: Names, now: int) -> Habit:
     """A gateway's habit at an instant (ns), from its past days. Raises JournalError."""
     zone = names.ecu(ecu).zone
     here = stamps.from_ns(now).astimezone(zone)
     days = []
-    for ago in range(1, KNOWN_DAYS + 2):
+    for ago in range(KNOWN_DAYS + 1, 0, -1):
         day = here.date() - ago * _DAY
         begins = midnight(day, zone)
         # Whole days, the newest of which ended less than a day ago.
@@ -95,12 +88,8 @@ def habit_of(reader: JournalReader, ecu: str, names: Names, now: int) -> Habit:
         ends = ends_of_day(reader, ecu, f"{day:%Y%m%d}")
         of_day = [at for time in ends if (at := instant(time, zone)) is not None]
         if of_day:
-            days.append((_seconds(of_day[0], begins), _seconds(of_day[-1], begins)))
+            days.append((stamps.to_ns(begins), of_day[0], of_day[-1]))
     return Habit.of(days)
-
-
-def _seconds(at: int, begins: datetime) -> float:
-    return (at - stamps.to_ns(begins)) / NS
 
 
 def inverters_silent(

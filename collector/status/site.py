@@ -31,6 +31,7 @@ from collector.protocol.fields import total
 from collector.status.clocks import measured_skew
 from collector.status.health import EcuStatus, InverterStatus, PeerStatus, Status, look, to_replay
 from collector.status.silence import gateway_states, instant, inverters_silent
+from collector.status.systems import doubts
 
 # A gateway polls the control port every fifteen minutes, day and night.
 SILENT_ECU_NS = 3600 * stamps.NS
@@ -96,6 +97,8 @@ def _look_at_gateways(status: Status, reader: JournalReader, config: Config, now
         for ecu in ecus
         if ecu.replaced_by and ecu.replaced_by not in heard
     ]
+    for system in config.pvoutput:
+        status.warnings += doubts(config, system, heard, now)
     status.warnings += [
         f"{shared.found}: {shared.meaning}; {shared.remedy}" for shared in find_shared(reader, names, now)
     ]

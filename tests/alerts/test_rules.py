@@ -4,9 +4,8 @@ What is asked is the query in the committed file, on a real InfluxDB; what is ma
 of it by the rule's own threshold. The time of day is whatever a test says.
 """
 
-import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +17,7 @@ import yaml
 from collector.alerts import contacts
 from collector.alerts import rules as alerts
 from collector.boards.write import BOARDS, bucket_names, with_buckets
+from collector.clock.sun import Place
 from collector.errors import ConfigError
 from collector.points.schema import Point
 from tests.boards.commands import boards_command
@@ -31,6 +31,14 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ECU, OTHER = "216000000001", "216000000002"
 ZONE = "Europe/Amsterdam"
 NAMES = {ECU: "Roof", OTHER: "Barn"}
+
+HOME = Place(52.37, 4.9)
+
+
+def with_noon_sun(height_deg: float) -> Place:
+    """A place in the south, where it is winter, with its noon at NOON, at which the sun is so high."""
+    return Place(height_deg + 23.2 - 90, 15.0)
+
 
 # The columns of an answer that are neither label nor value.
 _FORMAL = {"", "result", "table", "_value"}
@@ -76,7 +84,7 @@ class Roof:
     def collector(
         self,
         since: timedelta,
-        sun: Callable[[datetime], float] | float | None,
+        place: Place | None,
         *,
         until: timedelta = timedelta(0),
         polls: bool = False,
@@ -84,13 +92,18 @@ class Roof:
         instance: str = "home",
         **figures: float,
     ) -> None:
-        """Reports of every minute; with `polls` a gateway asks for work every quarter of an hour."""
+        """Reports of every minute, and where it is; with `polls` a gateway asks for work every quarter of an hour."""
         for number, at in enumerate(self.steps(since, until, every)):
             fields = {"records_pending": 0, "records_set_aside": 0, "disk_free_bytes": 10**12, **figures}
             fields["records_received"] = 100 + (number // 15 if polls else 0)
-            if sun is not None:
-                fields["sun_elevation_deg"] = sun(at) if callable(sun) else sun
             self.points.append(Point("collector", (instance,), fields, ns(at)))
+        if place is not None:
+            self.place(place, ECU, OTHER)
+
+    def place(self, place: Place, *ecus: str) -> None:
+        """Where gateways are."""
+        where = {"latitude": place.latitude, "longitude": place.longitude}
+        self.points += [Point("site", (ecu,), where, ns(self.now - MINUTE)) for ecu in ecus]
 
     def day(
         self,
@@ -171,7 +184,7 @@ def test_no_rule_fires_after_the_first_record(influx: Influx, uid: str) -> None:
     roof = Roof()
     roof.gateway([NOON - MINUTE])
     roof.inverter([NOON - MINUTE], "1")
-    roof.collector(3 * MINUTE, 55.0)
+    roof.collector(3 * MINUTE, HOME)
     roof.day(0, 0.1, {"1": 1.0, "2": 0.1, "3": 1.0})
     assert firing(influx, roof, uid) == []
 
@@ -269,7 +282,7 @@ def test_the_document_names_every_setting_and_its_default() -> None:
 def test_a_gateway_that_is_silent_by_day_is_told(influx: Influx) -> None:
     roof = Roof()
     roof.gateway(roof.steps(6 * HOUR, 50 * MINUTE))
-    roof.collector(HOUR, 50.0)
+    roof.collector(HOUR, HOME)
     assert firing(influx, roof, "solar-gateway-silent") == [{"ecu": ECU, "site": "Roof"}]
 
 
@@ -278,30 +291,54 @@ def test_of_two_gateways_the_silent_one_is_told(influx: Influx) -> None:
     roof.gateway(roof.steps(6 * HOUR))
     roof.gateway(roof.steps(6 * HOUR, 2 * HOUR), ecu=OTHER)
     # The polls of the one that works say nothing of the other.
-    roof.collector(HOUR, 50.0, polls=True)
+    roof.collector(HOUR, HOME, polls=True)
     assert subjects(firing(influx, roof, "solar-gateway-silent"), "site") == ["Barn"]
 
 
-@pytest.mark.parametrize("sun", [-20.0, 0.0, 7.9])
-def test_a_gateway_is_left_alone_by_night_and_in_the_low_sun_of_winter(influx: Influx, sun: float) -> None:
+def test_a_gateway_that_died_at_noon_is_told_all_night_until_it_reports(influx: Influx) -> None:
+    roof = Roof(NOON + 23 * HOUR)
+    roof.gateway(roof.steps(30 * HOUR, 23 * HOUR))
+    roof.gateway([roof.now - MINUTE])
+    roof.collector(40 * HOUR, HOME)
+    fill(influx, roof.points, roof.roll_ups)
+    for hours in (1, 8, 12, 17, 22):
+        assert asked(influx, NOON + hours * HOUR, "solar-gateway-silent") == [{"ecu": ECU, "site": "Roof"}], hours
+    assert asked(influx, roof.now, "solar-gateway-silent") == []
+
+
+def test_a_gateway_that_reported_until_its_sun_was_low_is_left_alone_all_night(influx: Influx) -> None:
+    roof = Roof(NOON + 23 * HOUR)
+    roof.gateway(roof.steps(30 * HOUR, 23 * HOUR - 7 * HOUR - 30 * MINUTE))
+    roof.collector(40 * HOUR, HOME)
+    fill(influx, roof.points, roof.roll_ups)
+    # In June it is low from 19:00 to 4:20 of this clock.
+    for hours in (9, 12, 17):
+        assert asked(influx, NOON + hours * HOUR, "solar-gateway-silent") == [], hours
+    assert subjects(asked(influx, NOON + 19 * HOUR, "solar-gateway-silent"), "site") == ["Roof"]
+
+
+def test_a_gateway_is_left_alone_in_the_low_sun_of_winter(influx: Influx) -> None:
     roof = Roof()
-    roof.gateway(roof.steps(16 * HOUR, 12 * HOUR))
-    roof.collector(HOUR, sun)
+    roof.gateway(roof.steps(46 * HOUR, 42 * HOUR))
+    roof.collector(40 * HOUR, with_noon_sun(7.5))
     assert firing(influx, roof, "solar-gateway-silent") == []
 
 
 def test_a_gateway_is_not_called_silent_at_sunrise_for_the_night(influx: Influx) -> None:
     roof = Roof()
     roof.gateway(roof.steps(18 * HOUR, 10 * HOUR))
-    # It has risen above eight degrees twenty minutes ago.
-    roof.collector(HOUR, lambda at: 8.0 + (20 - (roof.now - at) / MINUTE) / 8)
+    # The sun has risen above eight degrees twenty minutes ago.
+    near = Place(30.0, -75.0)
+    begun_s, _ = near.light_s(roof.now.timestamp(), 8.0)
+    early_s = begun_s - (roof.now - 20 * MINUTE).timestamp()
+    roof.collector(HOUR, Place(30.0, near.longitude + early_s / 240))
     assert firing(influx, roof, "solar-gateway-silent") == []
 
 
 def test_a_gateway_under_snow_that_still_asks_for_work_is_left_alone(influx: Influx) -> None:
     roof = Roof()
     roof.gateway(roof.steps(2 * DAY, DAY))
-    roof.collector(4 * HOUR, 15.0, polls=True)
+    roof.collector(4 * HOUR, with_noon_sun(15.0), polls=True)
     assert firing(influx, roof, "solar-gateway-silent") == []
     assert asked(influx, roof.now, "solar-roof-silent") == []
 
@@ -309,8 +346,8 @@ def test_a_gateway_under_snow_that_still_asks_for_work_is_left_alone(influx: Inf
 def test_a_gateway_is_not_blamed_for_a_collector_that_was_away(influx: Influx) -> None:
     roof = Roof()
     roof.gateway(roof.steps(6 * HOUR, 2 * HOUR))
-    roof.collector(6 * HOUR, 50.0, until=2 * HOUR)
-    roof.collector(10 * MINUTE, 50.0)
+    roof.collector(6 * HOUR, HOME, until=2 * HOUR)
+    roof.collector(10 * MINUTE, HOME)
     assert firing(influx, roof, "solar-gateway-silent") == []
 
 
@@ -318,14 +355,14 @@ def test_a_gateway_is_not_blamed_for_a_collector_that_was_away(influx: Influx) -
 def test_a_gateway_with_a_wrong_clock_is_not_silent(influx: Influx, skew_s: float) -> None:
     roof = Roof()
     roof.gateway(roof.steps(6 * HOUR), skew_s=skew_s)
-    roof.collector(HOUR, 50.0)
+    roof.collector(HOUR, HOME)
     assert firing(influx, roof, "solar-gateway-silent") == []
 
 
 def test_a_gateway_that_is_gone_for_good_is_forgotten(influx: Influx) -> None:
     roof = Roof()
     roof.gateway(roof.steps(20 * DAY, 15 * DAY))
-    roof.collector(HOUR, 50.0)
+    roof.collector(HOUR, HOME)
     assert firing(influx, roof, "solar-gateway-silent") == []
 
 
@@ -390,7 +427,7 @@ def test_where_the_place_is_unknown_two_days_are_no_habit(influx: Influx) -> Non
     assert firing(influx, roof, "solar-gateway-silent") == []
 
 
-# The collector's sun is that of Amsterdam.
+# Of the gateways one is in Amsterdam; of the other only the habit is known.
 
 
 def elsewhere(zone: str, now: datetime, silent_for: timedelta) -> Roof:
@@ -402,8 +439,8 @@ def elsewhere(zone: str, now: datetime, silent_for: timedelta) -> Roof:
         own_days(roof, ago, at_home + 7 * HOUR, at_home + 19 * HOUR)
         own_days(roof, ago, midnight + 7 * HOUR, midnight + 19 * HOUR, OTHER, zone)
     roof.gateway([now - silent_for], ecu=OTHER)
-    # In June, with a noon a quarter of an hour before two.
-    roof.collector(30 * HOUR, lambda at: 28 + 33 * math.cos(math.tau * ((at - NOON - 45 * MINUTE) / DAY)), polls=True)
+    roof.collector(30 * HOUR, None, polls=True)
+    roof.place(HOME, ECU)
     return roof
 
 
@@ -429,7 +466,7 @@ def test_a_gateway_that_is_silent_in_another_zone_is_told_while_it_is_night_here
 def test_a_roof_without_grid_is_told_when_the_sun_is_high(influx: Influx) -> None:
     roof = Roof()
     roof.gateway(roof.steps(8 * HOUR, 200 * MINUTE))
-    roof.collector(4 * HOUR, 40.0, polls=True)
+    roof.collector(4 * HOUR, HOME, polls=True)
     assert firing(influx, roof, "solar-roof-silent") == [{"ecu": ECU, "site": "Roof"}]
     assert asked(influx, roof.now, "solar-gateway-silent") == []
 
@@ -438,20 +475,15 @@ def test_a_roof_is_not_called_dead_while_one_gateway_reports(influx: Influx) -> 
     roof = Roof()
     roof.gateway(roof.steps(8 * HOUR))
     roof.gateway(roof.steps(8 * HOUR, 4 * HOUR), ecu=OTHER)
-    roof.collector(4 * HOUR, 40.0, polls=True)
+    roof.collector(4 * HOUR, HOME, polls=True)
     assert firing(influx, roof, "solar-roof-silent") == []
 
 
-def winter(highest: float) -> Callable[[datetime], float]:
-    """A sun that is highest at the time of NOON, and goes as far below the horizon by night as in midwinter."""
-    return lambda at: highest - 60.0 * (1.0 - math.cos(math.tau * ((at - NOON) / DAY)))
-
-
-def idle(days: float, sun: Callable[[datetime], float] | None, now: datetime = NOON) -> Roof:
+def idle(days: float, place: Place | None, now: datetime = NOON) -> Roof:
     """A roof that was last heard of so many days ago, whose gateway goes on asking for work."""
     roof = Roof(now)
     roof.gateway(roof.steps(days * DAY + HOUR, days * DAY))
-    roof.collector(8 * DAY, sun, polls=True)
+    roof.collector(8 * DAY, place, polls=True)
     return roof
 
 
@@ -460,7 +492,7 @@ def idle(days: float, sun: Callable[[datetime], float] | None, now: datetime = N
 def test_a_roof_that_is_silent_for_a_week_is_told_all_winter_by_day_and_by_night(
     influx: Influx, days: float, hour: int
 ) -> None:
-    roof = idle(days, winter(14.5), NOON + hour * HOUR)
+    roof = idle(days, with_noon_sun(14.5), NOON + hour * HOUR)
     assert firing(influx, roof, "solar-roof-silent") == [{"ecu": ECU, "site": "Roof"}]
     assert asked(influx, roof.now, "solar-gateway-silent") == []
 
@@ -470,11 +502,11 @@ def test_a_roof_that_is_silent_for_a_week_is_told_where_the_place_is_unknown(inf
 
 
 def test_a_roof_under_the_snow_of_some_days_is_left_alone(influx: Influx) -> None:
-    assert firing(influx, idle(6.9, winter(14.5)), "solar-roof-silent") == []
+    assert firing(influx, idle(6.9, with_noon_sun(14.5)), "solar-roof-silent") == []
 
 
 def test_a_roof_in_a_polar_night_is_left_alone(influx: Influx) -> None:
-    assert firing(influx, idle(30.0, winter(-2.0)), "solar-roof-silent") == []
+    assert firing(influx, idle(30.0, with_noon_sun(-2.0)), "solar-roof-silent") == []
 
 
 @pytest.mark.parametrize("polls", [True, False])
@@ -483,13 +515,13 @@ def test_a_roof_is_not_told_for_a_week_in_which_collector_or_gateway_was_away(in
     roof.gateway(roof.steps(9 * DAY, 8 * DAY))
     if not polls:
         # The collector was there all the time, but nobody asked it for work until now.
-        roof.collector(8 * DAY, winter(14.5), until=4 * HOUR)
-    roof.collector(4 * HOUR, winter(14.5), polls=True)
+        roof.collector(8 * DAY, with_noon_sun(14.5), until=4 * HOUR)
+    roof.collector(4 * HOUR, with_noon_sun(14.5), polls=True)
     assert firing(influx, roof, "solar-roof-silent") == []
 
 
 def test_a_gateway_that_was_gone_long_before_the_others_fell_silent_is_not_told_with_them(influx: Influx) -> None:
-    roof = idle(10.0, winter(14.5))
+    roof = idle(10.0, with_noon_sun(14.5))
     roof.gateway(roof.steps(60 * DAY, 59 * DAY), ecu=OTHER)
     assert subjects(firing(influx, roof, "solar-roof-silent"), "site") == ["Roof"]
 
@@ -601,9 +633,21 @@ def test_where_no_rated_power_is_known_energies_are_compared(influx: Influx) -> 
     assert subjects(found, "panel") == ["S3"]
 
 
-@pytest.mark.parametrize("panels", [{"S1": 0.1}, {"S1": 1.0, "S2": 0.1}])
-def test_an_array_of_one_or_two_panels_has_no_middle_to_compare_with(influx: Influx, panels: dict[str, float]) -> None:
-    assert firing(influx, weeks(Roof(), SUNNY, panels), "solar-panel-weak") == []
+@pytest.mark.parametrize(
+    ("panels", "weak"),
+    [
+        ({"S1": 0.1}, []),
+        ({"S1": 1.0, "S2": 0.71}, []),
+        ({"S1": 1.0, "S2": 0.69}, ["S2"]),
+        ({"S1": 1.0, "S2": 0.0}, ["S2"]),
+        ({"S1": 0.0, "S2": 0.0}, []),
+        ({"S1": 1.0, "S2": 0.9, "S3": 0.62, "S4": 0.0}, ["S3", "S4"]),
+    ],
+)
+def test_of_two_panels_in_the_middle_of_an_array_the_better_one_is_the_measure(
+    influx: Influx, panels: dict[str, float], weak: list[str]
+) -> None:
+    assert subjects(firing(influx, weeks(Roof(), SUNNY, panels), "solar-panel-weak"), "panel") == weak
 
 
 def test_a_panel_is_compared_with_those_of_its_own_array(influx: Influx) -> None:
@@ -706,8 +750,8 @@ def test_other_events_are_no_trouble(influx: Influx) -> None:
 
 def test_a_collector_that_no_longer_reports_is_told_by_night_too(influx: Influx) -> None:
     roof = Roof()
-    roof.collector(HOUR, -30.0, until=11 * MINUTE)
-    roof.collector(HOUR, -30.0, instance="other")
+    roof.collector(HOUR, None, until=11 * MINUTE)
+    roof.collector(HOUR, None, instance="other")
     assert firing(influx, roof, "solar-collector-silent") == [{"instance": "home"}]
     assert asked(influx, roof.now + 15 * DAY, "solar-collector-silent") == []
 

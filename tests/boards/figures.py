@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
-from statistics import median
+from statistics import median_high
 from typing import Any
 
 from collector.points.schema import SCHEMA, Point
@@ -128,7 +128,7 @@ class Figures:
             place = (at, ecu, inverter)
             if place not in records or 5 * records[place] >= 4 * rounds[place]:
                 well[at, ecu, array].append(energy)
-        return {key: median(well.get(key) or values) for key, values in every.items()}
+        return {key: median_high(well.get(key) or values) for key, values in every.items()}
 
     def total(self, measurement: str, field: str, **selection: Any) -> float:  # noqa: ANN401 - those of `samples`
         """The sum of what `samples` gives."""

@@ -24,7 +24,7 @@ half hour, on the last two days one each five minutes.
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -369,4 +369,7 @@ def _reports() -> Iterator[Point]:
             fsync_ms=4.0 + at.minute % 7,
         )
         yield report_point("Home", stamps.to_ns(at), figures, _PLACE)
+        if at.minute == 0:
+            for ecu in ZONES:
+                yield Point("site", (ecu,), asdict(_PLACE), stamps.to_ns(at))
         at += timedelta(minutes=1 if at >= frequent else 15)

@@ -212,13 +212,14 @@ def hourly_points(powers_w: dict[str, tuple[float, float]]) -> Iterator[Point]:
 @pytest.mark.parametrize(
     ("others", "its_share"),
     [
-        # Of four that work, between the two in the middle; a dead one is none of them.
-        ([(400, 0.9), (400, 0.8), (250, 0.7)], 60 / 75),
+        # Of four that work, the better one of the two in the middle; a dead one is none of them.
+        ([(400, 0.9), (400, 0.8), (250, 0.7)], 60 / 80),
         ([(400, 0.9), (400, 0.8), (250, 0.8)], 60 / 80),
         ([(400, 0.8), (400, 0.8), (400, 0.0), (400, 0.0), (400, 0.0)], 60 / 80),
-        ([(800, 0.8), (400, 0.8), (400, 0.1)], 60 / 70),
-        # Of two the median is the mean.
-        ([(400, 0.8)], 60 / 70),
+        ([(800, 0.7), (400, 0.8), (400, 0.1)], 60 / 70),
+        # Of two the better one.
+        ([(400, 0.8)], 60 / 80),
+        ([(400, 0.5)], 1.0),
     ],
 )
 def test_an_hour_is_held_against_the_median_of_those_that_work_for_each_watt(

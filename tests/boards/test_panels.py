@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean, median_high
 from typing import Any
 
 import pytest
@@ -66,7 +66,7 @@ def _shares(
     arrays: dict[Any, list[float]] = defaultdict(list)
     for (at, ecu, array, _), energy in energies.items():
         arrays[at, ecu, array].append(energy)
-    middles = {place: median(found) for place, found in arrays.items()}
+    middles = {place: median_high(found) for place, found in arrays.items()}
     if of_days:
         middles = site.figures.middles(key, start=start, stop=stop, ecu=(ROOF, BARN, SHED))
     return {
@@ -344,7 +344,7 @@ def test_shade_is_told_by_local_hours_also_on_the_days_when_the_clocks_change(mi
         arrays[at] += [energy] if energy > 0 else []
     expected = {
         # Silent is 0.
-        (at[0], f"{at[1]}:00"): hours.get((at, "South 4"), 0.0) / median(energies)
+        (at[0], f"{at[1]}:00"): hours.get((at, "South 4"), 0.0) / median_high(energies)
         for at, energies in arrays.items()
         if energies
     }

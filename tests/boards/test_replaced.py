@@ -123,6 +123,8 @@ def reports(names: Names) -> Iterator[Point]:
     while at <= NOW + timedelta(hours=3):
         told = names.replaced(stamps.to_ns(at))
         yield report_point("Home", stamps.to_ns(at), figures, Place(52.09, 5.12), told)
+        for ecu in {OLD, NEW} - {ecu for ecu, _ in told}:
+            yield Point("site", (ecu,), {"latitude": 52.09, "longitude": 5.12}, stamps.to_ns(at))
         at += MINUTE
 
 

@@ -21,17 +21,35 @@ def test_the_sun_stands_where_the_almanac_says(instant: str, elevation_deg: floa
     assert AMSTERDAM.sun_elevation_deg(ns(instant)) == pytest.approx(elevation_deg, abs=0.3)
 
 
-def test_the_lowest_sun_of_some_minutes_is_at_one_of_their_ends() -> None:
-    for hour in range(24):
-        at = ns(f"2026-03-20T{hour:02}:20:00Z")
-        lowest = min(AMSTERDAM.sun_elevation_deg(at - minute * 60 * NS) for minute in range(46))
-        # But for the minutes around midnight.
-        assert AMSTERDAM.lowest_sun_deg(at, 2700) == pytest.approx(lowest, abs=1)
+PLACES = [AMSTERDAM, PHOENIX, Place(0.0, 179.9), Place(-33.9, 151.2), Place(69.65, 18.96), Place(-54.8, -68.3)]
+HOURS = [ns(f"2026-{month:02}-17T{hour:02}:20:00Z") for month in range(1, 13) for hour in range(0, 24, 3)]
 
 
-def test_the_highest_sun_of_a_day_is_that_of_noon_at_any_time_of_the_day() -> None:
-    for hour in range(0, 24, 5):
-        assert AMSTERDAM.highest_sun_deg(ns(f"2026-06-21T{hour:02}:20:00Z")) == pytest.approx(61.1, abs=0.5)
+@pytest.mark.parametrize("place", PLACES)
+def test_the_sun_is_as_high_as_is_asked_from_the_begin_to_the_end_of_a_day_s_light(place: Place) -> None:
+    for at in HOURS:
+        begin_s, end_s = place.light_s(at / NS, 8.0)
+        middle_s = (begin_s + end_s) / 2
+        # Noon is within a quarter of an hour of that of the mean sun, and so on the day that was asked for.
+        assert abs(middle_s - at / NS) < 43_200 + 1000
+        highest = place.sun_elevation_deg(round(middle_s * NS))
+        if begin_s == end_s:
+            assert highest < 8.4
+        elif end_s - begin_s == pytest.approx(86_400):
+            assert min(place.sun_elevation_deg(round(at_s * NS)) for at_s in (begin_s, end_s)) > 7.6
+        else:
+            assert highest > 7.6
+            for at_s in (begin_s, end_s):
+                assert place.sun_elevation_deg(round(at_s * NS)) == pytest.approx(8.0, abs=0.4)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_day_has_one_light_whenever_it_is_asked_for(place: Place) -> None:
+    for day in range(0, 365, 30):
+        midnight_s = place.midnight_s + (20_600 + day) * 86_400.0
+        hours = [place.light_s(midnight_s + hour * 3600.0 + 1, 8.0) for hour in range(24)]
+        assert len(set(hours)) == 1
+        assert midnight_s - 1000 < hours[0][0] <= hours[0][1] < midnight_s + 86_400 + 1000
 
 
 def test_a_clock_of_the_place_shows_noon_about_noon() -> None:

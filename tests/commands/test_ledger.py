@@ -52,6 +52,7 @@ def test_days_without_an_energy_show_none_and_their_span(run: Run, tmp_path: Pat
     # The lifetimes alone.
     assert ["South", "0.008", "0.008"] in lines
     assert ["all", "0.008", "0.008"] in lines
+    assert [heading for line in lines for heading in line].count("kWh") == 2
 
 
 def test_for_machines_it_tells_all_days_exactly(run: Run, tmp_path: Path) -> None:

@@ -254,7 +254,6 @@ def test_a_gateway_is_at_its_own_place_or_at_that_of_the_site_if_its_clock_fits(
     assert names.place(ECU, at) == names.place(NEW_ECU, at) == Place(38.7, -9.1)
     assert names.place(OLD_ECU, at) is None
     assert names.place("216000999999", at) == Place(52.09, 5.12)
-    assert names.own_places() == dict.fromkeys((ECU, NEW_ECU), Place(38.7, -9.1))
     assert Names(config(site=site, ecu=gateways)).place("216000999999", at) is None
 
 

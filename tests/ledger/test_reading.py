@@ -150,3 +150,15 @@ def test_it_says_how_far_it_is(books: Books) -> None:
     books.count()
     with books.ledger() as ledger:
         assert ledger.state().is_complete
+
+
+def test_an_optimizer_has_no_ac_side_whether_a_record_is_added_or_its_day_is_computed(books: Books) -> None:
+    books.store(frame("20260621120000", optimizer(), version=16))
+    books.count()
+    # Late, so that the whole day is computed.
+    books.store(frame("20260621110000", optimizer(), version=16))
+    books.count()
+    with books.ledger() as ledger:
+        lifetime = ledger.lifetime(optimizer().uid)
+        assert (lifetime.ac_mwh, lifetime.dc_mwh) == (None, 2 * 18675)
+    assert books.rebuilt() == books.account()

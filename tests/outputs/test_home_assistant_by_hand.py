@@ -166,6 +166,6 @@ def test_the_service_sends_by_itself_and_says_how_it_goes(tmp_path: Path) -> Non
             done = collector.run("homeassistant", "--send-all")
             assert done.returncode == FINE, done.stderr
             assert len(there.rows[OURS]) == 1
-            until(lambda: [one["connected"] for one in collector.status()[1]["outputs"]] == [True])
+            until(lambda: [one.connected for one in collector.look().outputs] == [True])
             (output,) = collector.status()[1]["outputs"]
             assert (output["name"], output["last_error"]) == ("homeassistant", "")

@@ -1,11 +1,14 @@
 """`collector mqtt`, and what is taken back from a real broker."""
 
+import contextlib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from collector.commands.exit_codes import FINDING, FINE, USAGE
+from collector.outputs.mqtt import _broker
 from tests.config.certificates import make
 from tests.mosquitto_server import Listener, Mosquitto, until
 from tests.outputs.running import GATEWAY, PREFIX, inverter_topics, quick, record_of_now
@@ -47,15 +50,19 @@ def kept(broker: Mosquitto) -> set[str]:
 
 def test_a_broker_is_tried_and_what_it_gets_is_printed(run: Run, broker: Mosquitto, collector: Collector) -> None:
     config = str(collector.config)
-    code, out, _ = run("mqtt", "--check", "--config", config)
-    assert code == FINE
-    assert f"the broker at 127.0.0.1:{broker.port} lets the collector in and takes its messages" in out
-    assert f"{PREFIX}/check" not in kept(broker)
-    printed = collector.run("mqtt", "--print")
-    assert printed.returncode == FINE
-    assert {line.split(" ")[0] for line in printed.stdout.splitlines()} == kept(broker)
-    # The service was not thrown out.
-    assert collector.status()[1]["outputs"][0]["connected"]
+    with Listener(broker.port) as listener:
+        until(lambda: listener.kept.get(f"{PREFIX}/status") == b"online")
+        code, out, _ = run("mqtt", "--check", "--config", config)
+        assert code == FINE
+        assert f"the broker at 127.0.0.1:{broker.port} lets the collector in and takes its messages" in out
+        assert f"{PREFIX}/check" not in kept(broker)
+        printed = collector.run("mqtt", "--print")
+        assert printed.returncode == FINE
+        assert {line.split(" ")[0] for line in printed.stdout.splitlines()} == kept(broker)
+        # The service was not thrown out: its will came to nobody, who heard everything until now.
+        listener.publish("end", "of what was heard")
+        until(lambda: "end" in listener.kept)
+        assert (f"{PREFIX}/status", b"offline") not in {(topic, payload) for topic, payload, _ in listener.heard}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +88,25 @@ def test_what_is_wrong_is_told_with_what_to_do(
     assert found == code
     assert told in err
     assert SECRET not in err
+
+
+def test_an_address_where_nobody_answers_is_given_up_in_time(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_broker, "CONNECT_S", 0.4)
+    with socket.socket() as silent, contextlib.ExitStack() as waiting:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        # What is beyond those that wait to be accepted gets no answer, as from an address that leads nowhere.
+        for _ in range(3):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(silent.getsockname())
+        config = write_config(tmp_path, f'[mqtt]\nhost = "127.0.0.1"\nport = {silent.getsockname()[1]}\n')
+        code, _, err = run("mqtt", "--check", "--config", str(config))
+    assert code == FINDING
+    assert "no answer from 127.0.0.1:" in err
+    assert "see that mqtt.host is on, and that no firewall is in between" in err
 
 
 def test_a_device_that_is_forgotten_is_gone_for_a_service_that_runs_and_one_that_starts(

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ from collector.clock.stamps import NS, digits
 from collector.config.model import Config
 from collector.config.names import Names
 from collector.journal.reading import JournalReader
+from collector.journal.rounds import rounds_between
 from collector.journal.writing import Journal
 from collector.ledger.wanted import wanted
-from collector.outputs.mqtt._published import STATE
+from collector.outputs.mqtt._latest import Latest
+from collector.outputs.mqtt._published import FORGOTTEN_STATE, STATE
 from collector.outputs.mqtt._watch import Watch, options_of
 from collector.outputs.mqtt.by_hand import messages
+from collector.points.record_decoder import RecordDecoder
 from collector.protocol.blocks import Inverter
 from collector.protocol.models import OPTIMIZER
 from tests.ledger.books import Books
@@ -247,11 +250,46 @@ def test_by_night_and_at_dusk_inverters_sleep_though_their_gateway_goes_on(home:
 
 def test_late_data_change_energies_and_no_power(home: Home) -> None:
     home.round(NOON, yc600())
-    home.round(NOON - 3600 * NS, yc600(watts=(300.0, 300.0), wh=(25.0, 25.0)), received_at=NOON + 90 * NS)
+    late = yc600(watts=(300.0, 300.0), wh=(25.0, 25.0), ac_power_w=570.0)
+    home.round(NOON - 3600 * NS, late, received_at=NOON + 90 * NS)
     home.count()
+    assert home.state(GATEWAY, NOON + 120 * NS)["power_w"] == 45.12
     found = home.state(INVERTER, NOON + 120 * NS)
     assert found["ac_power_w"] == 45.12
     assert found["panels"]["1"]["energy_kwh"] == 0.027
+
+
+def test_a_record_changes_nothing_that_is_not_newest_or_of_no_gateway_or_without_a_round(home: Home) -> None:
+    home.round(NOON, yc600())
+    with JournalReader(home.path) as reader:
+        (record,) = rounds_between(reader, ECU, "20260621", "20260622")
+    decoded = RecordDecoder(Names(home.config), {}).decode(record, frozenset())
+    for others in (replace(record, newest=False), replace(record, ecu="")):
+        latest = Latest(Names(home.config))
+        assert not latest.take(others, decoded)
+        assert (latest.gateways, latest.inverters) == ({}, {})
+    assert not Latest(Names(home.config)).take(record, replace(decoded, points=()))
+    assert Latest(Names(home.config)).take(record, decoded)
+
+
+def test_a_gateway_of_an_inverter_that_tells_no_ac_power_has_the_usual_share_of_its_dc_power(home: Home) -> None:
+    home.round(NOON, yc600(ac_power_w=None), qs1())
+    # 24 + 23 + 29 + 38 + 45 + 43 W.
+    assert home.state(GATEWAY, NOON)["power_w"] == round(0.94 * 202, 2)
+    home.round(NOON + ROUND_NS, optimizer())
+    assert home.state(GATEWAY, NOON + ROUND_NS)["power_w"] is None
+
+
+def test_an_inverter_that_was_forgotten_is_not_counted_any_more(home: Home) -> None:
+    look = home.looks()
+    home.round(NOON, yc600(), qs1())
+    assert look(NOON + 60 * NS)[GATEWAY]["inverters_known"] == 2
+    with contextlib.closing(Journal(home.path)) as journal:
+        journal.put_state(FORGOTTEN_STATE, {QS1: NOON + 90 * NS})
+    assert look(NOON + 120 * NS)[GATEWAY]["inverters_known"] == 1
+    assert home.state(GATEWAY, NOON + 120 * NS)["inverters_known"] == 1
+    home.round(NOON + ROUND_NS, yc600(), qs1())
+    assert look(NOON + ROUND_NS + 60 * NS)[GATEWAY]["inverters_known"] == 2
 
 
 @pytest.mark.parametrize(

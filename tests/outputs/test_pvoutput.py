@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.clock.stamps import NS
+from collector.journal.reading import JournalReader
 from collector.journal.writing import Journal
 from collector.outputs.pvoutput import _sender
+from collector.outputs.pvoutput._days import Whole
 from collector.outputs.pvoutput._service import Kind
 from collector.protocol.blocks import Inverter
 from tests.outputs.pvoutput_rig import KEY, SYSTEM, Clock, Rig, digits, instant
@@ -178,11 +180,18 @@ async def test_a_status_that_is_refused_is_set_aside_with_the_text_and_the_rest_
     assert "03:50" not in held
     assert "03:55" not in held
     assert rig.held_days() == rig.ledger_days()
-    assert rig.sender.refusal is not None
-    assert "Moon Powered" in str(rig.sender.refusal[1])
-    assert "time zone" in rig.sender.refusal[1].remedy
-    requests = len(rig.server.requests)
+    told = rig.sender.progress.last_refusal
+    assert told is not None
+    assert "Moon Powered" in told.reason
+    assert "time zone" in told.remedy
+    assert len(rig.sender.progress.refused) == 2
+    requests, last_sent = len(rig.server.requests), rig.sender.progress.last_sent
+    assert last_sent > 0
     await rig.restart()
+    await rig.step()
+    assert rig.sender.progress.last_refusal == told
+    assert len(rig.sender.progress.refused) == 2
+    assert rig.sender.progress.last_sent == last_sent
     await rig.store(record(instant(TODAY, NOON)))
     await rig.settle()
     assert [one.service for one in rig.server.requests[requests:]] == ["getsystem.jsp", "addbatchstatus.jsp"]
@@ -207,6 +216,43 @@ async def test_refusals_in_unknown_words_cost_a_few_statuses_and_then_it_waits(m
     assert len(rig.sender.progress.refused) == 5
     assert rig.sender.error is not None
     assert "words of a later version" in rig.sender.error.reason
+
+
+async def test_what_was_refused_and_is_taken_later_is_not_set_aside_any_more(make: Make) -> None:
+    rig = make()
+    await rig.store(record(instant(YESTERDAY, NOON)))
+    await rig.step()
+    rig.server.faults.append(Answer(400, "Bad request 400: Date is in the future"))
+    await rig.step()
+    assert len(rig.sender.progress.refused) == 1
+    rig.clock.advance(2 * 3600)
+    await rig.settle()
+    assert rig.sender.progress.refused == {}
+    assert rig.held_days() == rig.ledger_days()
+
+
+async def test_of_many_records_at_once_today_is_computed_once_a_minute(
+    make: Make, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    computed: list[int] = []
+    whole = rig.sender._days.whole
+
+    def counted(reader: JournalReader, day: date, interval_min: int) -> Whole:
+        computed.append(clock.ns)
+        return whole(reader, day, interval_min)
+
+    monkeypatch.setattr(rig.sender._days, "whole", counted)
+    await rig.store(record(instant(TODAY, NOON)))
+    await rig.settle()
+    for _ in range(24):
+        clock.advance(5)
+        await rig.store(record(clock.ns - 60 * NS))
+        await rig.step()
+    assert len(computed) <= 4
+    # What was sent of an interval was not all of it, so that the day's sum is sent when it is over.
+    await rig.settle(1500)
+    assert rig.held_days() == rig.ledger_days()
 
 
 async def test_a_wrong_key_stops_everything_until_it_is_another(make: Make, clock: Clock) -> None:
@@ -240,7 +286,15 @@ async def test_when_the_hours_requests_are_used_up_by_others_it_waits_for_the_ne
     await rig.store(*records(TODAY, NOON - 10, NOON))
     await rig.step()
     rig.server.use_up(SYSTEM)
+    assert rig.sender.waits_until == 0
+    await rig.step()
+    until = rig.sender.waits_until
+    assert instant(TODAY, 13 * 60) <= until <= instant(TODAY, 13 * 60) + 10 * NS
+    rig.clock.advance(60)
+    await rig.step()
+    assert rig.sender.waits_until == until
     await rig.settle()
+    assert rig.sender.waits_until == 0
     assert len(rig.server.requests) == 3
     assert rig.clock.ns >= instant(TODAY, 13 * 60)
     assert rig.held_days() == rig.ledger_days()

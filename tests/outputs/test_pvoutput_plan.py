@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from collector.clock.stamps import NS
 from collector.outputs.pvoutput._budget import Budget
 from collector.outputs.pvoutput._plan import Ask, Done, PutRight, Repair, Send, first_within_reach, next_step, order
-from collector.outputs.pvoutput._progress import Progress, Refusal, Sent, figures
+from collector.outputs.pvoutput._progress import Progress, Refusal, Sent, Told, figures
 from collector.outputs.pvoutput._service import Status, System
 
 TODAY = date(2026, 6, 21)
@@ -78,6 +78,12 @@ def test_a_power_that_was_rounded_otherwise_is_no_difference() -> None:
     assert next_step(Progress(), TODAY, [ONE], repair, 30) == Done()
 
 
+def test_a_status_whose_power_the_service_does_not_have_is_sent() -> None:
+    repair = Repair()
+    repair.note_held({"12:00": (10, None)})
+    assert next_step(Progress(), TODAY, [ONE], repair, 30) == Send([ONE], is_growth=False)
+
+
 def test_a_status_that_was_refused_is_not_sent_again_unless_it_is_another_or_its_time_has_come() -> None:
     progress = Progress(refused={(TODAY, "12:00"): Refusal("10,120", "no"), (TODAY, "12:05"): Refusal("20,120", "", 5)})
     assert progress.wanted(TODAY, [ONE, TWO], 4) == []
@@ -99,14 +105,16 @@ texts = st.text(max_size=20)
     st.dictionaries(
         st.tuples(st.dates(), st.just("12:05")), st.builds(Refusal, texts, texts, st.integers(0, 2 * 10**18))
     ),
+    st.none() | st.builds(Told, st.integers(0, 2 * 10**18), texts, texts),
 )
 def test_what_is_kept_is_read_back(
     days: set[date],
     sums: set[date],
     sent: dict[date, Sent],
     refused: dict[tuple[date, str], Refusal],
+    last_refusal: Told | None,
 ) -> None:
-    progress = Progress("basis", 7, days, sums, sent, refused, 9)
+    progress = Progress("basis", 7, days, sums, sent, refused, 9, 11, last_refusal)
     assert Progress.read(json.loads(json.dumps(progress.values()))) == progress
 
 

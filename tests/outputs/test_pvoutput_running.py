@@ -20,7 +20,7 @@ from tests.program import Run, without_settings
 from tests.pvoutput_server import Answer, Fault, PVOutputServer
 from tests.pvoutput_service import System
 from tests.running import write_config
-from tests.samples import yc600
+from tests.samples import frame, yc600
 from tests.service.test_service import ask, run_state, running
 from tests.service.test_service import until as true
 
@@ -35,6 +35,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
     monkeypatch.setattr(_heartbeat, "BEAT_S", 0.02)
     monkeypatch.setattr(_sender, "PAUSE_S", 0.0)
     monkeypatch.setattr(_sender, "LOOK_S", 0.05)
+    monkeypatch.setattr(_sender, "TODAY_S", 0.0)
     monkeypatch.setattr(_sender, "FIRST_DELAY_S", 0.05)
     monkeypatch.setattr(_sender, "LONGEST_DELAY_S", 0.1)
     monkeypatch.setattr(output, "_LINGER_S", 0.05)
@@ -171,6 +172,87 @@ async def test_a_missing_file_of_the_key_is_told(tmp_path: Path, server: PVOutpu
         await ask(ports[0], record_of_now(yc600()))
         await true(lambda: "can't be read" in health(config).last_error)
     assert server.requests == []
+
+
+async def test_a_file_of_the_key_that_cannot_be_read_is_told_before_anything_is_to_be_sent(
+    tmp_path: Path, server: PVOutputServer
+) -> None:
+    config = configured(tmp_path, server)
+    (tmp_path / "key").unlink()
+    async with running(config):
+        await true(lambda: "can't be read" in health(config).last_error)
+        assert "pvoutput.key_file" in health(config).remedy
+        (tmp_path / "key").write_text(KEY)
+        await true(lambda: health(config).last_error == "")
+    assert server.requests == []
+
+
+async def test_a_file_of_the_key_that_was_away_for_a_while_is_taken_as_it_was(
+    tmp_path: Path, server: PVOutputServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "_LOOK_S", 0.05)
+    config = configured(tmp_path, server)
+    async with running(config) as ports:
+        await ask(ports[0], record_of_now(yc600(), ago_s=600))
+        await true(lambda: energies(server) == [4])
+        (tmp_path / "key").rename(tmp_path / "away")
+        await ask(ports[0], record_of_now(yc600(), ago_s=300))
+        await true(lambda: "can't be read" in health(config).last_error)
+        (tmp_path / "away").rename(tmp_path / "key")
+        await true(lambda: energies(server) == [8])
+        await true(lambda: health(config).last_error == "")
+
+
+async def test_what_is_set_aside_and_until_when_no_requests_are_left_is_noted(
+    tmp_path: Path, server: PVOutputServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_settings(monkeypatch)
+    config = configured(tmp_path, server)
+    server.faults += [None, Answer(400, "Bad request 400: Moon powered")]
+    async with running(config) as ports:
+        await ask(ports[0], record_of_now(yc600(), ago_s=600))
+        await true(lambda: "1 status set aside, the last: " in health(config).note)
+        assert "Moon powered" in health(config).note
+        server.use_up(1234)
+        await ask(ports[0], record_of_now(yc600(), ago_s=300))
+        await true(lambda: "the hour's requests are used up until " in health(config).note)
+        _, out, _ = await trio.to_thread.run_sync(
+            lambda: run("status", "--brief", "--config", str(tmp_path / "config.toml"))
+        )
+        assert "the hour's requests are used up until " in out
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("http://no-such-host.invalid", "resolved"), ("http://127.0.0.1:9", "refused"), ("{}/wrong", "404")],
+)
+def test_a_check_of_a_wrong_address_of_ones_own_says_so(
+    tmp_path: Path, server: PVOutputServer, run: Run, monkeypatch: pytest.MonkeyPatch, url: str, told: str
+) -> None:
+    without_settings(monkeypatch)
+    configured(tmp_path, server)
+    path = tmp_path / "config.toml"
+    path.write_text(path.read_text().replace(server.url, url.format(server.url)))
+    server.fault = Answer(404, "Not found")
+    Books(tmp_path / "journal.db").store()
+    code, out, _ = run("pvoutput", "--check", "--config", str(path))
+    assert code == 1
+    assert told in out
+    assert "pvoutput.url is right" in out
+
+
+def test_a_check_warns_of_a_gateway_that_nobody_has_heard_and_of_a_first_day_to_come(
+    tmp_path: Path, server: PVOutputServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_settings(monkeypatch)
+    configured(tmp_path, server)
+    path = tmp_path / "config.toml"
+    path.write_text(f'{path.read_text()}ecus = ["216000999999"]\nfrom = 2199-01-01\n')
+    Books(tmp_path / "journal.db").store(frame("20260621120000", yc600()))
+    for command in ("pvoutput --check", "check-config", "status"):
+        _, out, _ = run(*command.split(), "--config", str(path))
+        assert "warning: PVOutput system 1234: nothing was ever heard of gateway 216000999999" in out
+        assert "warning: PVOutput system 1234: nothing is sent before 2199-01-01" in out
 
 
 async def test_the_check_says_who_answers_and_what_is_to_be_sent_and_sends_nothing(

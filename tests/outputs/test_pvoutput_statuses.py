@@ -44,6 +44,10 @@ def test_readings_on_the_clock_are_an_interval_each_with_what_was_made_since_mid
     assert found == [Status("12:00", 10, 120), Status("12:05", 30, 245), Status("12:10", 36, 64)]
 
 
+def test_where_nothing_is_made_the_power_is_none() -> None:
+    assert of_one(reading("10:00:00", 0), reading("10:05:00", 0)) == [Status("12:00", 0, 0), Status("12:05", 0, 0)]
+
+
 def test_rounds_that_drift_over_the_clock_make_no_peak_and_no_dip() -> None:
     # 12:04:58, 12:09:59 and 12:15:00: none is in the interval from 12:10 on.
     found = of_one(reading("09:59:57", 10), reading("10:04:58", 10), reading("10:09:59", 10), reading("10:15:00", 10))
@@ -58,6 +62,11 @@ def test_rounds_that_drift_over_the_clock_make_no_peak_and_no_dip() -> None:
 def test_two_readings_in_an_interval_have_their_mean_power() -> None:
     found = of_one(reading("10:00:00", 10), reading("10:05:00", 10), reading("10:09:59", 20))
     assert found[-1] == Status("12:05", 40, round(30 * 3600 / 599))
+
+
+def test_of_two_readings_in_an_interval_each_counts_for_as_long_as_it_is_of() -> None:
+    found = of_one(reading("10:00:00", 10), reading("10:05:00", 10), reading("10:06:00", 10))
+    assert found[-1] == Status("12:05", 30, round(20 * 3600 / 360))
 
 
 def test_after_a_gap_the_energy_is_of_all_of_it() -> None:
@@ -101,11 +110,12 @@ def test_temperature_and_voltage_are_means_of_what_was_measured_in_the_interval(
     conditions = [
         Conditions(at, 40.0, 230.0),
         Conditions(at + 60 * NS, 41.0, None),
+        Conditions(at + 120 * NS, 41.0, None),
         Conditions(at + FIVE_MIN_NS, None, 231),
     ]
     some = of_one((at, 1000), (at + FIVE_MIN_NS, 1000))
     found = measured(some, conditions, AMSTERDAM, 5)
-    assert [status[3:] for status in found] == [(40.5, 230.0), (None, 231.0)]
+    assert [status[3:] for status in found] == [(40.7, 230.0), (None, 231.0)]
     assert [status[:3] for status in found] == [status[:3] for status in some]
 
 

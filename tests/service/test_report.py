@@ -13,7 +13,7 @@ from collector.points.figures import Figures
 from collector.points.lines import LineWriter
 from collector.points.schema import SCHEMA, Point
 from collector.points.settings import Settings
-from collector.service._report import report_point, settings_of, site_points
+from collector.service._report import Sites, report_point, settings_of
 from tests.samples import config, ns
 
 FIGURES = Figures(
@@ -56,19 +56,47 @@ def test_a_site_without_a_place_has_no_sun() -> None:
 def test_places_of_gateways_are_told_once_an_hour_however_many_there_are() -> None:
     ecus = [{"id": f"21600000{number:04}", "latitude": 52.0, "longitude": 5.0} for number in range(100)]
     configured = config(ecu=[*ecus, {"id": "216000009999"}])
-    told = [list(site_points(configured, Names(configured), number, number)) for number in range(120)]
+    sites = Sites(configured, Names(configured))
+    told = [list(sites.points([], number)) for number in range(120)]
     assert [len(points) for points in told[:5]] == [30, 30, 30, 10, 0]
     assert told[0][0] == Point("site", ("216000000000",), {"latitude": 52.0, "longitude": 5.0}, 0)
     for points in (told[:60], told[60:]):
         assert [point.tags[0] for some in points for point in some] == [ecu["id"] for ecu in ecus]
 
 
+def test_of_more_gateways_than_an_hour_is_enough_for_none_is_forgotten() -> None:
+    configured = config(site=UTRECHT)
+    sites, heard = Sites(configured, Names(configured)), [f"21600000{number:04}" for number in range(2000)]
+    told = [point.tags[0] for number in range(70) for point in sites.points(heard, number)]
+    assert told == [*heard, *heard[: 70 * 30 - 2000]]
+
+
+UTRECHT = {"name": "Home", "timezone": "Europe/Amsterdam", "latitude": 52.09, "longitude": 5.12}
+
+
+def test_where_the_site_is_every_gateway_is_by_whose_clock_it_may_be_there() -> None:
+    old, new, far, own, heard = (f"21600000000{number}" for number in range(1, 6))
+    ecus = [
+        {"id": new, "replaces": old},
+        {"id": far, "timezone": "America/Phoenix"},
+        {"id": own, "timezone": "America/Phoenix", "latitude": 33.45, "longitude": -112.07},
+    ]
+    configured = config(site=UTRECHT, ecu=ecus)
+    sites, at = Sites(configured, Names(configured)), ns("2026-06-21T11:42:00Z")
+    here = {"latitude": 52.09, "longitude": 5.12}
+    told = {point.tags[0]: point.fields for point in sites.points([old, new], at)}
+    assert told == {new: here, own: {"latitude": 33.45, "longitude": -112.07}}
+    # A new gateway need not wait for an hour.
+    assert [(point.tags, point.fields) for point in sites.points([old, heard], at)] == [((heard,), here)]
+
+
 def test_what_a_gateway_has_cost_is_told_beside_its_place_or_alone() -> None:
     bought = {"id": "216000000001", "purchase_price": 8900.0}
     configured = config(ecu=[bought, {**bought, "id": "216000000002", "latitude": 52.0, "longitude": 5.0}])
-    assert [(point.tags[0], point.fields) for point in site_points(configured, Names(configured), 0, 0)] == [
-        ("216000000002", {"latitude": 52.0, "longitude": 5.0, "purchase_price": 8900.0}),
+    points = Sites(configured, Names(configured)).points([], 0)
+    assert [(point.tags[0], point.fields) for point in points] == [
         ("216000000001", {"purchase_price": 8900.0}),
+        ("216000000002", {"latitude": 52.0, "longitude": 5.0, "purchase_price": 8900.0}),
     ]
 
 

@@ -15,7 +15,7 @@ from collector.points.schema import Point
 from collector.protocol.messages import read
 from collector.record import Record
 from collector.rollup.computing import Buckets, Rollups, plan
-from collector.service._report import report_point, settings_of, site_points
+from collector.service._report import Sites, report_point, settings_of
 from collector.simulate.demo import produced_kwh
 from collector.simulate.device import Device
 from collector.simulate.firmware import GENERATIONS
@@ -99,6 +99,7 @@ def _reports(owner: Owner, config: Config, now: datetime, since: datetime) -> It
     begun = min(gateway.since for gateway in owner.gateways)
     at = max(begun, since, now - _REPORTED).astimezone(UTC).replace(second=0, microsecond=0)
     names, place, tariffs = Names(config), place_of(config.site), Tariffs(config.tariff)
+    sites, ecus = Sites(config, names), [gateway.ecu for gateway in owner.gateways]
     instance, settings = config.collector.instance, settings_of(config, tariffs)
     while at <= now:
         minutes = (at - begun) // timedelta(minutes=1)
@@ -115,5 +116,5 @@ def _reports(owner: Owner, config: Config, now: datetime, since: datetime) -> It
         )
         instant = stamps.to_ns(at)
         yield report_point(instance, instant, figures, place, (), tariffs.currency, settings)
-        yield from site_points(config, names, minutes, instant)
+        yield from sites.points(ecus, instant)
         at += timedelta(minutes=1)

@@ -468,9 +468,9 @@ def test_a_gateway_is_silent_by_day_and_by_that_of_its_own_place(journal: Journa
     store(journal, frame("20260621044000", yc600()), received_at=ns("2026-06-21T02:41:00Z"))
     store(journal, frame("20260620194000", qs1(), ecu=OTHER), received_at=ns("2026-06-21T02:41:00Z"))
 
-    def states(now: str, **sections: object) -> dict[str, str]:
+    def states(now: str, since: str = "2026-06-20T22:00:00Z", **sections: object) -> dict[str, str]:
         at = ns(now)
-        journal.put_state(RUN_STATE, RUNNING | {"started_at": at - 7200 * SECOND, "beat_at": at})
+        journal.put_state(RUN_STATE, {"started_at": ns(since), "beat_at": at})
         return {ecu.id: ecu.state for ecu in look(journal, now=at, site=UTRECHT, **sections).ecus}
 
     assert states("2026-06-21T03:00:00Z") == {ECU: "Reports", OTHER: "Reports"}
@@ -478,7 +478,22 @@ def test_a_gateway_is_silent_by_day_and_by_that_of_its_own_place(journal: Journa
     # A zone alone tells that the sun of Utrecht is not its own.
     elsewhere = {"id": OTHER, "timezone": "America/Phoenix"}
     assert states("2026-06-21T07:00:00Z", ecu=(elsewhere,)) == {ECU: "Silent", OTHER: "Quiet"}
-    assert states("2026-06-21T22:00:00Z", ecu=(PHOENIX,)) == {ECU: "Night", OTHER: "Silent"}
+    # The one fell silent in its own morning, and is so by night as well.
+    assert states("2026-06-21T22:00:00Z", ecu=(PHOENIX,)) == {ECU: "Silent", OTHER: "Silent"}
+    # Of the light before it came a collector does not know, only of that in Phoenix.
+    late = states("2026-06-21T22:00:00Z", since="2026-06-21T20:00:00Z", ecu=(PHOENIX,))
+    assert late == {ECU: "Quiet", OTHER: "Silent"}
+
+
+def test_a_round_that_came_twice_was_heard_when_it_came_last(journal: Journal) -> None:
+    store(journal, frame("20260621124000", yc600()), received_at=NOW)
+    # Both clocks were ahead for a while, so that what comes then counts as new once more.
+    store(journal, frame("20280621124000", yc600()), received_at=ns("2028-06-21T10:42:00Z"))
+    store(journal, frame("20260621124000", yc600(), qs1()), received_at=NOW + 300 * SECOND)
+    now = NOW + 2800 * SECOND
+    journal.put_state(RUN_STATE, RUNNING | {"beat_at": now})
+    (ecu,) = look(journal, now=now, site=UTRECHT).ecus
+    assert ecu.state == "Reports"
 
 
 def test_a_silent_gateway_is_a_warning_before_it_was_not_heard_for_an_hour(journal: Journal) -> None:

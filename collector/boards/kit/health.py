@@ -8,13 +8,13 @@ A gateway or an inverter that was replaced is told of as the one that does its w
 from collector.boards.kit.queries import LIVING
 from collector.clock.stamps import NS
 from collector.condition import (
+    ABSENT_S,
     COLLECTOR_SILENT_S,
-    EARLIEST_NOON_S,
+    DAY_S,
     HABIT_DAYS,
     HABIT_EDGE_S,
     HABIT_LONGEST_S,
     KNOWN_DAYS,
-    LATEST_NOON_S,
     LEAST_HEARD,
     LEAST_SUN_DEG,
     LIT_SHARE,
@@ -24,8 +24,8 @@ from collector.condition import (
     SILENT_S,
 )
 
-# Of the reports that a collector sends in SILENT_S, four of five.
-_LEAST_REPORTS = SILENT_S * 4 // 300
+# The light that counts is of two days.
+_WATCHED_H = 50
 
 # The newest name and record of each gateway that was there since `known_since`. `seen` is when it was last heard of, in
 # ns: by the time of its records, or by their receipt where its clock is off. One that was replaced is not missed: it
@@ -52,8 +52,7 @@ sites = union(tables: [
 
 """
 
-# What the collector itself reported in the past `window`; `reports` tells whether it was there all the time, without
-# which nothing is said about the gateways: one fault, one message.
+# What the collector itself reported; `is_asked` tells whether gateways asked for work in the past `window`.
 COLLECTOR = """\
 one = (tables=<-) => tables
   |> group()
@@ -63,23 +62,15 @@ reported = (field, start) => from(bucket: "solar")
   |> range(start: start)
   |> filter(fn: (r) => r._measurement == "collector" and r._field == field)
 
-lowest_sun = reported(field: "sun_elevation_deg", start: window) |> group() |> min() |> one()
-place = reported(field: "sun_elevation_deg", start: -8d) |> last() |> group() |> count() |> one()
-reports = reported(field: "records_pending", start: window) |> count() |> group() |> max() |> one()
 heard = reported(field: "records_received", start: window) |> increase() |> last() |> group() |> sum() |> one()
-
-is_placed = exists place._value
-is_bright = exists lowest_sun._value and lowest_sun._value > least_sun
-is_there = exists reports._value and reports._value >= least_reports
 is_asked = exists heard._value and heard._value >= least_heard
 
 """
 
 
-# Defines `places`, the gateways that have a place of their own: a row for each of `latitude` and `longitude`, by its
-# name in `what`. And `sun`, its height at an instant (ns) in degrees, to within a quarter of one (the low-precision
-# formulas of the Astronomical Almanac, without refraction), and `noon_sun`, its highest of that day. Needs the package
-# `math`.
+# Defines `places`, the gateways whose place is known: a row for each of `latitude` and `longitude`, by its name in
+# `what`. And `sunlit`, from when to when the sun is higher than some degrees, as `Place.light_s` says it. Needs the
+# package `math`.
 PLACES = """\
 places = from(bucket: "solar")
   |> range(start: -26h)
@@ -89,33 +80,25 @@ places = from(bucket: "solar")
   |> group()
 
 radians = (deg) => deg * math.pi / 180.0
-sky = (at) => {
-  days = float(v: at) / 86400000000000.0 - 10957.5
+sunlit = (latitude, longitude, at, above) => {
+  away = longitude / 360.0
+  noon = (math.floor(x: at / 86400.0 + away) + 0.5 - away) * 86400.0
+  days = noon / 86400.0 - 10957.5
   anomaly = radians(deg: 357.529 + 0.98560028 * days)
-  longitude =
+  ecliptic =
     radians(deg: 280.459 + 0.98564736 * days + 1.915 * math.sin(x: anomaly) + 0.02 * math.sin(x: 2.0 * anomaly))
   tilt = radians(deg: 23.439)
-
-  return {
-    declination: math.asin(x: math.sin(x: tilt) * math.sin(x: longitude)),
-    east:
-      radians(deg: 280.46062 + 360.98564737 * days)
-        - math.atan2(y: math.cos(x: tilt) * math.sin(x: longitude), x: math.cos(x: longitude)),
-  }
-}
-sun = (latitude, longitude, at) => {
-  seen = sky(at: at)
   north = radians(deg: latitude)
-  up =
-    math.sin(x: north) * math.sin(x: seen.declination)
-      + math.cos(x: north) * math.cos(x: seen.declination) * math.cos(x: seen.east + radians(deg: longitude))
+  declination = math.asin(x: math.sin(x: tilt) * math.sin(x: ecliptic))
+  ascension = math.atan2(y: math.cos(x: tilt) * math.sin(x: ecliptic), x: math.cos(x: ecliptic))
+  west = radians(deg: 280.46062 + 360.98564737 * days + longitude) - ascension
+  middle = noon - math.atan2(y: math.sin(x: west), x: math.cos(x: west)) * 43200.0 / math.pi
+  cosine =
+    (math.sin(x: radians(deg: above)) - math.sin(x: north) * math.sin(x: declination))
+      / (math.cos(x: north) * math.cos(x: declination))
+  half = math.acos(x: math.mMax(x: -1.0, y: math.mMin(x: 1.0, y: cosine))) * 43200.0 / math.pi
 
-  return math.asin(x: up) * 180.0 / math.pi
-}
-noon_sun = (latitude, at) => {
-  seen = sky(at: at)
-
-  return 90.0 - math.abs(x: latitude - seen.declination * 180.0 / math.pi)
+  return {begins: middle - half, ends: middle + half}
 }
 
 """
@@ -126,7 +109,8 @@ def gateway_states(known_since: str) -> str:
     `state`, in the words of `condition.State`. It defines `living`, and needs the packages `array`, `math` and
     `strings`.
 
-    Figures of days come to their gateway by a sort and a fill: a join of thousands takes minutes.
+    Figures of days come to their gateway by a sort and a fill: a join of thousands takes minutes. All times are seconds
+    since 1970.
     """
     return (
         LIVING
@@ -135,99 +119,135 @@ def gateway_states(known_since: str) -> str:
         + PLACES
         + f"""\
 window = -{SILENT_S}s
-longest = {SILENT_S}.0
-least_sun = {LEAST_SUN_DEG}
-least_reports = {_LEAST_REPORTS}
 least_heard = {LEAST_HEARD}
 
 """
         + COLLECTOR
         + f"""\
-// Where the sun is highest, it is about noon: gateways by whose clock it is then another time of day are elsewhere.
-top = reported(field: "sun_elevation_deg", start: -24h) |> group() |> max() |> one()
-noon_s = if exists top._time then int(v: top._time) / 1000000000 else 0
-now_s = int(v: now()) / 1000000000
-ends = int(v: now())
-begins = ends - {SILENT_S * NS}
+longest = {SILENT_S}.0
+day_s = {DAY_S}.0
+now_s = float(v: int(v: now())) / 1000000000.0
 
-whole_days = (field, fn, what) => from(bucket: "solar_daily")
+// The end of the collector's last absence: of what was before it nothing is said, one fault is one message.
+absence = union(
+  tables: [
+    reported(field: "records_pending", start: -{_WATCHED_H}h) |> keep(columns: ["_time"]) |> group(),
+    array.from(rows: [{{_time: time(v: int(v: now()) - {_WATCHED_H * 3600 * NS})}}, {{_time: now()}}]),
+  ],
+)
+  |> sort(columns: ["_time"])
+  |> elapsed(unit: 1s)
+  |> filter(fn: (r) => r.elapsed > {ABSENT_S})
+  |> last(column: "_time")
+  |> one()
+watched_since = if exists absence._time then float(v: int(v: absence._time)) / 1000000000.0 else 0.0
+
+// Begins and ends of past days on the average, all moved to the oldest by whole times of 24 hours, since the sun knows
+// nothing of summer time.
+habits = from(bucket: "solar_daily")
   |> range(start: -{KNOWN_DAYS + 1}d, stop: -24h)
-  |> filter(fn: (r) => r._measurement == "ecu_day" and r._field == field)
-  |> fn()
-  |> toFloat()
-  |> set(key: "what", value: what)
-  |> keep(columns: ["_value", "what", "ecu"])
+  |> filter(fn: (r) => r._measurement == "ecu_day" and (r._field == "first_s" or r._field == "last_s"))
+  |> reduce(
+    identity: {{days: 0, oldest: 0, sum: 0}},
+    fn: (r, accumulator) => {{
+      midnight = int(v: r._time)
+      oldest = if accumulator.days == 0 then midnight else accumulator.oldest
+      away = (midnight - oldest + {DAY_S * NS // 2}) / {DAY_S * NS} * {DAY_S * NS}
 
-newest_days = from(bucket: "solar_daily")
-  |> range(start: -{KNOWN_DAYS + 1}d)
-  |> filter(fn: (r) => r._measurement == "ecu_day" and r._field == "first_s")
-  |> last()
-  |> map(fn: (r) => ({{ecu: r.ecu, what: "midnight", _value: float(v: int(v: r._time) / 1000000000)}}))
+      return {{
+        days: accumulator.days + 1,
+        oldest: oldest,
+        sum: accumulator.sum + midnight - oldest - away + r._value * 1000000000,
+      }}
+    }},
+  )
+  |> filter(fn: (r) => r.days >= {HABIT_DAYS})
+  |> map(fn: (r) => ({{
+    ecu: r.ecu,
+    what: r._field,
+    _value: float(v: r.oldest + r.sum / r.days) / 1000000000.0,
+  }}))
+  |> group()
 
-habits = union(
+given = union(
   tables: [
     array.from(
       rows: [
-        {{ecu: "", what: "begin", _value: 0.0}},
-        {{ecu: "", what: "end", _value: 0.0}},
-        {{ecu: "", what: "days", _value: 0.0}},
-        {{ecu: "", what: "midnight", _value: 0.0}},
+        {{ecu: "", what: "first_s", _value: 0.0}},
+        {{ecu: "", what: "last_s", _value: 0.0}},
         {{ecu: "", what: "latitude", _value: 0.0}},
         {{ecu: "", what: "longitude", _value: 0.0}},
       ],
     ),
-    whole_days(field: "first_s", fn: mean, what: "begin"),
-    whole_days(field: "last_s", fn: mean, what: "end"),
-    whole_days(field: "last_s", fn: count, what: "days"),
-    newest_days,
+    habits,
     places,
   ],
 )
-  |> group()
   |> filter(fn: (r) => living(id: r.ecu) == r.ecu)
   |> pivot(rowKey: ["ecu"], columnKey: ["what"], valueColumn: "_value")
   |> map(fn: (r) => ({{r with order: 0}}))
 
-// By a habit of five days at least that is no habit of reporting by night as well, of half an hour less at both ends.
-judged = union(tables: [habits, sites |> map(fn: (r) => ({{r with order: 1}}))])
+shone = (begins, ends, since) => ends - math.mMax(x: since, y: begins) >= longest
+
+// `is_mute` tells who would be silent if the collector had been there all the time.
+judged = union(tables: [given, sites |> map(fn: (r) => ({{r with order: 1}}))])
   |> group(columns: ["ecu"])
   |> sort(columns: ["order"])
-  |> fill(column: "begin", usePrevious: true)
-  |> fill(column: "end", usePrevious: true)
-  |> fill(column: "days", usePrevious: true)
-  |> fill(column: "midnight", usePrevious: true)
+  |> fill(column: "first_s", usePrevious: true)
+  |> fill(column: "last_s", usePrevious: true)
   |> fill(column: "latitude", usePrevious: true)
   |> fill(column: "longitude", usePrevious: true)
   |> filter(fn: (r) => r.order == 1)
   |> group()
   |> map(fn: (r) => {{
-    midnight_s = if exists r.midnight then int(v: r.midnight) else noon_s - 43200
-    clock = float(v: (now_s - midnight_s) % 86400)
-    noon = (noon_s - midnight_s + 86400) % 86400
+    seen_s = float(v: r.seen) / 1000000000.0
+    age_s = now_s - seen_s
     has_place = exists r.latitude and exists r.longitude
-    has_sun = has_place or (is_placed and noon >= {EARLIEST_NOON_S} and noon <= {LATEST_NOON_S})
-    has_light =
+    has_habit = exists r.first_s and exists r.last_s and r.last_s - r.first_s < {HABIT_LONGEST_S}.0
+    is_known = has_habit or has_place
+
+    // Its two newest days that have begun: the older one counts while the newer has just begun.
+    begin = if has_habit then r.first_s + {HABIT_EDGE_S}.0 else if has_place then -r.longitude * 240.0 else 0.0
+    length = if has_habit then r.last_s - r.first_s - {2 * HABIT_EDGE_S}.0 else day_s
+    new = begin + math.floor(x: (now_s - begin) / day_s) * day_s
+    old = new - day_s
+    new_sun =
       if has_place then
-        sun(latitude: r.latitude, longitude: r.longitude, at: ends) > least_sun
-          and sun(latitude: r.latitude, longitude: r.longitude, at: begins) > least_sun
-      else is_bright
-    highest = if has_place then noon_sun(latitude: r.latitude, at: ends) else top._value
-    has_habit =
-      exists r.days and exists r.begin and exists r.end and r.days >= {HABIT_DAYS}.0
-        and r.end - r.begin < {HABIT_LONGEST_S}.0
-    is_usual = has_habit and clock - longest > r.begin + {HABIT_EDGE_S}.0 and clock < r.end - {HABIT_EDGE_S}.0
-    age_s = float(v: now_s - r.seen / 1000000000)
-    is_overdue = age_s > {OVERDUE_S}.0 and (not has_sun or highest > least_sun)
+        sunlit(latitude: r.latitude, longitude: r.longitude, at: new + length / 2.0, above: {LEAST_SUN_DEG})
+      else {{begins: new, ends: new + length}}
+    old_sun =
+      if has_place then
+        sunlit(latitude: r.latitude, longitude: r.longitude, at: old + length / 2.0, above: {LEAST_SUN_DEG})
+      else {{begins: old, ends: old + length}}
+    new_begins = math.mMax(x: new, y: new_sun.begins)
+    old_begins = math.mMax(x: old, y: old_sun.begins)
+    new_ends = math.mMin(x: now_s, y: math.mMin(x: new + length, y: new_sun.ends))
+    old_ends = math.mMin(x: now_s, y: math.mMin(x: old + length, y: old_sun.ends))
+    is_overdue =
+      age_s > {OVERDUE_S}.0
+        and (not has_place or new_sun.ends > new_sun.begins or old_sun.ends > old_sun.begins)
+    is_mute =
+      age_s > longest
+        and (is_overdue
+          or is_known and (shone(begins: new_begins, ends: new_ends, since: seen_s)
+            or shone(begins: old_begins, ends: old_ends, since: seen_s)))
+    known_s = math.mMax(x: seen_s, y: watched_since)
+    is_known_mute =
+      is_overdue and now_s - known_s >= longest
+        or is_known and (shone(begins: new_begins, ends: new_ends, since: known_s)
+          or shone(begins: old_begins, ends: old_ends, since: known_s))
 
     return {{
       ecu: r.ecu,
       site: r.site,
       _time: time(v: r.seen),
       age_s: age_s,
-      is_known: has_sun or has_habit or is_overdue,
-      is_day:
-        is_overdue
-          or ((not has_sun or has_light) and (not has_habit or is_usual) and (has_sun or has_habit)),
+      is_mute: is_mute,
+      state:
+        if age_s <= longest then "Reports"
+        else if is_mute then (if is_known_mute then "Silent" else "Quiet")
+        else if is_known then "Night"
+        else "Quiet",
     }}
   }})
 
@@ -235,24 +255,25 @@ judged = union(tables: [habits, sites |> map(fn: (r) => ({{r with order: 1}}))])
         + """\
 // Gateways ask for work four times an hour, day and night. When none sends records, though all should, and somebody
 // still asks, they are there, and have nothing to send: an inverter without light or grid does not answer them.
-others = judged
-  |> filter(fn: (r) => r.age_s <= longest or not r.is_day)
-  |> count(column: "ecu")
-  |> one()
-is_idle = (not exists others.ecu or others.ecu == 0) and is_asked
-
-gateways = judged
+gateways = union(
+  tables: [
+    judged |> keep(columns: ["ecu", "site", "_time", "age_s", "is_mute", "state"]),
+    judged
+      |> filter(fn: (r) => not r.is_mute)
+      |> limit(n: 1)
+      |> map(fn: (r) => ({ecu: "", of: r.ecu, is_busy: true}))
+      |> keep(columns: ["ecu", "is_busy"]),
+  ],
+)
+  |> sort(columns: ["ecu"])
+  |> fill(column: "is_busy", usePrevious: true)
+  |> filter(fn: (r) => r.ecu != "")
   |> map(fn: (r) => ({
     ecu: r.ecu,
     site: r.site,
     _time: r._time,
     age_s: r.age_s,
-    state:
-      if r.age_s <= longest then "Reports"
-      else if not r.is_known then "Quiet"
-      else if not r.is_day then "Night"
-      else if not is_there or is_idle then "Quiet"
-      else "Silent",
+    state: if r.is_mute and is_asked and not exists r.is_busy then "Quiet" else r.state,
   }))
 
 """

@@ -182,6 +182,16 @@ living = (id) => {{
 """
 
 
+# Defines `middle_value`, the row with the median of a table: of an even number the higher of the two in the middle, as
+# of two panels the better one shows what the other should give. That is so of up to 500 rows, and a little above it of
+# more.
+MIDDLE_VALUE = """\
+middle_value = (column="_value", tables=<-) => tables
+  |> quantile(column: column, q: 0.501, method: "exact_selector")
+
+"""
+
+
 def settings(*names: str) -> str:
     """Define `settings`, a record with those of these settings that the owner has in the configuration, as the last
     report of a collector has them. Of several collectors that of the first one by name counts that has any.

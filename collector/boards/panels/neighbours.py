@@ -1,8 +1,9 @@
 """A panel against the others of its array: the pieces of Flux, the wide tables of heat maps, and the map of shares.
 
 What a panel gives depends on the season and on the clouds; what it gives against the median of its array depends on the
-panel. The median is that of the whole array, whatever panels are chosen, and a dead panel does not pull it down. An
-array is one gateway's, so that two roofs may each have a South.
+panel. The median is that of the whole array, whatever panels are chosen, and a dead panel does not pull it down; of an
+even number of panels it is the higher of the two in the middle. An array is one gateway's, so that two roofs may each
+have a South.
 
 Panels of one array may be of different size: where the peak power of all of them is known, it is the energy for each
 watt of it that is compared. Over a longer time a panel is held against the sum of the medians of all days, so that the
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from collector.boards.kit.charts import SEAMLESS, heat_map
 from collector.boards.kit.colours import around_all
 from collector.boards.kit.parts import Json
-from collector.boards.kit.queries import END_OF_LAST_DAY, LIVING, SITE, local, series
+from collector.boards.kit.queries import END_OF_LAST_DAY, LIVING, MIDDLE_VALUE, SITE, local, series
 from collector.boards.panels._heard import MIDDLE_OF_HEARD, SPOILT
 
 # A cell for each day, in long ranges for each week and then for each month, since narrower ones are lost on a screen.
@@ -44,9 +45,6 @@ LOWEST_SHARE, HIGHEST_SHARE = 0.6, 1.05
 
 # Over any longer time a healthy panel is within a few hundredths of its array's median.
 LOW_SHARE = 0.85
-
-# For the descriptions: what the median does not tell.
-OF_TWO = "In an array of two, 82 % means 70 % of the other."
 
 # Names in the order in which people count: South 2 before South 10.
 IN_NATURAL_ORDER: Json = {
@@ -108,9 +106,10 @@ _ENDED = """\
 
 # From `newest`, the newest values of all panels and of their peak powers: `peaks`, which are 0 if not known, and at the
 # beginning of time `sizes`, which are 1 for the panels of an array of which some peak is not known. It defines `living`
-# as well, and needs the package `strings`.
+# and `middle_value` as well, and needs the package `strings`.
 SIZES = (
     LIVING
+    + MIDDLE_VALUE
     + """\
 peaks = newest
   |> map(fn: (r) => ({r with ecu: living(id: r.ecu)}))
@@ -213,7 +212,7 @@ middle_of = (rank, tables=<-) => tables
   |> aggregateWindow(
     every: step,
     offset: -early,
-    fn: (tables=<-, column) => tables |> median(column: column, method: "exact_mean"),
+    fn: (tables=<-, column) => tables |> middle_value(column: column),
     createEmpty: false,
     timeSrc: "_start",
   )

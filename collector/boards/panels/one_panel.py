@@ -25,7 +25,6 @@ from collector.boards.panels.neighbours import (
     HIGHEST_SHARE,
     IN_NATURAL_ORDER,
     LOW_SHARE,
-    OF_TWO,
     as_cells,
     energies,
     in_order,
@@ -132,7 +131,7 @@ union(tables: [most, totals])
     built = stat(
         "Key figures",
         "This panel's share of its array's median (last 7 days, whole range), its energy (DC), yield and highest"
-        f" power. Below 85 % is shade or a fault. {OF_TWO}",
+        " power. Below 85 % is shade or a fault.",
         [shares_lately(ITS_ARRAY, ONE_PANEL), query],
         no_value=_NOTHING,
         unit=KWH,
@@ -177,8 +176,8 @@ hours = union(tables: [sizes, now_there])
   |> map(fn: (r) => ({_time: r._time, _value: r._value / r.size, ecu: r.ecu, panel: r.panel}))
   |> group(columns: ["ecu"])
 
-// A panel that gives nothing while others do is no measure for them. The median is found by counting: `median` needs a
-// table of its own for each hour, which takes a millisecond.
+// A panel that gives nothing while others do is no measure for them. The median is found by counting, since
+// `middle_value` needs a table of its own for each hour, which takes a millisecond.
 working = hours
   |> filter(fn: (r) => r._value > 0.0)
   |> keep(columns: ["_time", "_value", "ecu"])
@@ -204,11 +203,7 @@ middle = union(tables: [counts, ranked])
   |> fill(column: "until", usePrevious: true)
   |> filter(fn: (r) => exists r.rank)
   |> map(fn: (r) => ({r with twice: 2 * (r.rank - r.until + r.count)}))
-  |> filter(fn: (r) => r.twice >= r.count and r.twice <= r.count + 2)
-"""
-        + _by_hour("mean")
-        + """\
-  |> group(columns: ["ecu"])
+  |> filter(fn: (r) => r.twice > r.count and r.twice <= r.count + 2)
   |> keep(columns: ["_time", "_value", "ecu"])
   |> set(key: "of", value: "middle")
 
@@ -277,7 +272,7 @@ cells = all
     return share_map(
         "Shade by hour and day",
         "Each hour compared with its array's median, for each watt where all `peak_w` are known."
-        f" Red spots are shade; red all day is dirt or a fault. {OF_TWO}",
+        " Red spots are shade; red all day is dirt or a fault.",
         query,
         first_row_on_top=False,
         links=[link_to_day("one_panel")],

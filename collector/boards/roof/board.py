@@ -174,7 +174,7 @@ week = union(tables: [sizes, values])
 // Those of all days are added up, so that days on which half an array is dead are days of the other half.
 middle = week
   |> group(columns: ["ecu", "array", "_time"])
-  |> median(method: "exact_mean")
+  |> middle_value()
   |> group(columns: ["ecu", "array"])
   |> sum()
   |> rename(columns: {_value: "middle"})

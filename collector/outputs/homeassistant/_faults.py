@@ -92,7 +92,8 @@ def not_stored(where: str, series: str) -> HomeAssistantError:
 def no_answer(where: str) -> HomeAssistantError:
     """Not even a connection."""
     return HomeAssistantError(
-        f"no answer from {where} in time", "see that Home Assistant is on, and that no firewall is in between"
+        f"no answer from {where} in time",
+        "see that homeassistant.url is right, that Home Assistant is on, and that no firewall is in between",
     )
 
 
@@ -132,6 +133,11 @@ def _of_os_error(exc: BaseException, where: str, host: str) -> HomeAssistantErro
             " are unknown in containers",
         )
     if isinstance(exc, ConnectionRefusedError):
-        return HomeAssistantError(f"nobody listens at {where}", _WAIT)
+        return HomeAssistantError(
+            f"nobody listens at {where}", f"{_WAIT}, and whether homeassistant.url has its port, mostly 8123"
+        )
     what = getattr(exc, "strerror", None) or type(exc).__name__
-    return HomeAssistantError(f"no connection to {where}: {what}", "see that Home Assistant is on, and the network")
+    return HomeAssistantError(
+        f"no connection to {where}: {what}",
+        "see that homeassistant.url is right, that Home Assistant is on, and the network",
+    )

@@ -14,7 +14,7 @@ from collector.journal.reading import Gateway as Known
 from collector.journal.reading import JournalReader
 from collector.outputs.mqtt._latest import INTERVAL_S, MISSED_ROUNDS, Gateway, Latest
 from collector.outputs.mqtt._states import Light
-from collector.status.silence import habit_of, heard_of, inverters_silent, seen_at
+from collector.status.silence import habit_of, inverters_silent, seen_at
 
 _SILENT_S = MISSED_ROUNDS * INTERVAL_S
 # A look at a fortnight takes a while.
@@ -23,7 +23,9 @@ _PROBLEMS_AGAIN_NS = 300 * NS
 
 
 class Judge:
-    """`since` is when the collector began (ns): before it, it can't know who was silent. For one thread at a time."""
+    """`since` is when the collector began (ns): before it, it can't know who was silent, unless one was there that it
+    has taken over from. For one thread at a time.
+    """
 
     def __init__(self, names: Names, since: int) -> None:
         self._names = names
@@ -48,13 +50,13 @@ class Judge:
     def lights(self, reader: JournalReader, latest: Latest, known: Sequence[Known], now: int) -> dict[str, Light]:
         """What to make of each gateway's silence at the instant `now` (ns), by its root. Raises JournalError."""
         heard = {root: self._heard(reader, gateway, now) for root, gateway in latest.gateways.items()}
-        is_watched = now - self._since >= SILENT_S * NS
+        watched_since = min(self._since, reader.run_state().watched_since or self._since)
         contacts = [gateway.last_seen_at for gateway in known if not is_ahead(gateway.last_seen_at, now)]
         is_asked = any(now - at <= SILENT_S * NS for at in contacts)
-        found = states(heard, now, is_watched=is_watched, is_asked=is_asked)
-        # What they would be, had they been silent for as long as counts.
-        late = {root: one._replace(age_s=max(one.age_s, SILENT_S + 1)) for root, one in heard.items()}
-        would_be = states(late, now, is_watched=True, is_asked=False)
+        found = states(heard, now, watched_since=watched_since, is_asked=is_asked)
+        # What they would be, had they been silent for just as long as counts.
+        late = {root: one._replace(seen_at=now - (SILENT_S + 1) * NS) for root, one in heard.items()}
+        would_be = states(late, now, watched_since=0, is_asked=False)
         of_journal = {one.ecu: one for one in known}
         return {
             root: self._light(
@@ -75,13 +77,13 @@ class Judge:
             habit = habit_of(reader, gateway.id, self._names, now)
             self._habits[gateway.id] = today, habit
         at = seen_at(reader, gateway.id, self._names, gateway.at, gateway.heard_at, now)
-        return heard_of(at, gateway.id, self._names, habit, now)
+        return Heard(at, self._names.place(gateway.id, now), habit)
 
     def _light(self, gateway: Gateway, heard: Heard, state: State, would_be: State, missing: str, now: int) -> Light:
         # Told of one that reports, too: its inverters may sleep.
         is_dark = heard.place is not None and heard.place.sun_elevation_deg(now) < 0
-        is_night = would_be is State.NIGHT
-        if heard.age_s <= _SILENT_S:
+        is_night = would_be is State.NIGHT and state is not State.SILENT
+        if now - heard.seen_at <= _SILENT_S * NS:
             return Light(is_dark=is_dark, is_night=is_night, problem=missing)
         problem = ""
         if state is State.SILENT:

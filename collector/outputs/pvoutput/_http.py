@@ -10,6 +10,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from collector.clock.stamps import NS, to_ns
+from collector.config.model import PvOutput
 from collector.delivery.deadline import CallEnded, Calls
 from collector.outputs.pvoutput._service import Answer, Kind, Limits, Request, ServiceError, plain
 
@@ -21,6 +22,10 @@ _MOST_DIGITS: Final = 20
 _LATEST_S: Final = 10**11
 
 _REMEDY = "nothing is lost; it is tried again by itself. See that this machine reaches the Internet"
+_OWN_REMEDY = (
+    "nothing is lost; it is tried again by itself. See that pvoutput.url is right, and that what it names runs"
+)
+_USUAL_URL: Final = PvOutput.model_fields["url"].default
 
 
 class Service:
@@ -32,6 +37,7 @@ class Service:
     def __init__(self, url: str, system_id: int, key: Callable[[], str]) -> None:
         self.used_key = ""
         self._url = url
+        self._remedy = _REMEDY if url == _USUAL_URL else _OWN_REMEDY
         self._system_id = system_id
         self._key = key
         self._pool = PoolManager(timeout=Timeout(TIMEOUT_S), retries=False)
@@ -53,14 +59,17 @@ class Service:
                 body = response.read(_MOST_BYTES)
                 response.release_conn()
         except CallEnded as exc:
-            raise _later(str(exc)) from None
+            raise self._later(str(exc)) from None
         except HTTPError as exc:
-            raise _later(_told(exc).replace(key, "[key]")) from None
+            raise self._later(_told(exc).replace(key, "[key]")) from None
         said = {name.lower(): value for name, value in response.headers.items()}
         limits = _limits(said)
         # Beside limits it is the service's own clock, and not that of what stands before it.
         at = _at(said.get("date", "")) if limits else None
         return Answer(response.status, body.decode(errors="replace").replace(key, "[key]"), limits, at)
+
+    def _later(self, what: str) -> ServiceError:
+        return ServiceError(Kind.LATER, f"no answer from PVOutput: {what}", self._remedy)
 
     def abort(self) -> None:
         """End the call that is under way, and each later one. For any thread."""
@@ -80,10 +89,6 @@ def _at(text: str) -> int | None:
         return to_ns(parsedate_to_datetime(text))
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _later(what: str) -> ServiceError:
-    return ServiceError(Kind.LATER, f"no answer from PVOutput: {what}", _REMEDY)
 
 
 def _told(exc: HTTPError) -> str:

@@ -30,12 +30,21 @@ class Refusal(NamedTuple):
     again_at: int = 0
 
 
+class Told(NamedTuple):
+    """The last thing that was refused for good: when (ns), what it was with the reason, and what can be done."""
+
+    at: int
+    reason: str
+    remedy: str
+
+
 @dataclass(slots=True)
 class Progress:
     """`days` are those that the service may not have as they are now in the ledger, of which all changes up to `mark`
     are known; of those in `sums` the sum has to be sent as well. `basis` is what of the configuration they depend on.
     `sent` and `refused` are of days whose statuses can still be sent, the latter by day and time.
-    `quiet_until` is when (ns) there are requests again, the last time that there were none.
+    `quiet_until` is when (ns) there are requests again, the last time that there were none. `last_sent` is when (ns)
+    the service took something, 0 for never.
     """
 
     basis: str = ""
@@ -45,6 +54,8 @@ class Progress:
     sent: dict[date, Sent] = field(default_factory=dict)
     refused: dict[tuple[date, str], Refusal] = field(default_factory=dict)
     quiet_until: int = 0
+    last_sent: int = 0
+    last_refusal: Told | None = None
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Self:
@@ -69,6 +80,8 @@ class Progress:
             sent,
             refused,
             int(str(values["quiet_until"])),
+            int(str(values["last_sent"])),
+            _told(values["last_refusal"]),
         )
 
     def values(self) -> dict[str, object]:
@@ -77,6 +90,8 @@ class Progress:
             "basis": self.basis,
             "mark": self.mark,
             "quiet_until": self.quiet_until,
+            "last_sent": self.last_sent,
+            "last_refusal": self.last_refusal and list(self.last_refusal),
             "days": [[first.isoformat(), last.isoformat()] for first, last in _runs(self.days)],
             "sums": [[first.isoformat(), last.isoformat()] for first, last in _runs(self.sums)],
             "sent": {day.isoformat(): list(one) for day, one in sorted(self.sent.items())},
@@ -111,10 +126,23 @@ class Progress:
             return None
         return [status for status in statuses if status.time > sent.time]
 
+    def note_taken(self, day: date, statuses: Iterable[Status]) -> None:
+        """What was refused of these before is not set aside any more."""
+        for status in statuses:
+            self.refused.pop((day, status.time), None)
+
     def note_sent(self, day: date, statuses: Sequence[Status]) -> None:
         """The service has all of these, and they are all that there is up to the last."""
         if statuses:
             self.sent[day] = Sent(statuses[-1].time, digest(statuses))
+
+
+def _told(values: object) -> Told | None:
+    match values:
+        case [int(at), str(reason), str(remedy)]:
+            return Told(at, reason, remedy)
+        case _:
+            return None
 
 
 def _is_to_come(again_at: int, now: int) -> bool:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
@@ -22,7 +22,7 @@ from collector.outputs.pvoutput._budget import Budget
 from collector.outputs.pvoutput._days import Days, Whole
 from collector.outputs.pvoutput._plan import Ask, Done, PutRight, Repair, Send, first_within_reach, next_step, order
 from collector.outputs.pvoutput._present import Present
-from collector.outputs.pvoutput._progress import LATER_NS, Progress, Refusal, figures
+from collector.outputs.pvoutput._progress import LATER_NS, Progress, Refusal, Told, figures
 from collector.outputs.pvoutput._service import (
     OF_CONTENT,
     Answer,
@@ -47,6 +47,8 @@ _log = logging.getLogger(__name__)
 # How long nothing is done after what goes wrong: at first, and at most; and after what only the owner can mend.
 FIRST_DELAY_S, LONGEST_DELAY_S, STOPPED_S = 60.0, 1800.0, 86_400.0
 LOOK_S = 60.0
+# Today is computed at most so often, whatever comes meanwhile.
+TODAY_S = 60.0
 # The service asks for some seconds between requests.
 PAUSE_S = 5.0
 # A ledger that is being computed has days that are not whole. One that is not complete for so long may never be.
@@ -64,6 +66,15 @@ Call = Callable[[Request], Answer]
 def state_key(system_id: int) -> str:
     """The key of the journal's state under which a system's progress is."""
     return f"pvoutput {system_id}"
+
+
+class _Read(NamedTuple):
+    """A day as it was read: when by the clock that is never set (ns), and of which state of the ledger."""
+
+    at: int
+    mark: int
+    interval_min: int
+    whole: Whole
 
 
 class Sender:
@@ -84,11 +95,10 @@ class Sender:
         running: Callable[[], float] = trio.current_time,
     ) -> None:
         self.progress = Progress()
-        self.last_sent = 0
         self.is_connected = False
         self.error: ServiceError | None = None
-        # What was refused for good the last time, and when (ns).
-        self.refusal: tuple[int, ServiceError] | None = None
+        # When there are requests again (ns), while something waits for that; 0 otherwise.
+        self.waits_until = 0
         self._settings = settings
         self._days = Days(config, settings)
         self._journal = journal
@@ -114,7 +124,7 @@ class Sender:
         self._live_in: int | None = None
         self._incomplete_since: int | None = None
         self._file: tuple[int, int] | None = None
-        self._read: dict[date, tuple[tuple[int, int], Whole]] = {}
+        self._read: dict[date, _Read] = {}
 
     def go_on(self) -> None:
         """Something was changed that may have mended what is wrong: try at once."""
@@ -129,16 +139,20 @@ class Sender:
             return (self._not_before - self._began) / NS
         await self._look(now)
         if not self.progress.days:
+            self.waits_until = 0
             return LOOK_S
         async with self._lock:
             running = self._running_ns()
             if (until := self._budget.wait_until(running)) > running:
+                # It stays as it was told at first, whichever of two clocks runs faster.
+                self.waits_until = self.waits_until or now + until - running
                 return (until - running) / NS
+            self.waits_until = 0
             try:
                 requests = self._requests
                 is_done = await self._work(now)
             except ServiceError as exc:
-                self._note_error(exc)
+                self._note_error(exc, now)
                 return max(0.0, (self._not_before - self._running_ns()) / NS)
         if not is_done:
             return LOOK_S
@@ -197,7 +211,7 @@ class Sender:
             is_live = day == today
             may_be = has_spare and self._is_ledger_whole()
             if is_live:
-                may_be = has_spare or self._live_in != interval
+                may_be = (has_spare or self._live_in != interval) and not self._can_wait(day, system)
             if may_be and (await self._work_on(day, system, now) or day not in self.progress.days):
                 self._live_in = interval if is_live else self._live_in
                 return True
@@ -246,13 +260,22 @@ class Sender:
 
     async def _whole(self, day: date, system: System) -> Whole:
         """A day as the ledger has it, which is not computed for each request anew."""
-        key = self.progress.mark, system.interval_min
-        if day not in self._read or self._read[day][0] != key:
+        if not self._is_read(day, system):
             query = partial(self._days.whole, day=day, interval_min=system.interval_min)
             if len(self._read) >= _REMEMBERED:
                 self._read.clear()
-            self._read[day] = key, await self._journal.read(query)
-        return self._read[day][1]
+            whole = await self._journal.read(query)
+            self._read[day] = _Read(self._began, self.progress.mark, system.interval_min, whole)
+        return self._read[day].whole
+
+    def _is_read(self, day: date, system: System) -> bool:
+        known = self._read.get(day)
+        return known is not None and (known.mark, known.interval_min) == (self.progress.mark, system.interval_min)
+
+    def _can_wait(self, today: date, system: System) -> bool:
+        """Whether what has come since today was read may wait for what else comes soon."""
+        known = self._read.get(today)
+        return known is not None and not self._is_read(today, system) and self._began - known.at < TODAY_S * NS
 
     async def _send(
         self,
@@ -279,7 +302,8 @@ class Sender:
             not_taken = not_taken_in(answer.text)
         self._most = self._most and min(self._most * 2, system.batch)
         self._unknown = 0
-        self.last_sent = now
+        self.progress.last_sent = now
+        self.progress.note_taken(day, [one for one in some if one.time not in not_taken])
         if not is_growth:
             # What was left out of a batch is sent by itself, so that it is told why; nothing is sent twice in vain.
             self._repairs[day].note_sent([one for one in some if one.time not in not_taken] or some)
@@ -324,7 +348,7 @@ class Sender:
                     return
                 self._note_refusal(str(days[0]), exc, now)
             else:
-                self.last_sent = now
+                self.progress.last_sent = now
                 self._most_sums = None
         self.progress.days.difference_update(days)
         self.progress.sums.difference_update(days)
@@ -337,7 +361,7 @@ class Sender:
             what,
             exc.reason,
         )
-        self.refusal = now, ServiceError(exc.kind, f"{what} is set aside, {exc.reason}", exc.remedy)
+        self.progress.last_refusal = Told(now, f"{what} is set aside, {exc.reason}", exc.remedy)
 
     async def _held(self, day: date, now: int) -> dict[str, tuple[int | None, int | None]]:
         try:
@@ -369,20 +393,21 @@ class Sender:
         self.is_connected, self.error, self._delay_s = True, None, FIRST_DELAY_S
         return answer
 
-    def _note_error(self, error: ServiceError) -> None:
-        now = self._running_ns()
+    def _note_error(self, error: ServiceError, now: int) -> None:
+        running = self._running_ns()
         if self.error is None or self.error.reason != error.reason:
             _log.warning("nothing is sent to PVOutput for now system=%d reason=%s", self._settings.system_id, error)
         self.error, self.is_connected = error, False
         match error.kind:
             case Kind.LIMIT:
-                self._budget.exceeded(now)
-                self._not_before = self._budget.wait_until(now)
+                self._budget.exceeded(running)
+                self._not_before = self._budget.wait_until(running)
+                self.waits_until = now + self._not_before - running
             case Kind.KEY:
                 self._system = None
-                self._not_before = now + round(STOPPED_S * NS)
+                self._not_before = running + round(STOPPED_S * NS)
             case _:
-                self._not_before = now + round(self._delay_s * NS)
+                self._not_before = running + round(self._delay_s * NS)
                 self._delay_s = min(self._delay_s * 2, LONGEST_DELAY_S)
 
 

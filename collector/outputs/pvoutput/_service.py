@@ -24,6 +24,7 @@ _SHOWN_CHARACTERS = 160
 _KEY_REMEDY = "see pvoutput.key_file and pvoutput.system_id, and that API access is enabled in PVOutput's settings"
 _WRITE_REMEDY = "the key must be one that may write: PVOutput's settings have a read-only one beside it"
 _WAIT_REMEDY = "nothing is lost; it is tried again by itself"
+_URL_REMEDY = f"{_WAIT_REMEDY}. See that pvoutput.url is right, if you have set it"
 _ZONE_REMEDY = (
     "see that time zone, place and size of the system in PVOutput's settings are right, and site.timezone here; the"
     " rest is sent all the same"
@@ -219,7 +220,7 @@ def stranger(asked: str, text: str) -> ServiceError:
     return ServiceError(
         Kind.LATER,
         f"{asked} was answered with something else: {plain(text)}",
-        "see whether a proxy or sign-in page answers",
+        "see whether a proxy or sign-in page answers, and that pvoutput.url is right, if you have set it",
     )
 
 
@@ -259,5 +260,7 @@ def fault(answer: Answer) -> ServiceError | None:
             found = [(kind, remedy) for part, kind, remedy in _REFUSALS if part in words]
             kind, remedy = found[0] if found else (Kind.UNKNOWN, "please report this text")
             return ServiceError(kind, told, remedy)
+        case 404 | 301 | 302 | 307 | 308:
+            return ServiceError(Kind.LATER, told, _URL_REMEDY)
         case _:
             return ServiceError(Kind.LATER, told, _WAIT_REMEDY)

@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 import trio
 from pydantic_core import PydanticCustomError
 
-from collector.clock.stamps import NS
+from collector.clock.stamps import NS, to_second
 from collector.config.model import Config, PvOutput
 from collector.config.names import Names
 from collector.config.values import token_in
@@ -78,22 +78,33 @@ class PvOutputOutput:
         self._settings = settings
         self._service = self._new_service()
         self._sender = Sender(config, settings, journal, self._call, budget, lock, sharing)
+        self._unread: ServiceError | None = None
         self._woken = trio.Event()
 
     @property
     def health(self) -> OutputHealth:
         """How it goes; what waits is counted in days."""
-        error = self._sender.error
-        if error is None and self._sender.refusal and time.time_ns() - self._sender.refusal[0] < _TOLD_FOR_NS:
-            error = self._sender.refusal[1]
+        progress = self._sender.progress
+        refusal = progress.last_refusal
+        is_told = refusal is not None and time.time_ns() - refusal.at < _TOLD_FOR_NS
+        error = self._sender.error or self._unread or (refusal if is_told else None)
         return OutputHealth(
             name=self._name,
             connected=self._sender.is_connected,
-            last_sent=self._sender.last_sent,
-            waiting=len(self._sender.progress.days),
+            last_sent=progress.last_sent,
+            waiting=len(progress.days),
             last_error=error.reason if error else "",
             remedy=error.remedy if error else "",
+            note="; ".join(self._notes()),
         )
+
+    def _notes(self) -> Iterator[str]:
+        if self._sender.waits_until:
+            yield f"the hour's requests are used up until {to_second(self._sender.waits_until)}"
+        progress = self._sender.progress
+        if count := len(progress.refused):
+            last = f", the last: {progress.last_refusal.reason}" if progress.last_refusal else ""
+            yield f"{count} status{'es' * (count > 1)} set aside{last}"
 
     def wake(self) -> None:
         """Something was stored."""
@@ -124,13 +135,20 @@ class PvOutputOutput:
             return _LOOK_S
 
     async def _look_at_key(self) -> None:
-        """A key that was refused is tried again when it is another one."""
+        """A key that can't be read is told of before it is needed, and one that was refused is tried again when it is
+        another one.
+        """
         error = self._sender.error
-        if error is None or error.kind is not Kind.KEY:
+        if self._sender.is_connected or (error is not None and error.kind is not Kind.KEY):
             return
-        key = await trio.to_thread.run_sync(_key_place, self._settings, abandon_on_cancel=True)
-        if key != self._service.used_key:
+        try:
+            key = await trio.to_thread.run_sync(key_of, self._settings, abandon_on_cancel=True)
+        except ServiceError as exc:
+            self._unread = exc
+            return
+        if error is not None and (self._unread is not None or key != self._service.used_key):
             self._sender.go_on()
+        self._unread = None
 
     async def _wait(self, wait_s: float) -> None:
         if self._sender.error is not None:
