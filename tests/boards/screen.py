@@ -179,10 +179,11 @@ class Look:
         return self.screen.ask(text, self.start, self.stop, self.values, self._window_s())
 
     def panel(self, title: str, ref: str = "A") -> list[Row]:
-        """What a panel gets to show from one of its queries."""
+        """What a panel gets to show from one of its queries, names without the spaces that no browser draws."""
         place = f"panel {panel_named(self.board, title)['title']!r}, query {ref}"
         (question,) = (question for question in questions(self.board) if question.place == place)
-        return self.screen.ask(question.query, self._start(question), self.stop, self.values, self._window_s())
+        rows = self.screen.ask(question.query, self._start(question), self.stop, self.values, self._window_s())
+        return [{name.rstrip(): value for name, value in row.items()} for row in rows]
 
     def annotation(self, name: str) -> list[Row]:
         """The marks of one annotation."""

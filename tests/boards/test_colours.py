@@ -10,6 +10,7 @@ import pytest
 
 from collector.boards.kit.colours import (
     ALARM,
+    ARRAYS,
     CALM,
     CLEAR,
     COMPARED,
@@ -145,7 +146,7 @@ def used(board: Json) -> Iterator[tuple[str, str, str]]:
 @every_board
 def test_one_colour_has_one_meaning(board: Json) -> None:
     for place, kind, color in used(board):
-        meant = {CLEAR, WARNING, ALARM} if kind == "field" else {POWER, COMPARED, OTHER, CALM, TROUBLE, CLEAR}
+        meant = {CLEAR, WARNING, ALARM} if kind == "field" else {POWER, COMPARED, OTHER, CALM, TROUBLE, CLEAR, *ARRAYS}
         assert color in meant or (kind == "field" and color.startswith("rgba(")), f"{place}: {color}"
 
 
@@ -187,6 +188,29 @@ def test_meanings_are_told_apart_with_any_sight(sight: str) -> None:
         for one, other in combinations((POWER, COMPARED, OTHER, CALM, TROUBLE), 2):
             apart = math.dist(lab(rgb(one, theme), sight), lab(rgb(other, theme), sight))
             assert apart >= 20 or sight == "grey", f"{one} and {other}: {apart:.0f}"
+
+
+@every_sight
+def test_arrays_are_told_apart_and_look_neither_good_nor_bad_with_any_sight(sight: str) -> None:
+    if sight == "grey":
+        return  # There they stand in the order of the legend.
+    green, yellow = "#73BF69", "#EAB839"
+    for one, other in combinations(ARRAYS, 2):
+        apart = math.dist(lab(rgb(one, 0), sight), lab(rgb(other, 0), sight))
+        assert apart >= 15, f"{one} and {other}: {apart:.0f}"
+    for theme in range(len(THEMES)):
+        for one in ARRAYS:
+            for other in (POWER, TROUBLE, WARNING, ALARM, green, yellow):
+                apart = math.dist(lab(rgb(one, theme), sight), lab(rgb(other, theme), sight))
+                assert apart >= 20, f"{one} and {other}: {apart:.0f}"
+
+
+@every_board
+def test_what_is_drawn_by_array_has_a_colour_of_arrays(board: Json) -> None:
+    for panel in asking(board):
+        if panel["type"] == "barchart" and '"array"' in panel["targets"][0]["query"].split("pivot(")[-1]:
+            found = [color for title, _, color in used(board) if title == panel["title"]]
+            assert set(ARRAYS) <= set(found), panel["title"]
 
 
 def _scale(panel: Json, values: Sequence[float]) -> list[Rgb]:

@@ -278,15 +278,17 @@ def test_a_series_is_called_by_a_tag_and_not_by_all_of_them(board: Json) -> None
 
 @every_board
 def test_no_two_panels_are_in_one_place_and_none_is_outside(board: Json) -> None:
-    taken: dict[tuple[int, int], str] = {}
-    for panel in board["panels"]:
+    # What is folded up lies where the row after it lies, until somebody opens it.
+    layers = [board["panels"], *(panel["panels"] for panel in board["panels"] if panel.get("panels"))]
+    taken: dict[tuple[int, int, int], str] = {}
+    for layer, panel in ((layer, panel) for layer, some in enumerate(layers) for panel in some):
         place = panel["gridPos"]
         assert place["x"] >= 0, panel["title"]
         assert place["x"] + place["w"] <= COLUMNS, panel["title"]
         for x in range(place["x"], place["x"] + place["w"]):
             for y in range(place["y"], place["y"] + place["h"]):
-                assert (x, y) not in taken, f"{panel['title']!r} is on {taken[x, y]!r}"
-                taken[x, y] = panel["title"]
+                assert (layer, x, y) not in taken, f"{panel['title']!r} is on {taken[layer, x, y]!r}"
+                taken[layer, x, y] = panel["title"]
 
 
 @every_board

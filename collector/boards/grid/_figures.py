@@ -25,6 +25,9 @@ figure = (place, name, tables=<-) => tables
 
 """
 
+# Side by side a figure would be parted from its unit.
+_ONE_BELOW_ANOTHER: Json = {"orientation": "horizontal", "text": {"titleSize": 14, "valueSize": 18}}
+
 
 def verdict() -> Json:
     """Whether anything was beyond its limits."""
@@ -124,7 +127,7 @@ union(
         no_value=NO_READINGS,
         unit="volt",
         rows=True,
-        size=20,
+        options=_ONE_BELOW_ANOTHER,
         decimals=1,
         color=fixed(CALM),
     )
@@ -161,7 +164,7 @@ union(
         no_value=NO_READINGS,
         unit="rothz",
         rows=True,
-        options={"orientation": "horizontal", "text": {"titleSize": 14, "valueSize": 18}},
+        options=_ONE_BELOW_ANOTHER,
         decimals=2,
         color=fixed(CALM),
     )
@@ -197,7 +200,7 @@ union(tables: [outside, none])
         no_value="None",
         unit="suffix: min",
         rows=True,
-        size=24,
+        options=_ONE_BELOW_ANOTHER,
         decimals=0,
         color={"mode": "thresholds"},
         thresholds=thresholds(CALM, (1, TROUBLE)),
@@ -301,6 +304,7 @@ union(tables: [power, voltage])
         no_value=NO_READINGS,
         unit="volt",
         x_unit=KW,
+        color={"mode": "shades", "fixedColor": COMPARED},
         # A single cloud would have its site's name for the axis.
         overrides=[override_like("/^(?!power$)/", custom__axisLabel="Voltage")],
     )

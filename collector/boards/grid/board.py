@@ -21,7 +21,7 @@ from collector.boards.grid._figures import (
     voltage_figures,
 )
 from collector.boards.grid._heat import by_heat, hottest
-from collector.boards.kit.board import MONTH, TODAY, YEAR, YESTERDAY, board, heading, in_the_menu, number
+from collector.boards.kit.board import MONTH, TODAY, YEAR, YESTERDAY, board, folded, heading, in_the_menu, number
 from collector.boards.kit.parts import Json
 from collector.boards.kit.queries import event_annotations, inverter_variable, site_variables
 
@@ -33,14 +33,19 @@ def build() -> Json:
         "Grid",
         "Voltage and frequency of the grid against their limits, and what that cost.",
         [
-            (5, [(5, verdict()), (8, voltage_figures()), (5, frequency_figures()), (6, outside_figures())]),
+            (6, [(6, verdict()), (6, voltage_figures()), (6, frequency_figures()), (6, outside_figures())]),
             (10, [(24, voltage())]),
             (8, [(12, outside_by_day()), (12, frequency())]),
             (8, [(12, percentiles()), (12, extremes())]),
             (9, [(12, histogram()), (12, against_power())]),
-            (9, [(12, episodes()), (12, interruptions())]),
-            (9, [(12, by_inverter()), (12, faults())]),
-            (8, [(24, phases())]),
+            folded(
+                "Evidence: times, interruptions, inverters, phases",
+                [
+                    (9, [(12, episodes()), (12, interruptions())]),
+                    (9, [(12, by_inverter()), (12, faults())]),
+                    (8, [(24, phases())]),
+                ],
+            ),
             heading("Inverter temperature"),
             (9, [(12, hottest()), (12, by_heat())]),
         ],

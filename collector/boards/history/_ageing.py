@@ -3,6 +3,7 @@
 from textwrap import indent
 
 from collector.boards.history._energies import MONTHS, NARROW, WHOLE_YEAR_DAYS, windows
+from collector.boards.kit.arrays import OF_ARRAYS, PLACED_PACKAGES, placed
 from collector.boards.kit.charts import bar_chart, table
 from collector.boards.kit.parts import KWH, Json, override
 from collector.boards.kit.queries import AC_OR_DC, ARRAY, END_OF_LAST_DAY, LIVING, SITE, local, metered, series
@@ -10,9 +11,6 @@ from collector.boards.kit.queries import AC_OR_DC, ARRAY, END_OF_LAST_DAY, LIVIN
 # So many of the best days of a year are sure to be cloudless, wherever the roof is.
 BEST_DAYS = 30
 BEST_DAYS_OF_A_MONTH = 5
-
-# Colours by name would give two arrays of a roof the same one now and then.
-_DISTINCT = {"mode": "palette-classic"}
 
 # Grafana would lay the bars down on a phone, where years go from left to right all the same.
 _UPRIGHT = {"orientation": "vertical"}
@@ -108,9 +106,10 @@ yields = of_panels
 
 def yield_of_years() -> Json:
     query = (
-        local("date", "strings")
+        local("date", *PLACED_PACKAGES)
         + _yields("1y", "0")
-        + f"""yields
+        + placed("yields")
+        + f"""\
   |> filter(fn: (r) => r.days >= {WHOLE_YEAR_DAYS}.0 and r._time < date.truncate(t: now(), unit: 1y))
   |> map(fn: (r) => ({{year: string(v: date.year(t: r._time)), array: r.array, _value: r._value}}))
   |> sort(columns: ["array", "year"])
@@ -124,28 +123,27 @@ def yield_of_years() -> Json:
         " has a fault or new shade.",
         query,
         x="year",
-        no_value="No whole year with `peak_w` yet",
+        no_value="No whole year with peak_w yet",
         unit="suffix: kWh/kWp",
         decimals=0,
         options=_UPRIGHT,
-        color=_DISTINCT,
-        overrides=[override("year", unit="string")],
+        overrides=[override("year", unit="string"), *OF_ARRAYS],
     )
 
 
 def yield_of_months() -> Json:
     query = (
-        local("date", "strings")
+        local("date", *PLACED_PACKAGES)
         + END_OF_LAST_DAY
         + _yields("1mo", "date.truncate(t: v.timeRangeStart, unit: 1mo)", "end")
-        + f"""months = {MONTHS}
-
-yields
+        + f"months = {MONTHS}\n\n"
+        + placed("yields")
+        + """\
   |> drop(columns: ["days"])
   |> sort(columns: ["array", "_time"])
   |> pivot(rowKey: ["_time"], columnKey: ["array"], valueColumn: "_value")
   |> sort(columns: ["_time"])
-  |> map(fn: (r) => ({{r with month: months[date.month(t: r._time) - 1] + " " + string(v: date.year(t: r._time))}}))
+  |> map(fn: (r) => ({r with month: months[date.month(t: r._time) - 1] + " " + string(v: date.year(t: r._time))}))
   |> drop(columns: ["_time"])
 """
     )
@@ -155,11 +153,11 @@ yields
         " usual distance to the others, look for a fault or new shade.",
         query,
         x="month",
-        no_value="No panel with `peak_w` in this time range",
+        no_value="Needs peak_w of panels in config.toml",
         unit="suffix: kWh/kWp",
         decimals=0,
         options=_UPRIGHT,
-        color=_DISTINCT,
+        overrides=OF_ARRAYS,
     )
 
 
@@ -206,8 +204,10 @@ levels = join.inner(
 
 def ageing() -> Json:
     query = (
-        _best_of_years()
-        + """levels
+        "".join(f'import "{package}"\n' for package in PLACED_PACKAGES)
+        + _best_of_years()
+        + placed("levels")
+        + """\
   |> sort(columns: ["array", "year"])
   |> pivot(rowKey: ["year"], columnKey: ["array"], valueColumn: "_value")
   |> sort(columns: ["year"])
@@ -225,8 +225,7 @@ def ageing() -> Json:
         decimals=1,
         min=None,
         options=_UPRIGHT,
-        color=_DISTINCT,
-        overrides=[override("year", unit="string")],
+        overrides=[override("year", unit="string"), *OF_ARRAYS],
     )
 
 
@@ -307,12 +306,14 @@ union(tables: [sums, all])
 
 def best_days_of_months() -> Json:
     query = (
-        local("date")
+        local("date", *PLACED_PACKAGES)
         + END_OF_LAST_DAY
         + "begin = date.truncate(t: v.timeRangeStart, unit: 1mo)\n"
         + f"months = {MONTHS}\n\n"
-        + series("channel_day", "energy_wh", SITE, ARRAY, start="begin", stop="end", at_noon=True)
-        + f"""\
+        + "best =\n"
+        + indent(
+            series("channel_day", "energy_wh", SITE, ARRAY, start="begin", stop="end", at_noon=True)
+            + f"""\
   |> group(columns: ["array"])
   |> aggregateWindow(every: 1d, fn: mean, createEmpty: false, timeSrc: "_start")
   |> window(every: 1mo)
@@ -320,10 +321,16 @@ def best_days_of_months() -> Json:
   |> mean()
   |> group()
   |> map(fn: (r) => ({{at: r._start, array: r.array, _value: r._value / 1000.0}}))
+
+""",
+            "  ",
+        )
+        + placed("best")
+        + """\
   |> sort(columns: ["array", "at"])
   |> pivot(rowKey: ["at"], columnKey: ["array"], valueColumn: "_value")
   |> sort(columns: ["at"])
-  |> map(fn: (r) => ({{r with month: months[date.month(t: r.at) - 1] + " " + string(v: date.year(t: r.at))}}))
+  |> map(fn: (r) => ({r with month: months[date.month(t: r.at) - 1] + " " + string(v: date.year(t: r.at))}))
   |> drop(columns: ["at"])
 """
     )
@@ -337,5 +344,5 @@ def best_days_of_months() -> Json:
         unit=KWH,
         decimals=1,
         options=_UPRIGHT,
-        color=_DISTINCT,
+        overrides=OF_ARRAYS,
     )

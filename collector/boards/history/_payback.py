@@ -128,7 +128,7 @@ rows |> drop(columns: if is_whole then ["none"] else ["left"])
         "How much of `purchase_price` the energy (AC if known) was worth so far: if all replaced bought energy, and if"
         " all was sold. Production only, without interest. Low: look at yield and prices.",
         query,
-        no_value="No `purchase_price` under [[ecu]] in config.toml",
+        no_value="Needs purchase_price under [[ecu]] in config.toml",
         columns={
             "how": {"displayName": "If"},
             "share": {

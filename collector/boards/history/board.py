@@ -12,7 +12,7 @@ from collector.boards.history._payback import paid_back, value_of_months
 from collector.boards.history._periods import period_variable, periods
 from collector.boards.history._worth import money_variable, worth
 from collector.boards.history._years import best_days, cumulative, matrix, months, years
-from collector.boards.kit.board import ALL, MONTH, THAT_DAY, YEAR, board, heading, number
+from collector.boards.kit.board import ALL, MONTH, THAT_DAY, YEAR, board, folded, heading, number
 from collector.boards.kit.charts import heat_map, stat, time_series
 from collector.boards.kit.colours import AMOUNT, COMPARED, POWER
 from collector.boards.kit.parts import KWH, Json, fixed, override_frame
@@ -39,10 +39,14 @@ def build() -> Json:
             heading("All years"),
             (10, [(9, years()), (15, months())]),
             (12, [(15, cumulative()), (9, best_days())]),
-            (11, [(24, matrix())]),
-            (10, [(13, worth()), (11, yield_of_years())]),
-            (7, [(24, paid_back())]),
-            (10, [(14, ageing()), (10, losses())]),
+            (10, [(12, worth()), (12, paid_back())]),
+            folded(
+                "After the first year",
+                [
+                    (11, [(24, matrix())]),
+                    (10, [(10, yield_of_years()), (8, ageing()), (6, losses())]),
+                ],
+            ),
             heading("The chosen time range"),
             (9, [(24, _days())]),
             (12, [(24, _hours())]),

@@ -56,6 +56,11 @@ def heading(title: str) -> Json:
 Row = tuple[int, Sequence[tuple[int, Json]]]
 
 
+def folded(title: str, rows: Sequence[Row]) -> Json:
+    """Rows of which only the title is seen, and nothing asked, until somebody opens them."""
+    return {"type": "row", "title": title, "collapsed": True, "panels": rows}
+
+
 def board(
     uid: str,
     title: str,
@@ -68,7 +73,8 @@ def board(
     quick: Sequence[Span] = (),
     refresh: str = "1m",
 ) -> Json:
-    """A whole board. A row is its height and its panels from left to right, each with its width; or a `heading`.
+    """A whole board. A row is its height and its panels from left to right, each with its width; or a `heading`, or
+    rows that are `folded`.
 
     Panels are numbered in reading order, which is also the order in which a phone stacks them. `quick` are ranges that
     are a click away.
@@ -97,17 +103,27 @@ def board(
 
 def _arranged(rows: Sequence[Row | Json]) -> list[Json]:
     placed: list[Json] = []
-    y = 0
+    _place(rows, placed, 0, 0)
+    return placed
+
+
+def _place(rows: Sequence[Row | Json], placed: list[Json], y: int, number: int) -> int:
+    """Append to `placed`, from this height and after this number on; the last number is returned."""
     for row in rows:
         height, cells = (1, [(COLUMNS, row)]) if isinstance(row, dict) else row
         x = 0
         for width, built in cells:
             if x + width > COLUMNS:
                 raise ValueError(f"{built['title']}: the row is wider than {COLUMNS} columns")
-            placed.append({**built, "id": len(placed) + 1, "gridPos": {"x": x, "y": y, "w": width, "h": height}})
+            number += 1
+            placed.append({**built, "id": number, "gridPos": {"x": x, "y": y, "w": width, "h": height}})
             x += width
         y += height
-    return placed
+        if isinstance(row, dict) and row["collapsed"]:
+            inside: list[Json] = []
+            number = _place(row["panels"], inside, y, number)
+            placed[-1]["panels"] = inside
+    return number
 
 
 def _source_variable() -> Json:

@@ -12,6 +12,9 @@ from typing import Any
 # anything else beside it; what is as it should be; and what is wrong.
 POWER, COMPARED, OTHER, CALM, TROUBLE = "dark-orange", "blue", "#7f8793", "text", "red"
 
+# Arrays beside each other, which are no better or worse than each other: none is green, yellow, red or orange.
+ARRAYS = ("#317ac4", "#e2127a", "#5f5ff2", "#1099c6", "#c61099")
+
 # Fields behind a word or a figure, which Grafana then writes in black or white: as it should be, a warning, and wrong.
 CLEAR, WARNING, ALARM = "transparent", "#EAB839", "dark-red"
 

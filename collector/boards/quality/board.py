@@ -6,7 +6,7 @@ Whole days come from the roll-ups and reach back for ever; what is counted from 
 """
 
 from collector.boards.kit.board import MONTH, THAT_DAY, TODAY, YEAR, YESTERDAY, board, heading
-from collector.boards.kit.charts import heat_map, stat, table, time_series
+from collector.boards.kit.charts import SEAMLESS, heat_map, stat, table, time_series
 from collector.boards.kit.colours import ALARM, CALM, CLEAR, OTHER, TROUBLE, WARNING, around_all
 from collector.boards.kit.health import gateway_states
 from collector.boards.kit.parts import (
@@ -184,6 +184,7 @@ expected
         decimals=1,
         **around_all(0.8),
         value_name="complete",
+        gap=SEAMLESS,
         links=[
             {
                 "title": "That day and the next",
