@@ -10,11 +10,12 @@ from collector.boards.history._ageing import ageing, best_days_of_months, losses
 from collector.boards.history._energies import MONTHS, NO_RECORDS, WITH_ARRAYS, by_day, chosen, sums_of_readings
 from collector.boards.history._payback import paid_back, value_of_months
 from collector.boards.history._periods import period_variable, periods
-from collector.boards.history._worth import money_variable, worth
+from collector.boards.history._worth import worth
 from collector.boards.history._years import best_days, cumulative, matrix, months, years
 from collector.boards.kit.board import ALL, MONTH, THAT_DAY, YEAR, board, folded, heading, number
 from collector.boards.kit.charts import heat_map, stat, time_series
 from collector.boards.kit.colours import AMOUNT, COMPARED, POWER
+from collector.boards.kit.money import currency_variable, money_variable
 from collector.boards.kit.parts import KWH, Json, fixed, override_frame
 from collector.boards.kit.queries import (
     IN_THOUSANDS,
@@ -60,7 +61,7 @@ def build() -> Json:
             period_variable(),
             _typed("price", "Price of a kWh", "on days without a tariff that of the first one, else 0.30"),
             _typed("feed_in", "Feed-in of a kWh", "on days without a tariff that of the first one, else 0.08"),
-            _in_the_menu(number("currency", "Currency", "The name of the money, where no tariff has one.", "€")),
+            currency_variable(),
             money_variable(),
             _typed("co2", "Grams of CO₂ of a kWh", "that of config.toml, else 350"),
         ],
