@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "compare": "compare your meter's or the vendor portal's energies with ours, day by day",
     "ledger": "show the exact account of energy by day, of gateways, inverters and panels",
     "analyse": "what each panel should have made, what it lost to which cause, and how arrays age",
+    "report": "write a month or a year on one page: energy, losses, and what needs a look",
     "homeassistant": "look whether Home Assistant takes our statistics, or send all of them once more",
     "pvoutput": "ask PVOutput about the configured systems, or show what is to be sent there",
     "export": "write what the journal holds to files, without InfluxDB; safe while the service runs",
