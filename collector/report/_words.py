@@ -21,7 +21,9 @@ def money(value: float | None, currency: str) -> str:
 
 def percent(part: float) -> str:
     """A change."""
-    return f"{100 * abs(part):.0f} % {'more' if part >= 0 else 'less'}"
+    if abs(part) < 0.005:
+        return "as much as"
+    return f"{100 * abs(part):.0f} % {'more' if part >= 0 else 'less'} than"
 
 
 def subtitle(report: Report) -> str:
@@ -38,7 +40,7 @@ def of_bars(report: Report) -> str:
 def change(site: SiteFigures) -> str:
     """Against the year before."""
     found = site.change
-    return f"{percent(found[1])} than in {found[0]}" if found else "no earlier year to compare with"
+    return f"{percent(found[1])} in {found[0]}" if found else "no earlier year to compare with"
 
 
 def expectation(report: Report) -> str:

@@ -4,7 +4,7 @@ Energies of a site are AC where all of its inverters tell it, else DC; what was 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -87,7 +87,6 @@ class Report:
 def figures(ledger: Ledger, layout: Layout, tariffs: Tariffs, results: Results, title: str, period: Period) -> Report:
     """Everything of a period. Raises JournalError."""
     months = [one for one in results.months if period.has_month(one.month)]
-    problems = sentences.problems(results)
     sites = [_site(ledger, layout, tariffs, ecu, period) for ecu in ledger.gateways()]
     return Report(
         title,
@@ -97,10 +96,20 @@ def figures(ledger: Ledger, layout: Layout, tariffs: Tariffs, results: Results, 
         sum(one.measured_kwh for one in months),
         sum(one.expected_kwh for one in months),
         _losses(months),
-        problems,
-        [line for line in sentences.lines(results) if line not in problems],
+        sentences.problems(results),
+        list(_remarks(results)),
         results.last,
     )
+
+
+def _remarks(results: Results) -> Iterator[str]:
+    """What is no fault, and does not pass by itself."""
+    for panel in results.panels:
+        if text := sentences.shade(panel, results.currency):
+            yield f"panel {panel.panel} {text}"
+    for array in results.arrays:
+        if text := sentences.ageing(array):
+            yield f"array {array.array} {text}"
 
 
 def _kwh(day: Day) -> float:

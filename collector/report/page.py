@@ -41,12 +41,13 @@ svg { display: block; height: auto; margin: 12px 0; width: 100%; }
 .bar { fill: var(--bar); }
 .grid { stroke: var(--line); }
 .tick { fill: var(--faint); font: 11px system-ui, sans-serif; }
-@media (max-width: 480px) { .tick { font-size: 19px; } .figures b { font-size: 20px; } }
+@media (max-width: 560px) { .tick { font-size: 19px; } .figures b { font-size: 20px; } }
 @page { margin: 16mm; }
 @media print {
   :root { --ground: #fff; --text: #000; --faint: #444; --line: #bbb; --bar: #e55400; --bad: #ad0317; }
-  body { font-size: 11pt; max-width: none; padding: 0; }
-  h2 { break-after: avoid; } table, svg, .figures, li { break-inside: avoid; }
+  body { font-size: 10pt; max-width: none; padding: 0; }
+  h2 { break-after: avoid; margin-top: 20px; } h2 + p { break-after: avoid; } svg { width: 80%; }
+  table, svg, .figures, li { break-inside: avoid; }
   .bar { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }
 </style>

@@ -19,7 +19,7 @@ from collector.alerts import rules as alerts
 from collector.boards.write import BOARDS, bucket_names, with_buckets
 from collector.clock.sun import Place
 from collector.errors import ConfigError
-from collector.points.schema import Point
+from collector.points.schema import Point, Value
 from tests.boards.commands import boards_command
 from tests.boards.conftest import fill
 from tests.boards.files import ROOT, RULES, Json, rules
@@ -670,7 +670,7 @@ def analysed(roof: Roof, *panels: str, days_ago: int = 1, finding: bool = False)
         tags = (ECU, f"of {name}", f"inverter of {name}", "YC600", "1", name, "South")
         roof.roll_ups.append(Point("channel_day", tags, {"expected_wh": 1000.0}, ns(midnight)))
         if finding:
-            fields = {"lost_percent": 31.0, "lost_wh": 310.0, "days": 9, "text": "makes less"}
+            fields: dict[str, Value | None] = {"lost_percent": 31.0, "lost_wh": 310.0, "days": 9, "text": "makes less"}
             roof.roll_ups.append(Point("finding", (*tags, "dirt"), fields, ns(midnight)))
     return roof
 

@@ -9,7 +9,7 @@ import pytest
 
 from collector.clock.days import midnight
 from collector.clock.stamps import to_ns
-from collector.points.schema import ANALYSED_FIELDS, Point
+from collector.points.schema import ANALYSED_FIELDS, Point, Value
 from tests.boards.conftest import fill
 from tests.boards.files import boards
 from tests.boards.screen import Screen
@@ -44,7 +44,7 @@ def _points() -> Iterator[Point]:
             yield Point("channel_day", tags, {"energy_wh": 900.0 - lost[1], "peak_w": 400.0, **told}, at)
     south_2 = (ECU, INVERTER, "Roof 1", "YC600", "2", "South 2", "South")
     for age in range(10):
-        fields = {"lost_percent": 20.0, "lost_wh": 200.0, "days": 10 - age, "text": SENTENCE}
+        fields: dict[str, Value | None] = {"lost_percent": 20.0, "lost_wh": 200.0, "days": 10 - age, "text": SENTENCE}
         yield Point("finding", (*south_2, "dirt"), fields, _at(date(2026, 3, 31) - timedelta(days=age)))
     for azimuth, elevation, factor in ((90, 0, 1.0), (90, 4, 0.5), (95, 4, 0.25)):
         yield Point("shade", (*south_2, str(azimuth), str(elevation)), {"factor": factor}, _at(date(2026, 3, 1)))
@@ -95,9 +95,8 @@ def test_losses_of_months_and_panels_are_those_of_their_days(screen: Screen) -> 
         for month, name in ((2, "Feb 2026"), (3, "Mar 2026"))
     }
     panels = [(row["panel"], float(row["lost"])) for row in look.panel("Losses of each panel")]
-    assert panels == [(name, pytest.approx(sum(LOST[name]) * DAYS / 1000)) for name in ("South 2", "South 1")], (
-        "the worst first"
-    )
+    assert [name for name, _ in panels] == ["South 2", "South 1"], "the worst first"
+    assert dict(panels) == pytest.approx({name: sum(lost) * DAYS / 1000 for name, lost in LOST.items()})
 
 
 def test_a_typed_price_is_for_days_without_a_tariff_alone(screen: Screen) -> None:
@@ -109,7 +108,8 @@ def test_what_needs_a_look_has_its_first_and_last_day_and_the_sentence_of_the_an
     (row,) = screen.look(boards()["solar-losses"]).panel("Panels that need a look")
     days = [datetime.fromisoformat(row[name]).astimezone(ZONE).date() for name in ("since", "last")]
     assert days == [date(2026, 3, 22), date(2026, 3, 31)]
-    assert (row["panel"], row["what"], float(row["kwh"])) == ("South 2", SENTENCE, pytest.approx(2.0))
+    assert (row["panel"], row["what"]) == ("South 2", SENTENCE)
+    assert float(row["kwh"]) == pytest.approx(2.0)
 
 
 def test_a_panel_has_a_map_of_its_shade_by_the_height_of_the_sun(screen: Screen) -> None:
