@@ -116,7 +116,7 @@ def test_a_panel_has_a_map_of_its_shade_by_the_height_of_the_sun(screen: Screen)
     look = screen.look(boards()["solar-panel"], one_panel="South 2")
     rows = [
         {name: row[name] for name in ("_azimuth", "0° to 4°", "4° to 8°")}
-        for row in look.panel("Shade by direction and height of the sun")
+        for row in look.panel("Map of shade")
     ]
     assert rows == [
         {"_azimuth": "90", "0° to 4°": "1", "4° to 8°": "0.5"},
@@ -132,7 +132,7 @@ def test_a_panel_is_shown_beside_what_was_expected_of_it(screen: Screen) -> None
     day = screen.look(
         boards()["solar-day"], start=datetime(2026, 3, 24, tzinfo=UTC), stop=datetime(2026, 3, 26, tzinfo=UTC)
     )
-    shares = {row["panel"]: float(row["share"]) for row in day.panel("Panels compared with what was expected")}
+    shares = {row["panel"]: float(row["share"]) for row in day.panel("Panels compared with expectation")}
     assert shares == pytest.approx({"South 1": 1.0, "South 2": 700 / 900})
 
 

@@ -39,12 +39,12 @@ EMPTY: Mapping[tuple[str, str], str] = {
         (uid, f"panel {title!r}, query {ref}"): "nothing was analysed"
         for uid, titles in (
             ("solar-history", ("Change per year",)),
-            ("solar-day", ("Panels compared with what was expected",)),
+            ("solar-day", ("Panels compared with expectation",)),
             (
                 "solar-panel",
                 (
                     "Energy, expected and without shade",
-                    "Shade by direction and height of the sun",
+                    "Map of shade",
                     "Panels that need a look",
                 ),
             ),

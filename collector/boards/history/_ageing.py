@@ -214,7 +214,7 @@ def ageing() -> Json:
     return bar_chart(
         "Sunniest 30 days by year",
         "The panels' mean energy (DC) on the 30 best days of each whole year, compared with all years. A sudden"
-        " drop is a fault, dirt or a tree; how fast panels age is told beside it.",
+        " drop is a fault, dirt or a tree. Ageing is in the table beside it.",
         query,
         x="year",
         no_value="No whole year yet",

@@ -188,8 +188,8 @@ losses
     )
     return table(
         "Losses of each panel",
-        "What each panel lost (DC), the most first, and what that cost. Click a panel for its shade and its days: high"
-        " losses of one panel among few are worth a look at the roof.",
+        "What each panel lost (DC), the most first, and what that cost. Click a panel for its shade and its days, and"
+        " look at the roof where one panel has lost much more than the others.",
         [energy, money],
         no_value=NOT_ANALYSED,
         columns={

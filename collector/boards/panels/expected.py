@@ -121,7 +121,7 @@ def shade_map() -> Json:
 """
     )
     built = heat_map(
-        "Shade by direction and height of the sun",
+        "Map of shade",
         "How much of clear sunlight is left while the sun stands there: 90° is east, 180° south, 270° west. Red is"
         " shade: look from the panel into that direction for what throws it. Learned over the seasons.",
         query,
@@ -165,7 +165,7 @@ def days_against_expected(*where: str) -> Json:
 """
     )
     return table(
-        "Panels compared with what was expected",
+        "Panels compared with expectation",
         "Energy (DC) of the days that begin in this range and are over, against what the neighbours say that each panel"
         " should have made, its usual shade counted in. Below 85 % is a fault or something new.",
         query,
