@@ -47,7 +47,7 @@ def build() -> Json:
             (10, [(12, _energy_of_months()), (12, _money_of_months())]),
             (14, [(24, _panels())]),
             (9, [(24, _days())]),
-            (3, [(24, text(WHAT_IT_NEEDS))]),
+            (5, [(24, text(WHAT_IT_NEEDS))]),
         ],
         variables=[
             *site_variables(),

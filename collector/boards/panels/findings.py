@@ -55,10 +55,11 @@ def found(*where: str) -> Json:
         columns={
             "panel": {
                 "displayName": "Panel",
-                "custom__width": 130,
+                "custom__width": 110,
                 "custom__wrapText": True,
                 "links": [link_to_panel("__value.text")],
             },
+            "what": {"displayName": "What is to be said of it", "custom__minWidth": 220, "custom__wrapText": True},
             "since": {
                 "displayName": "Since",
                 "unit": "time:YYYY-MM-DD",
@@ -68,6 +69,5 @@ def found(*where: str) -> Json:
             "last": {"displayName": "Last day", "unit": "time:YYYY-MM-DD", "custom__width": 110},
             "percent": {"displayName": "Less", "unit": "percentunit", "decimals": 0, "custom__width": 70},
             "kwh": {"displayName": "Lost", "unit": KWH, "decimals": 1, "custom__width": 100},
-            "what": {"displayName": "What is to be said of it", "custom__minWidth": 320, "custom__wrapText": True},
         },
     )
