@@ -1,12 +1,11 @@
 """The board of the fleet: every gateway by its own day, and the one that needs somebody on top."""
 
-import statistics
 from datetime import date, datetime, timedelta
 
 import pytest
 
 from collector.clock import stamps
-from collector.points.schema import Point
+from collector.points.schema import SCHEMA, Point
 from tests.boards.conftest import Site, fill
 from tests.boards.figures import Sample
 from tests.boards.files import boards
@@ -58,17 +57,52 @@ def test_after_midnight_the_day_of_one_zone_has_begun_and_that_of_another_has_no
     assert 1000 * float(rows[ROOF]["yesterday"]) == pytest.approx(yesterday[ROOF])
 
 
-def test_a_site_is_compared_only_if_all_its_panels_have_a_peak_power(mixed: Site, fleet: Look) -> None:
+def test_a_site_has_a_yield_only_if_all_its_panels_have_a_peak_power(mixed: Site, fleet: Look) -> None:
     rows = by_site(fleet)
     peaks = {ROOF: 3000, SHED: 1000}
     for name, age in (("today", 0), ("yesterday", 1)):
         energies = of_day(mixed, "ecu_day", "energy_wh", age)
-        yields = {ecu: energies[ecu] / peak_w for ecu, peak_w in peaks.items()}
-        median = statistics.median(yields.values())
-        for ecu, value in yields.items():
-            assert float(rows[ecu][f"yield_{name}"]) == pytest.approx(value)
-            assert float(rows[ecu][f"ratio_{name}"]) == pytest.approx(value / median)
-        assert rows[BARN][f"yield_{name}"] == rows[BARN][f"ratio_{name}"] == ""
+        for ecu, peak_w in peaks.items():
+            assert float(rows[ecu][f"yield_{name}"]) == pytest.approx(energies[ecu] / peak_w)
+        assert rows[BARN][f"yield_{name}"] == ""
+        # One is alone in its zone, the other beside a site without a yield.
+        assert {row.get(f"ratio_{name}", "") for row in rows.values()} == {""}
+
+
+UTRECHT, PHOENIX = (52.1, 5.1), (33.4, -112.1)
+
+
+def given(ecu: str, place: tuple[float, float] | None, *energies_wh: float) -> list[Point]:
+    """What is known of a site with 1 kW of panels: its place, and the energy of its last days, today's last."""
+    midnight = NOW.astimezone(AMSTERDAM).replace(hour=0, minute=0, second=0)
+    found = []
+    if place:
+        fields = {"latitude": place[0], "longitude": place[1]}
+        found.append(Point("site", (ecu,), fields, stamps.to_ns(NOW - timedelta(minutes=9))))
+    for age, wh in enumerate(reversed(energies_wh)):
+        at = stamps.to_ns(midnight - age * DAY)
+        day = {"energy_wh": wh, "records": 9, "first_s": 0, "last_s": 40_000, "lifetime_kwh": 5.0, "inverters": 1}
+        tags = {"ecu": ecu, "ecu_name": ecu, "panel": f"{ecu} 1", "array": "Roof", "channel": "1"}
+        found.append(Point("ecu_day", (ecu, ecu), day, at))
+        tags_of_panel = tuple(tags.get(name, f"8{ecu[1:]}") for name in SCHEMA["channel_day"].tags)
+        found.append(Point("channel_day", tags_of_panel, {"energy_wh": wh, "peak_w": 1000.0}, at))
+    return found
+
+
+def test_a_site_is_compared_with_those_under_the_same_sky(influx: Influx) -> None:
+    sites = {"216000000021": UTRECHT, "216000000022": UTRECHT, "216000000023": UTRECHT, "216000000024": PHOENIX}
+    yields = dict(zip(sites, (500.0, 400.0, 100.0, 6000.0), strict=True))
+    points = [point for ecu, place in sites.items() for point in given(ecu, place, yields[ecu], yields[ecu])]
+    # Where the collector is, two more.
+    for ecu, wh in (("216000000025", 300.0), ("216000000026", 200.0)):
+        points += given(ecu, None, wh, wh)
+    of_days = [point for point in points if point.measurement.endswith("_day")]
+    fill(influx, [point for point in points if point.measurement == "site"], of_days)
+    rows = by_site(Screen(influx, NOW).look(boards()["solar-fleet"], complete="0"))
+    for name in ("ratio_today", "ratio_yesterday"):
+        shown = {ecu[-1]: float(row[name]) for ecu, row in rows.items() if row[name]}
+        assert shown == pytest.approx({"1": 1.25, "2": 1.0, "3": 0.25, "5": 1.2, "6": 0.8})
+    assert {ecu[-1] for ecu, row in rows.items() if row["state"] == "2"} == {"3"}
 
 
 def test_data_are_complete_by_the_rounds_of_all_inverters(mixed: Site, fleet: Look) -> None:
@@ -103,13 +137,11 @@ def test_by_night_no_site_is_silent_that_was_there_by_day(mixed: Site) -> None:
     assert states == dict.fromkeys(ZONES, 5)
 
 
-def test_limits_are_those_that_are_typed_in(mixed: Site, fleet: Look) -> None:
-    rows = by_site(fleet)
-    ratio = float(rows[ROOF]["ratio_yesterday"])
-    assert ratio != 1
-    for percent, state in ((100 * ratio + 0.1, 2), (100 * ratio - 0.1, 4)):
-        look = mixed.screen.look(boards()["solar-fleet"], low=f"{percent:.3f}", complete="0")
-        assert {ecu: int(row["state"]) for ecu, row in by_site(look).items()} == {ROOF: state, BARN: 4, SHED: 0}
+def test_limits_are_those_that_are_typed_in(mixed: Site, influx: Influx) -> None:
+    fill(influx, (), [*given(ROOF, None, 300.0, 300.0), *given(BARN, None, 200.0, 200.0)])
+    for percent, state in (("80.1", "2"), ("79.9", "4")):
+        look = Screen(influx, NOW).look(boards()["solar-fleet"], low=percent, complete="0")
+        assert {ecu: row["state"] for ecu, row in by_site(look).items()} == {BARN: state, ROOF: "4"}
     incomplete = mixed.screen.look(boards()["solar-fleet"], low="0", complete="99.9")
     assert by_site(incomplete)[BARN]["state"] == "3"
 

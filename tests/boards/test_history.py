@@ -407,8 +407,35 @@ def test_hours_are_those_of_the_clock_on_the_wall_also_when_it_changes(mixed: Si
     expected[date(2025, 10, 26), 2] = mixed.figures.total(
         "ecu", "energy_wh", metered=True, start=twice, stop=twice + timedelta(hours=1), ecu=ROOF
     )
-    assert shown == pytest.approx(expected)
+    # A reading of two hours has more than one hour can have.
+    peaks_w = mixed.figures.grouped("ecu_day", "peak_power_w", own_day, how=max, metered=True, ecu=ROOF)
+    capped = {(day, hour): min(wh, peaks_w[day,] * 13 / 12) for (day, hour), wh in expected.items()}
+    assert shown == pytest.approx(capped)
     assert {date(2025, 10, 26), date(2026, 3, 29)} <= {day for day, _ in shown}
+
+
+def test_an_hour_has_no_more_than_the_highest_power_of_its_day_gives(influx: Influx) -> None:
+    """After its restart a gateway may send at once what it has counted all day."""
+    noon = stamps.to_ns(NOW.replace(hour=10, minute=0, second=0))
+    readings = [
+        Point(
+            "ecu",
+            (ROOF, "Roof"),
+            {"power_w": 1250.0, "energy_wh": wh, "ac_power_w": 1200.0, "ac_energy_wh": wh},
+            noon + 300 * stamps.NS * number,
+        )
+        for number, wh in enumerate((100.0,) * 12 + (9000.0,) + (100.0,) * 11)
+    ]
+    midnight = stamps.to_ns(datetime.combine(TODAY, time(), AMSTERDAM))
+    day = Point(
+        "ecu_day", (ROOF, "Roof"), {"energy_wh": 2400.0, "peak_power_w": 1250.0, "ac_peak_power_w": 1200.0}, midnight
+    )
+    fill(influx, readings, [day])
+    look = Screen(influx, NOW + timedelta(hours=3)).look(boards()["solar-history"])
+    (row,) = look.panel("Energy by hour and day")
+    first = datetime.fromtimestamp(noon // stamps.NS, AMSTERDAM).hour
+    assert float(row[f"{first}:00"]) == pytest.approx(1.2)
+    assert float(row[f"{first + 1}:00"]) == pytest.approx(1.2 * 13 / 12)
 
 
 def test_a_click_on_a_day_opens_the_boards_of_a_day_and_of_now_on_it(history: Look) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 import yaml
 
-from collector.boards.kit.board import COLUMNS, PROVISIONED_SOURCE
+from collector.boards.kit.board import COLUMNS, ORDER, PROVISIONED_SOURCE
 from collector.boards.kit.parts import SOURCE
 from collector.boards.write import as_text, bucket_names
 from collector.points.schema import SCHEMA
@@ -117,6 +117,14 @@ def test_a_board_is_among_the_others_that_it_links_to(board: Json) -> None:
 
 
 @every_board
+def test_the_three_dots_have_the_other_boards_in_the_order_of_need(board: Json) -> None:
+    listed = [(link["url"], link["title"]) for link in board["links"] if link.get("placement") == "inControlsMenu"]
+    assert listed == [(f"/d/{uid}", title) for uid, title in ORDER.items() if uid != board["uid"]]
+    assert ORDER[board["uid"]] == board["title"]
+    assert set(ORDER) == set(BOARDS)
+
+
+@every_board
 def test_the_menu_opens_each_board_at_its_own_time(board: Json) -> None:
     assert not any(link["keepTime"] for link in board["links"])
 
@@ -136,13 +144,14 @@ _TIMES = (re.compile(r"\$\{__url_time_range\}"), re.compile(r"\bfrom=.+&to="), r
 
 @every_board
 def test_a_link_hands_over_a_time(board: Json) -> None:
-    for link in (text for text in _texts(board) if text.startswith("/d/")):
+    of_menu = {f"/d/{uid}" for uid in ORDER}
+    for link in (text for text in _texts(board) if text.startswith("/d/") and text not in of_menu):
         assert sum(bool(form.search(link)) for form in _TIMES) == 1, link
 
 
 @every_board
 def test_a_range_that_is_a_click_away_is_one_of_the_same_board(board: Json) -> None:
-    spans = [link for link in board["links"] if link["type"] == "link"]
+    spans = [link for link in board["links"] if link["type"] == "link" and "placement" not in link]
     assert spans or board["uid"] == "solar-roof"
     for link in spans:
         address = urlsplit(link["url"])

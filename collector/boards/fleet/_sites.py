@@ -106,6 +106,12 @@ rounds_yesterday = {of("inverter_day", "rounds", YESTERDAY)}\
   |> group(columns: ["ecu"])
   |> sum()
 
+// Where a site is, and when its day begins.
+whereabouts = union(tables: [places, newest_days])
+  |> filter(fn: (r) => living(id: r.ecu) == r.ecu)
+  |> map(fn: (r) => ({{ecu: r.ecu, figure: r.what, _value: r._value}}))
+  |> group()
+
 """
 
 _FORMER = ("today", "yesterday")
@@ -124,6 +130,7 @@ _FIGURES = (
     "records_yesterday",
     "rounds_yesterday",
 )
+_WHEREABOUTS = ("latitude", "longitude", "midnight")
 
 
 def _of_each(template: str, names: tuple[str, ...] = _FIGURES) -> str:
@@ -136,6 +143,7 @@ columns = array.from(
   rows: [
 {_of_each('    {{ecu: "", figure: "{}", _value: 0.0}},')}
 {_of_each('    {{ecu: "", figure: "former_{}", _value: 0.0}},', _FORMER)}
+{_of_each('    {{ecu: "", figure: "{}", _value: 0.0}},', _WHEREABOUTS)}
   ],
 )
 
@@ -144,10 +152,14 @@ figures = union(
     columns |> keep(columns: ["ecu", "figure", "_value"]),
 {_of_each('    {0} |> figure(name: "{0}"),')}
 {_of_each('    {0} |> former(name: "former_{0}"),', _FORMER)}
+    whereabouts,
   ],
 )
 """
 
+# Sites are under one sky that are in one square degree; those without a place of their own are where the collector is,
+# if their days begin together. So Utrecht is not held against Phoenix.
+#
 # Medians and names come to every row by a sort and a fill: a join of thousands of rows takes minutes.
 _ROWS = """\
   |> pivot(rowKey: ["ecu"], columnKey: ["figure"], valueColumn: "_value")
@@ -160,42 +172,85 @@ _ROWS = """\
   |> map(fn: (r) => {
     peak = if exists r.panels and r.peaks == r.panels then r.peak else r.nothing
 
-    return {r with order: 2, yield_today: r.today / peak, yield_yesterday: r.yesterday / peak}
+    return {r with
+      order: 2,
+      yield_today: r.today / peak,
+      yield_yesterday: r.yesterday / peak,
+      sky:
+        if exists r.latitude and exists r.longitude
+          then string(v: math.floor(x: r.latitude)) + " " + string(v: math.floor(x: r.longitude))
+        else if exists r.midnight then string(v: int(v: r.midnight) % 86400)
+        else "",
+    }
   })
+  |> filter(fn: (r) => r.ecu != "")
 
-middle_today = figures
-  |> filter(fn: (r) => r.ecu != "" and exists r.yield_today)
-  |> median(column: "yield_today", method: "exact_mean")
-  |> map(fn: (r) => ({order: 1, ecu: "", middle_today: r.yield_today}))
+of_today = figures
+  |> filter(fn: (r) => exists r.yield_today)
+  |> group(columns: ["sky"])
 
-middle_yesterday = figures
-  |> filter(fn: (r) => r.ecu != "" and exists r.yield_yesterday)
-  |> median(column: "yield_yesterday", method: "exact_mean")
-  |> map(fn: (r) => ({order: 1, ecu: "", middle_yesterday: r.yield_yesterday}))
+of_yesterday = figures
+  |> filter(fn: (r) => exists r.yield_yesterday)
+  |> group(columns: ["sky"])
 
-none = array.from(rows: [{order: 0, ecu: "", ecu_name: "", heard: "", middle_today: 0.0, middle_yesterday: 0.0}])
+// A site that is alone under its sky is compared with none.
+none = array.from(
+  rows: [{order: 0, ecu: "", sky: "", middle_today: 0.0, middle_yesterday: 0.0, sites_today: 0, sites_yesterday: 0}],
+)
+
+compared = union(
+  tables: [
+    figures,
+    none
+      |> keep(columns: ["order", "ecu", "sky", "middle_today", "middle_yesterday", "sites_today", "sites_yesterday"]),
+    of_today
+      |> median(column: "yield_today", method: "exact_mean")
+      |> map(fn: (r) => ({order: 1, ecu: "", sky: r.sky, middle_today: r.yield_today}))
+      |> keep(columns: ["order", "ecu", "sky", "middle_today"]),
+    of_yesterday
+      |> median(column: "yield_yesterday", method: "exact_mean")
+      |> map(fn: (r) => ({order: 1, ecu: "", sky: r.sky, middle_yesterday: r.yield_yesterday}))
+      |> keep(columns: ["order", "ecu", "sky", "middle_yesterday"]),
+    of_today
+      |> count(column: "yield_today")
+      |> map(fn: (r) => ({order: 1, ecu: "", sky: r.sky, sites_today: r.yield_today}))
+      |> keep(columns: ["order", "ecu", "sky", "sites_today"]),
+    of_yesterday
+      |> count(column: "yield_yesterday")
+      |> map(fn: (r) => ({order: 1, ecu: "", sky: r.sky, sites_yesterday: r.yield_yesterday}))
+      |> keep(columns: ["order", "ecu", "sky", "sites_yesterday"]),
+  ],
+)
+  |> group()
+  |> sort(columns: ["sky", "order"])
+  |> fill(column: "middle_today", usePrevious: true)
+  |> fill(column: "middle_yesterday", usePrevious: true)
+  |> fill(column: "sites_today", usePrevious: true)
+  |> fill(column: "sites_yesterday", usePrevious: true)
+  |> filter(fn: (r) => r.order == 2)
+  |> map(fn: (r) => ({r with
+    ratio_today: if r.sites_today > 1 then r.yield_today / r.middle_today else r.nothing,
+    ratio_yesterday: if r.sites_yesterday > 1 then r.yield_yesterday / r.middle_yesterday else r.nothing,
+  }))
+
+unnamed = array.from(rows: [{order: 0, ecu: "", ecu_name: "", heard: ""}])
 
 names = seen
   |> map(fn: (r) => ({order: 1, ecu: r.ecu, ecu_name: r.site, heard: r.state}))
 
 union(
   tables: [
-    figures,
-    none |> keep(columns: ["order", "ecu", "ecu_name", "heard", "middle_today", "middle_yesterday"]),
-    middle_today |> keep(columns: ["order", "ecu", "middle_today"]),
-    middle_yesterday |> keep(columns: ["order", "ecu", "middle_yesterday"]),
+    compared,
+    unnamed |> keep(columns: ["order", "ecu", "ecu_name", "heard"]),
     names |> keep(columns: ["order", "ecu", "ecu_name", "heard"]),
   ],
 )
   |> sort(columns: ["ecu", "order"])
-  |> fill(column: "middle_today", usePrevious: true)
-  |> fill(column: "middle_yesterday", usePrevious: true)
   |> fill(column: "ecu_name", usePrevious: true)
   |> fill(column: "heard", usePrevious: true)
   |> filter(fn: (r) => r.order == 2 and r.ecu != "")
   |> map(fn: (r) => {
     missing = r.known - r.inverters
-    ratio_yesterday = r.yield_yesterday / r.middle_yesterday
     complete_yesterday = r.records_yesterday / r.rounds_yesterday
 
     return {
@@ -209,14 +264,14 @@ union(
       missing: missing,
       yield_today: r.yield_today,
       yield_yesterday: r.yield_yesterday,
-      ratio_today: r.yield_today / r.middle_today,
-      ratio_yesterday: ratio_yesterday,
+      ratio_today: r.ratio_today,
+      ratio_yesterday: r.ratio_yesterday,
       complete_today: r.records_today / r.rounds_today,
       complete_yesterday: complete_yesterday,
       state:
         if r.heard == "Silent" then 0
         else if exists missing and missing > 0.0 then 1
-        else if exists ratio_yesterday and ratio_yesterday < low then 2
+        else if exists r.ratio_yesterday and r.ratio_yesterday < low then 2
         else if exists complete_yesterday and complete_yesterday < complete then 3
         else if r.heard == "Night" then 5
         else if r.heard == "Quiet" then 6
@@ -235,13 +290,13 @@ def sites() -> Json:
     to_site = {"title": "Now", "url": f"/d/solar-now?{board.during(board.TODAY)}&{this}"}
     to_panels = {"title": "Its panels", "url": f"/d/solar-panels?{board.during(board.YEAR)}&{this}"}
     to_quality = {"title": "Its data", "url": f"/d/solar-quality?{board.during(board.MONTH)}&{this}"}
-    share = {"unit": "percentunit", "decimals": 0, "custom__width": 96}
-    energy = {"unit": KWH, "custom__width": 88}
-    yields = {"unit": "none", "decimals": 2, "custom__width": 84}
+    share = {"unit": "percentunit", "decimals": 0, "custom__width": 88}
+    energy = {"unit": KWH, "custom__width": 86}
+    yields = {"unit": "none", "decimals": 2, "custom__width": 88}
     return table(
         "Sites",
-        f"Each site, the worst first. {AC_OR_DC} kWh/kWp needs every `peak_w`; the counter is the gateway's,"
-        " mostly DC. Missing: inverters of 14 days not heard since yesterday. Look at coloured cells first.",
+        f"Each site, the worst first. {AC_OR_DC} kWh/kWp needs every `peak_w`; medians are of sites under the same"
+        " sky, two at least. Missing: inverters of 14 days not heard since yesterday.",
         query,
         no_value="-",
         columns={
@@ -261,8 +316,8 @@ def sites() -> Json:
                     ("6", "quiet", CLEAR),
                 ),
             },
-            "ecu_name": {"displayName": "Site", "custom__width": 220, "links": [to_site, to_panels, to_quality]},
-            "seen": {"displayName": "Since", "unit": "dateTimeFromNow", "custom__width": 110},
+            "ecu_name": {"displayName": "Site", "custom__minWidth": 170, "links": [to_site, to_panels, to_quality]},
+            "seen": {"displayName": "Last heard", "unit": "dateTimeFromNow", "custom__width": 124},
             "missing": {
                 "displayName": "Missing",
                 "unit": "none",
@@ -271,7 +326,7 @@ def sites() -> Json:
                 "color": {"mode": "thresholds"},
                 "thresholds": thresholds(CALM, (1, TROUBLE)),
             },
-            "inverters": {"displayName": "Inverters", "unit": "none", "custom__width": 80},
+            "inverters": {"displayName": "Inverters", "unit": "none", "custom__width": 76},
             "today": {"displayName": "Today", **energy},
             "yield_today": {"displayName": "kWh/kWp", **yields},
             "ratio_today": {"displayName": "Of median", **share},
@@ -285,7 +340,7 @@ def sites() -> Json:
                 # What is not known is not bad.
                 "thresholds": thresholds(CALM, (0.0, TROUBLE), (0.8, CALM)),
             },
-            "complete_today": {"displayName": "Data today", **share},
+            "complete_today": {"displayName": "Data today", **share, "custom__width": 98},
             "complete_yesterday": {"displayName": "Yesterday ", **share},
             "lifetime": {"displayName": "Counter", "unit": KWH, "custom__width": 90},
             "ecu": {"custom__hideFrom__viz": True},

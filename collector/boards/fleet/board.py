@@ -41,7 +41,9 @@ def build() -> Json:
         ],
         variables=[
             *site_variables(),
-            in_the_menu(number("low", "Low below %", "A yield below this share of the fleet's median is low.", "80")),
+            in_the_menu(
+                number("low", "Low below %", "A yield below this share of the median under the same sky is low.", "80")
+            ),
             in_the_menu(
                 number(
                     "complete", "Incomplete below %", "A day with a smaller share of its reports is incomplete.", "90"

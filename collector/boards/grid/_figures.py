@@ -304,7 +304,6 @@ union(tables: [power, voltage])
         no_value=NO_READINGS,
         unit="volt",
         x_unit=KW,
-        color={"mode": "shades", "fixedColor": COMPARED},
         # A single cloud would have its site's name for the axis.
         overrides=[override_like("/^(?!power$)/", custom__axisLabel="Voltage")],
     )

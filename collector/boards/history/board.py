@@ -7,7 +7,15 @@ comparison is only made where there are records to compare with.
 from textwrap import indent
 
 from collector.boards.history._ageing import ageing, best_days_of_months, yield_of_months, yield_of_years
-from collector.boards.history._energies import MONTHS, NO_RECORDS, WITH_ARRAYS, by_day, chosen, sums_of_readings
+from collector.boards.history._energies import (
+    MONTHS,
+    NO_RECORDS,
+    WITH_ARRAYS,
+    by_day,
+    chosen,
+    sums_of_readings,
+    windows,
+)
 from collector.boards.history._payback import paid_back, value_of_months
 from collector.boards.history._periods import period_variable, periods
 from collector.boards.history._rates import rates, warranty_variable
@@ -28,6 +36,9 @@ from collector.boards.kit.queries import (
     series,
     site_variables,
 )
+
+# Sites begin their five minutes at any second: an hour may have thirteen readings.
+_MOST_OF_AN_HOUR = 13 / 12
 
 
 def build() -> Json:
@@ -334,10 +345,33 @@ late = duration(v: int(v: begin) % int(v: 1h))
 
 """
         + f"energies =\n{indent(sums_of_readings('begin', 'end', hours), '  ')}\n"
-        + "energies\n  |> group()\n"
+        + "most = "
+        + metered("ecu_day", "peak_power_w", SITE, start="begin", stop="end", at_noon=True)
+        + f"""\
+  |> group()
+{windows("1d", "sum")}\
+  |> map(fn: (r) => ({{_time: r._time, order: 1, most: r._value * {_MOST_OF_AN_HOUR}}}))
+  |> keep(columns: ["_time", "order", "most"])
+
+// The first reading after a gateway's restart may have the energy of the whole day.
+hours = energies
+  |> group()
+"""
         + hours.format("sum")
         + """\
   |> filter(fn: (r) => r._value > 0.0)
+  |> map(fn: (r) => ({_time: r._time, order: 2, _value: r._value}))
+  |> keep(columns: ["_time", "order", "_value"])
+
+union(tables: [most, hours])
+  |> sort(columns: ["_time", "order"])
+  |> fill(column: "most", usePrevious: true)
+  |> filter(fn: (r) => exists r._value)
+  |> map(fn: (r) => ({
+    _time: r._time,
+    _value: if exists r.most and r.most > 0.0 and r._value > r.most then r.most else r._value,
+  }))
+  |> range(start: begin, stop: end)
   |> window(every: 1d)
   // Grafana ends a cell at its time: the last second of a day. The calendar is slow for thousands of rows, and needed
   // only on the days when the clock changes.
@@ -357,8 +391,8 @@ late = duration(v: int(v: begin) % int(v: 1h))
     )
     return heat_map(
         "Energy by hour and day",
-        f"Energy of every hour, for one year at most. {WITH_ARRAYS} Less at the same hour for weeks is shade; empty"
-        " days are snow or an outage.",
+        f"Energy of every hour (one year at most), capped by the day's highest power. {WITH_ARRAYS} Less at the same"
+        " hour for weeks is shade; empty: snow or an outage.",
         query,
         unit=KWH,
         scheme=AMOUNT,

@@ -16,6 +16,20 @@ COLUMNS = 24
 SCHEMA_VERSION = 42
 TAG = "solar"
 
+# All boards, in the order in which an owner needs them.
+ORDER: Mapping[str, str] = {
+    "solar-now": "Now",
+    "solar-day": "Day",
+    "solar-panels": "Panels",
+    "solar-panel": "One panel",
+    "solar-losses": "Losses",
+    "solar-history": "History",
+    "solar-grid": "Grid",
+    "solar-quality": "Quality",
+    "solar-fleet": "Fleet",
+    "solar-roof": "Roof",
+}
+
 # The variable `source` is the provisioned data source where there is one, else the first InfluxDB that Grafana knows.
 PROVISIONED_SOURCE = "influxdb-solar"
 
@@ -87,7 +101,7 @@ def board(
         "panels": _arranged(rows),
         "templating": {"list": [_source_variable(), *variables]},
         "annotations": {"list": list(annotations)},
-        "links": [*(_link_to_span(uid, span) for span in quick), _link_to_all()],
+        "links": [*(_link_to_span(uid, span) for span in quick), _link_to_all(), *_links_in_order(uid)],
         "time": {"from": time[0], "to": time[1]},
         "timepicker": {},
         "timezone": "",
@@ -143,23 +157,38 @@ def _source_variable() -> Json:
     }
 
 
-def _link_to_span(uid: str, span: Span) -> Json:
+def _link(title: str, tooltip: str, url: str) -> Json:
+    # Each board has a time of its own: a year of panels is nothing to look at on the board of a day.
     return {
         "type": "link",
-        "title": _NAMES[span],
-        "tooltip": f"This board: {_NAMES[span]}",
+        "title": title,
+        "tooltip": tooltip,
         "tags": [],
         "icon": "dashboard",
         "asDropdown": False,
         "includeVars": True,
         "keepTime": False,
         "targetBlank": False,
-        "url": f"/d/{uid}?{during(span)}",
+        "url": url,
     }
 
 
+def _link_to_span(uid: str, span: Span) -> Json:
+    return _link(_NAMES[span], f"This board: {_NAMES[span]}", f"/d/{uid}?{during(span)}")
+
+
+def _links_in_order(uid: str) -> list[Json]:
+    """The other boards under the three dots. Grafana sorts those of `_link_to_all` by title, with the owner's copies;
+    as buttons they would take two lines.
+    """
+    return [
+        {**_link(title, f"The board {title}", f"/d/{other}"), "placement": "inControlsMenu"}
+        for other, title in ORDER.items()
+        if other != uid
+    ]
+
+
 def _link_to_all() -> Json:
-    # Each board has a time of its own: a year of panels is nothing to look at on the board of a day.
     return {
         "type": "dashboards",
         "title": "Boards",

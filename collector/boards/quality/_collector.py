@@ -113,7 +113,7 @@ def throughput() -> Json:
         _RATE,
         no_value=_NO_GROWTH,
         unit="short",
-        decimals=1,
+        decimals=2,
         overrides=[_colored("received", COMPARED), _colored("acknowledged", CALM)],
     )
 

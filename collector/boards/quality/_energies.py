@@ -65,8 +65,8 @@ def against_counter() -> Json:
                 "links": [{"title": "The site's day", "url": f"/d/solar-now?{_SPAN}&{_THIS_SITE}"}],
             },
             "ecu_name": {"displayName": "Site", "custom__minWidth": 80, "custom__filterable": True},
-            "counter_kwh": {"displayName": "Counter", "unit": KWH, "custom__width": 90},
-            "energy_kwh": {"displayName": "Records", "unit": KWH, "custom__width": 90},
+            "counter_kwh": {"displayName": "Counter", "unit": KWH, "decimals": 2, "custom__width": 90},
+            "energy_kwh": {"displayName": "Records", "unit": KWH, "decimals": 2, "custom__width": 90},
             "missing": {
                 "displayName": "More in the counter",
                 "unit": "percentunit",

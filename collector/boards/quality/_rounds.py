@@ -76,5 +76,7 @@ union(
         fill=85,
         min=0,
         decimals=0,
+        # All have one colour, and the tooltip has their names.
+        legend=False,
         color=fixed(TROUBLE),
     )

@@ -63,7 +63,7 @@ def build() -> Json:
         "Whether all data is there and right, what happened, and how the collector does.",
         [
             (4, [(6, _complete()), (6, _lost_days()), (6, _undecoded()), (6, waiting())]),
-            (13, [(24, _completeness())]),
+            (15, [(24, _completeness())]),
             (8, [(14, missing_rounds()), (10, _gaps())]),
             (9, [(12, against_counter()), (12, mended())]),
             (8, [(12, _clock()), (12, _late())]),
@@ -339,6 +339,8 @@ union(tables: [all, ordered])
         fill=85,
         min=0,
         decimals=0,
+        # All have one colour, and the tooltip has their names.
+        legend=False,
         color=fixed(OTHER),
     )
 
