@@ -183,7 +183,7 @@ class Course:
             expected=expected_wh.sum(axis=0),
             unshaded=(expected_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
             outage=np.where((~read | stopped), expected_wh, 0).sum(axis=0),
-            clip=np.where(clipped, np.maximum(np.nan_to_num(unclipped) - zero * hours, 0), 0).sum(axis=0),
+            clip=np.maximum(np.where(clipped, np.nan_to_num(unclipped) - zero * hours, 0).sum(axis=0), 0),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             level=level,

@@ -260,10 +260,10 @@ def _common(each: Doubles) -> Doubles:
 
     Channels are told from the others' light, so that together they may drift: what it has too much, they have too little.
     """
-    own = np.zeros(each.shape[1])
-    common = np.zeros(len(each))
     known = np.isfinite(each)
     values = np.where(known, each, 0)
+    common = np.zeros(len(each))
+    own = values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     for _ in range(8):
         common = np.where(known, values - own, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         own = np.where(known, values - common[:, None], 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)

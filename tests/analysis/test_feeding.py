@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.analysis.nightly import _shards
+from collector import disk
 from collector.analysis.nightly._database import Database
 from collector.analysis.nightly._feeding import Feeder, Source
 from collector.analysis.nightly._readings import ENERGY_WH, joined
@@ -21,7 +21,7 @@ from collector.clock.days import midnight
 from collector.config.names import Names
 from collector.journal.reading import JournalReader
 from collector.protocol.upload import LateGroup
-from tests.analysis.roofs import FIRST, SECOND, Roof, day_of_rounds, days
+from tests.analysis.journals import FIRST, SECOND, Roof, day_of_rounds, days
 from tests.samples import ECU, UID, fill_up, frame, ns, yc600
 
 DAYS = ("20260328", "20260329", "20260330", "20261024", "20261025")
@@ -151,7 +151,7 @@ def test_killed_at_any_write_what_is_there_can_be_read_and_the_rest_is_made(roof
     whole.store(*days(date(2026, 5, 30), 35))
     whole.feed()
     calls = 0
-    sync = _shards.disk.sync
+    sync = disk.sync
 
     def killing(path: Path) -> None:
         nonlocal calls
@@ -160,7 +160,7 @@ def test_killed_at_any_write_what_is_there_can_be_read_and_the_rest_is_made(roof
         calls += 1
         sync(path)
 
-    with patch.object(_shards.disk, "sync", killing), contextlib.suppress(Killed):
+    with patch.object(disk, "sync", killing), contextlib.suppress(Killed):
         roof.feed()
     for month, content in roof.held().items():
         assert content == whole.held()[month]

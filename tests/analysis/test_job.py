@@ -18,7 +18,7 @@ from collector.analysis.series import Analysis, ArraySeries, Learned
 from collector.config.names import Names
 from collector.journal.lock import Taken, locked
 from tests.analysis import stub
-from tests.analysis.roofs import FIRST, NOW, SECOND, THIRD, Roof, day_of_rounds, days, patched_model
+from tests.analysis.journals import FIRST, NOW, SECOND, THIRD, Roof, day_of_rounds, days, patched_model
 from tests.samples import ECU, UID, frame, yc600
 
 

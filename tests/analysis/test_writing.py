@@ -14,7 +14,7 @@ from collector.delivery.influx import InfluxSink
 from collector.journal.state import NAMES_STATE
 from collector.journal.writing import Journal
 from tests.analysis import stub
-from tests.analysis.roofs import FIRST, NOW, PANELS, Roof, days, patched_model
+from tests.analysis.journals import FIRST, NOW, PANELS, Roof, days, patched_model
 from tests.conftest import Influx
 from tests.samples import ECU, UID, config
 

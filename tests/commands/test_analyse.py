@@ -11,7 +11,7 @@ from collector.analysis.results import latest
 from collector.commands import analyse
 from collector.journal.lock import locked
 from collector.journal.reading import JournalReader
-from tests.analysis.roofs import FIRST, Roof, days, patched_model
+from tests.analysis.journals import FIRST, Roof, days, patched_model
 from tests.program import Run
 
 CONFIG = """

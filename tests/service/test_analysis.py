@@ -19,7 +19,7 @@ from collector.journal.writing import Journal
 from collector.service import _analysis
 from collector.service._analysis import AnalysisFailed, Nightly, due_at
 from collector.status.site import gather
-from tests.analysis.roofs import FIRST, NOW, Roof, days
+from tests.analysis.journals import FIRST, NOW, Roof, days
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 HOUR_NS = 3600 * 10**9

@@ -183,12 +183,12 @@ class _Job:
         if not changed or not of:
             return found
         since = changed[0] if found.learned.arrays and changed[0] > goes_on_from(found.learned) else None
+        first = None
         if since is not None:
             first = date.fromordinal(min(since - RECENT_DAYS, goes_on_from(found.learned) + 1))
-            series = series_of(self._shards, array, zone, place, first, last)
-            since = since if counts_for(found.learned, series) else None
-        if since is None:
-            series = series_of(self._shards, array, zone, place, None, last)
+        series = series_of(self._shards, array, zone, place, first, last)
+        if since is not None and not counts_for(found.learned, series):
+            since, series = None, series_of(self._shards, array, zone, place, None, last)
         analysis = analyse(series, since, None if since is None else found.learned)
         _forget_gone(analysis, series)
         found.take(analysis, of, since)
