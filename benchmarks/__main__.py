@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks import (
     acknowledgements,
     analysing,
+    analysis,
     boards,
     decoding,
     disk_writes,
@@ -26,6 +27,7 @@ from benchmarks import (
     inventing,
     ledger,
     live_replay,
+    mirroring,
     nothing_lost,
     outputs,
     publishing,
@@ -53,11 +55,13 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "hostile": hostile.measure,
     "mqtt": publishing.measure,
     "outputs": outputs.measure,
+    "mirror": mirroring.measure,
     "demo": inventing.measure,
 }
 
 # Only if named: each takes half an hour.
 ON_REQUEST: dict[str, Callable[[Options], list[Row]]] = {
+    "analysis": analysis.measure,
     "disk-writes": disk_writes.measure,
     "nothing-lost": nothing_lost.measure,
 }

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 import trio
 
+from collector.client.firmware import GENERATIONS
+from collector.client.network import Client, Pace, Target
 from collector.file_limit import raise_file_limit
 from collector.simulate import fleet
-from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.steady import SteadySite
 from collector.simulate.tally import Tally
 

@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Final
 
 from collector import __version__
@@ -34,11 +35,13 @@ COMMANDS: Final[Mapping[str, str]] = {
     "redate": "bring in records that were set aside because their time can't be right",
     "provision": "make the secrets, buckets and tokens that collector, InfluxDB and Grafana share",
     "compare": "compare your meter's or the vendor portal's energies with ours, day by day",
+    "import": "bring the vendor's history, or files, along; list it, or take it back",
     "ledger": "show the exact account of energy by day, of gateways, inverters and panels",
     "analyse": "what each panel should have made, what it lost to which cause, and how arrays age",
     "report": "write a month or a year on one page: energy, losses, and what needs a look",
     "homeassistant": "look whether Home Assistant takes our statistics, or send all of them once more",
     "pvoutput": "ask PVOutput about the configured systems, or show what is to be sent there",
+    "mirror": "look where the vendor's cloud is, and what waits to be sent there",
     "export": "write what the journal holds to files, without InfluxDB; safe while the service runs",
     "backup": "put journal and configuration, without secrets, into one file; safe while the service runs",
     "restore": "bring journal and configuration back from a backup, to where there are none",
@@ -107,7 +110,9 @@ def _parser(asked: str) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary)
         if name == asked:
-            module = import_module(f"collector.commands.{name.replace('-', '_')}")
+            # A word of Python's own can't be the name of a module.
+            called = name.replace("-", "_") + "_" * iskeyword(name)
+            module = import_module(f"collector.commands.{called}")
             module.add_arguments(command)
             command.set_defaults(run=module.run, usage_error=command.error)
     return parser

@@ -66,6 +66,17 @@ def test_answers_go_on_beside_all_outputs(tmp_path: Path) -> None:
     assert all(row["peak_mb"] > 0 for row in answers)
 
 
+def test_answers_go_on_beside_a_mirror_whatever_its_cloud_does(tmp_path: Path) -> None:
+    rows = _rows(tmp_path, "mirror")
+    assert [row["what"].removeprefix("acknowledgements ") for row in rows] == [
+        "without a mirror",
+        "with a mirror",
+        "with a cloud that hangs",
+        "with a cloud that floods",
+    ]
+    assert all(row["p99_ms"] > 0 for row in rows)
+
+
 def test_the_ledger_is_timed_for_a_whole_journal_and_for_a_record(tmp_path: Path) -> None:
     everything, one = _rows(tmp_path, "ledger")
     assert (everything["days"], everything["records"]) == (3, 3 * 130)

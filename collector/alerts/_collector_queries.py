@@ -17,6 +17,19 @@ from(bucket: "solar")
   |> group()
 """
 
+# The event begins with what the command is for, which ends before the first bracket.
+VENDOR_COMMANDS = """\
+import "strings"
+
+from(bucket: "solar")
+  |> range(start: -26h)
+  |> filter(fn: (r) => r._measurement == "event" and r._field == "text" and r.kind == "vendor_command")
+  |> map(fn: (r) => ({ecu: r.ecu, what: strings.split(v: r._value, t: " (")[0], _value: 1.0}))
+  |> group(columns: ["ecu", "what"])
+  |> sum()
+  |> group()
+"""
+
 # Finds nothing, ever: whether it is answered is what counts.
 DATABASE = """\
 from(bucket: "solar")

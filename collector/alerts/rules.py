@@ -289,6 +289,17 @@ def _collectors() -> tuple[Rule, ...]:
             link="solar-quality",
         ),
         Rule(
+            uid="solar-vendor-command",
+            title="Vendor's command refused",
+            query=_collector_queries.VENDOR_COMMANDS,
+            limit=0.0,
+            severity="info",
+            summary="The vendor tried to {{ $labels.what }} (gateway {{ $labels.ecu }})",
+            description="The vendor's cloud sent this in reply to the mirror. No gateway got it, and none will: the"
+            " mirror hands nothing back. Nothing is to be done. `collector mirror --check` shows the bytes.",
+            link="solar-quality",
+        ),
+        Rule(
             uid="solar-disk-full",
             title="Disk full",
             query=_collector_queries.DISK_FULL,

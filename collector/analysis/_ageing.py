@@ -18,6 +18,7 @@ _DRAWS = 1000
 _ROBUST = 2.0
 # What days tell nothing of, in percent a year: slow changes of dirt and haze that all years of a span share.
 _FLOOR_PERCENT = 0.12
+_STEEPEST = 0.1
 
 
 def ageing(day: Ints, ratio: Doubles, weight: Doubles, years: float) -> Ageing:
@@ -72,24 +73,25 @@ def clear_ratio(
 ) -> tuple[Doubles, Doubles]:
     """By day (days,) the array's clear power as a ratio to what is usual for the cells it was clear in, and its weight.
 
-    Each entry is a `day` (its place) and a `cell` with the power `given` and the clear sky's `level` in it; `time` (days,)
-    is in years. A slope that was found is taken out before the usual is averaged, so that it does not hide in it.
+    Each entry is a `day` (its place) and a `cell` with the power `given` and the clear sky's `level` in it; `time`
+    (days,) is in years. A slope that was found is taken out before the usual is averaged, so that it can't hide in it.
     """
     cells, place = np.unique(cell, return_inverse=True)
     slope = 0.0
-    ratio = np.full(days, np.nan)
-    offered = np.zeros(days)
+    ratio: Doubles = np.full(days, np.nan)
+    offered: Doubles = np.zeros(days)
     for _ in range(4):
-        still = given * np.exp(-slope * time[day])
+        still = given * np.exp(-slope * (time - time[0])[day])
         usual = np.bincount(place, still, len(cells)) / np.maximum(np.bincount(place, level, len(cells)), 1e-9)
-        offered = np.bincount(day, usual[place] * level, days)
+        offered = np.bincount(day, usual[place] * level, days).astype(float)
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.where(offered > 0, np.bincount(day, given, days) / offered, np.nan)
         known = np.isfinite(ratio) & (ratio > 0)
-        if known.sum() < 3:
+        if known.sum() < 3 or np.ptp(time) < 1:
             break
         season = np.minimum((time[known] % 1 * _SEASONS).astype(np.int64), _SEASONS - 1)
         slope, _ = _fit(time[known], np.log(ratio[known]), np.sqrt(offered[known]), season)
+        slope = min(max(slope, -_STEEPEST), _STEEPEST)
     return ratio, np.sqrt(offered)
 
 

@@ -1,8 +1,8 @@
 """What share of the array's light a channel gets while the sun stands in a cell of the sky, as learned up to a day.
 
-There is a share for each cell, sky state, half of the year (trees have leaves in autumn and none in spring) and channel:
-a ratio of sums, older ones of which weigh less. Where little was seen, cells beside it and the other half of the year
-count as well.
+There is a share for each cell, sky state, half of the year (trees have leaves in autumn and none in spring) and
+channel: a ratio of sums, older ones of which weigh less. Where little was seen, cells beside it and the other half of
+the year count as well.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _KINDS = (len(STATES) + 1) * 2
 
 _HALF_LIFE_DAYS = 730.0
 
-# How much of a clear hour cells around count for, where a cell's own readings are few: by state, in intervals of full sun.
+# How much cells around count for, where a cell's own readings are few: by state, in intervals of full sun.
 _PRIOR = np.array([0.2, 0.5, 0.8, 1.0, 1.0])
 _OTHER_HALF, _NOTHING_SEEN = 1.0, 0.3
 
@@ -39,9 +39,7 @@ class Cells:
         return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 
     def shares(self, cell: Ints, half: Ints, state: Ints) -> tuple[Doubles, Mask]:
-        """The shares (n, m) in these cells, 1 is what channels get that have no shade; and which of them were seen there,
-        not only around.
-        """
+        """The shares (n, m) in these cells, 1 is what channels get that have no shade; and which were seen there."""
         key = _key(cell, half, state)
         # Each cell that the sun is in comes up several times a day.
         keys, back = np.unique(key, return_inverse=True)
@@ -56,7 +54,7 @@ class Cells:
         return (shares / _whole(shares))[back], (self.offered[keys] >= prior)[back]
 
     def learn(self, cell: Ints, half: Ints, state: Ints, given: Doubles, offered: Doubles) -> None:
-        """Add a day: what channels gave (n, m), and what was there for each without its shade; 0 for what is not to count."""
+        """Add a day: what channels gave (n, m), and what there was without shade; 0 for what is not to count."""
         key = _key(cell, half, state)
         np.add.at(self.given, key, given.astype(np.float32))
         np.add.at(self.offered, key, offered.astype(np.float32))

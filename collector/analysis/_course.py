@@ -65,11 +65,11 @@ class Day:
 class Row:
     """What came out of a day, by channel in Wh.
 
-    `told` and `offered` (3, m) are measured and expected in the three parts of the day's light, over intervals that can be
-    compared: read, not clipped, with the inverter running. `level` (m,) is what the middle one of them gave of what it should have,
-    without those in the shade where possible; it stands on `of_level` Wh. `size` is each channel's beside the others. `light` is the array's own in hours
-    of full sun, `clear` what a clear sky gives. Of its cells with a clear sky, `clear_cell`, there are the power
-    `clear_given` and the light on level ground, `clear_level`.
+    `told` and `offered` (3, m) are measured and expected in the three parts of the day's light, over intervals that can
+    be compared: read, not clipped, with the inverter running. `level` (m,) is the middle one of what they gave by what
+    they should have, without those in the shade where possible; it stands on `of_level` Wh. `size` is each channel's
+    beside the others. `light` is the array's own in hours of full sun, `clear` what a clear sky gives. Of the cells
+    with a clear sky, `clear_cell`, there are the power `clear_given` and the light on level ground, `clear_level`.
     """
 
     measured: Doubles
@@ -100,18 +100,18 @@ class Course:
         self._members = np.stack([inverter == one for one in range(len(self._first))])
         self._limit_w = ac_limit_w[self._first]
         known = bool(np.isfinite(peak_w).all() and (peak_w > 0).all())
-        self.size = peak_w.astype(float).copy() if known else np.full(channels, np.nan)
-        self.days = np.zeros(channels)
-        self.noise = np.full(channels, _FIRST_NOISE)
-        self.snow = np.zeros(channels)
-        self.odd = np.zeros(channels)
-        self.lean = np.zeros(channels)
-        self.clips = np.full(len(self._first), _CLIPS)
+        self.size: Doubles = peak_w.astype(float).copy() if known else np.full(channels, np.nan)
+        self.days: Doubles = np.zeros(channels)
+        self.noise: Doubles = np.full(channels, _FIRST_NOISE)
+        self.snow: Doubles = np.zeros(channels)
+        self.odd: Doubles = np.zeros(channels)
+        self.lean: Doubles = np.zeros(channels)
+        self.clips: Doubles = np.full(len(self._first), _CLIPS)
         self.cells = Cells.empty(channels)
         self.clear = Clear.empty()
         self.since_fold = 0.0
         # What sizes have been multiplied by since shares were found to be higher than 1.
-        self.folded = np.ones(channels)
+        self.folded: Doubles = np.ones(channels)
 
     def arrays(self) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
         """All that it knows, copied."""
@@ -132,6 +132,7 @@ class Course:
 
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
+        ratio: Doubles
         self.size, self.days, self.noise, self.snow, self.odd, self.lean, self.clips, self.folded, ratio = (
             arrays[name].astype(float)
             for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
@@ -152,7 +153,7 @@ class Course:
         zero = np.where(read, power, 0.0)
         self._meet(day)
         size = self.size
-        clipped, stopped = self._clipped(day, zero, read), self._stopped(zero, read)
+        clipped, stopped = self._clipped(zero, read), self._stopped(zero, read)
         seen = power / size
         usable = read & ~clipped & ~stopped & ~day.is_spread
         # What most see, to know the sky's state before the light is known.
@@ -227,7 +228,7 @@ class Course:
         clearness = float(np.median(glance[whole] / clear[whole])) if whole.any() else np.nan
         return self.size * shares * (clearness * clear)[:, None]
 
-    def _clipped(self, day: Day, zero: Doubles, read: Mask) -> Mask:
+    def _clipped(self, zero: Doubles, read: Mask) -> Mask:
         """Where an inverter gives all that it can."""
         with_all = zero @ self._members.T
         limit = self._limit_w * self.clips
@@ -240,7 +241,8 @@ class Course:
             found = min(top / self._limit_w[one], _CLIPS_TO)
             if found > self.clips[one] or (with_all[:, one] >= 0.985 * top).sum() >= 3 * _FLAT_INTERVALS:
                 self.clips[one] += 0.3 * (found - self.clips[one])
-        return flat[:, self._inverter] & read
+        clipped: Mask = flat[:, self._inverter] & read
+        return clipped
 
     def _stopped(self, zero: Doubles, read: Mask) -> Mask:
         """Where an inverter of several channels is heard and takes nothing from any while others give."""
@@ -250,7 +252,8 @@ class Course:
         stopped = (given <= 0) & several & others[:, None]
         # All day long it is a fault.
         stopped &= (given > 0).any(axis=0)
-        return stopped[:, self._inverter] & read
+        resting: Mask = stopped[:, self._inverter] & read
+        return resting
 
     def _see_snow(self, day: Day, zero: Doubles, clear: Doubles, shares: Doubles) -> bool:
         """Tell on which channels snow lies; whether it was on most of them and has begun to slide today."""
@@ -301,10 +304,11 @@ class Course:
         self.lean = self.lean + _LEAN_STEP * weight * np.where(is_told, np.clip(deviation, -0.5, 0.5) - self.lean, 0)
         square = self.noise**2 + _NOISE_STEP * weight * (_AGAINST_LEAN * bounded**2 - self.noise**2)
         self.noise = np.where(learns & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
-        # Where the sun stands is learned of all but the dead: what the whole channel has too little is taken out.
-        counts = told & (self.snow == 0) & (level > _ALIVE)
+        # Where the sun stands is learned of all but the dead: what the whole channel has too little is taken out. Not
+        # before its size is known, or the first cells would for ever say another one.
+        counts = told & ~early & (self.snow == 0) & (level > _ALIVE)
         offer = np.where(counts, np.nan_to_num(light), 0)
-        share = np.where(counts, given / (self.size * np.where(early, 1.0, np.maximum(level, _ALIVE))), 0)
+        share = np.where(counts, given / (self.size * np.maximum(level, _ALIVE)), 0)
         self.cells.learn(day.cell, day.half, state, share, offer)
         self.clear.learn(day.cell, day.level, np.where(day.is_plain, glance, np.nan))
         self.since_fold += 1
@@ -339,7 +343,7 @@ def _by_part(values: Doubles, expected: Doubles) -> Doubles:
 
 
 def _clear_cells(day: Day, own: Doubles, clear: Doubles) -> tuple[Ints, Doubles, Doubles]:
-    """Of the intervals with a clear and even sky: the cells with their half of the year, and power and level in each."""
+    """Of the intervals with a clear sky: the cells with their half of the year, and power and level in each."""
     change = np.abs(np.diff(own, prepend=np.nan))
     following = np.append(change[1:], np.nan)
     with np.errstate(invalid="ignore"):
@@ -349,6 +353,6 @@ def _clear_cells(day: Day, own: Doubles, clear: Doubles) -> tuple[Ints, Doubles,
     hours = day.hours[even]
     return (
         cells,
-        np.bincount(place, own[even] * hours, len(cells)),
-        np.bincount(place, day.level[even] * hours, len(cells)),
+        np.bincount(place, own[even] * hours, len(cells)).astype(np.float64),
+        np.bincount(place, day.level[even] * hours, len(cells)).astype(np.float64),
     )

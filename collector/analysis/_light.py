@@ -5,9 +5,9 @@ middle taken back to near it.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.analysis.series import Doubles
-from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 

@@ -1,6 +1,7 @@
 """What an analysis knows of all days, in the form in which it is kept between two runs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,12 +110,13 @@ def recall(learned: Learned, course: Course, watch: Watch) -> Table:
     table = Table()
     days = arrays["days"].astype(np.int64)
     columns = {name: arrays[name].astype(float) for name in (*_BY_CHANNEL, *_BY_DAY)} if len(days) else {}
-    edges = np.searchsorted(arrays["clear_day"].astype(np.int64), np.arange(len(days) + 1)) if len(days) else []
+    clear_day = arrays.get("clear_day", np.empty(0)).astype(np.int64)
+    edges = np.searchsorted(clear_day, np.arange(len(days) + 1))
     for place, day in enumerate(days):
         part = slice(edges[place], edges[place + 1])
-        values = {name: column[place] for name, column in columns.items()}
+        values: dict[str, Any] = {name: column[place] for name, column in columns.items()}
         values["covered"] = values["covered"] > 0
-        clear = {name: arrays[name][part].astype(float) for name in _CLEAR}
+        clear: dict[str, Any] = {name: arrays[name][part].astype(float) for name in _CLEAR}
         table.add(int(day), Row(**values, **clear))
     alarms = [
         Alarm(

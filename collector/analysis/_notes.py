@@ -33,7 +33,10 @@ def _found(series: ArraySeries, table: Table, shade: Floats) -> Iterator[str]:
             "set latitude and longitude."
         )
     if channels < _FEWEST:
-        yield f"The array has {channels} of the three panels that are needed to compare them: only ageing and clipping are told."
+        yield (
+            f"The array has {channels} of the three panels that are needed to compare them: "
+            "only ageing and clipping are told."
+        )
     if np.isnan(series.peak_w).any():
         yield "Not all panels have a peak_w, so that they are compared by what they gave."
     if np.isnan(series.ac_limit_w).any():
@@ -48,7 +51,7 @@ def _found(series: ArraySeries, table: Table, shade: Floats) -> Iterator[str]:
             yield f"From {first} to {last} the sun does not rise high enough to tell anything."
         elif gaps[place] > _MONTHS_DAYS:
             yield f"From {first} to {last} there are no readings."
-    yield from _clipping(series, table)
+    yield from _clipping(table)
 
 
 def _is_polar_night(series: ArraySeries, first: date, last: date) -> bool:
@@ -76,11 +79,11 @@ def _mixed(shade: Floats) -> Iterator[str]:
         )
 
 
-def _clipping(series: ArraySeries, table: Table) -> Iterator[str]:
+def _clipping(table: Table) -> Iterator[str]:
     clip, light, clear = (table.column(name) for name in ("clip", "light", "clear"))
     if not len(clip):
         return
     bright = light > 0.8 * clear
     bright &= clear > np.quantile(clear, 0.75)
-    if bright.any() and ((clip > 0).all(axis=1)[bright]).mean() > _CLIPPED_DAYS:
+    if bright.any() and float(np.mean(np.all(clip[bright] > 0, axis=1))) > _CLIPPED_DAYS:
         yield "All inverters clip on most clear days, so that what clipping costs is a rough guess."

@@ -29,5 +29,4 @@ def recovers_after_rain(days: Ints, ratio: Doubles, sky: Doubles) -> bool | None
     if len(rises) < _LEAST_TIMES:
         return None
     middle = float(np.mean(np.clip(rises, *np.quantile(rises, (0.1, 0.9)))))
-    # A plain one: NumPy's own can't be written as JSON.
     return bool(middle > max(_LEAST_RISE, 2 * float(np.std(rises)) / np.sqrt(len(rises))))

@@ -45,6 +45,8 @@ class Sky(NamedTuple):
 
 def position(at_s: Doubles, latitude: float, longitude: float) -> tuple[Doubles, Doubles]:
     """Azimuth, clockwise from north, and elevation of the sun in degrees at times in UTC seconds."""
+    if not len(at_s):
+        return at_s, at_s
     noons = np.arange(at_s.min() // _DAY_S - 1, at_s.max() // _DAY_S + 3) * _DAY_S + _DAY_S / 2
     centuries = [julianday_to_juliancentury(_JULIAN_DAY_1970 + noon / _DAY_S) for noon in noons]
     declination = np.radians(np.interp(at_s, noons, [sun_declination(century) for century in centuries]))

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from collector.analysis.series import Alarm, Cause, Doubles, Ints
 from collector.analysis._light import Mask
+from collector.analysis.series import Alarm, Cause, Doubles, Ints
 
 # So many lit days with so large a loss raise an alarm: the larger, the sooner.
 RULES = ((2, 0.2), (3, 0.12), (5, 0.075), (8, 0.055), (14, 0.04))
@@ -105,15 +105,15 @@ class Watch:
                 self._go_on(one, days[lit], given[lit, channel], wanted[lit, channel], told, offered)
             elif learned[channel] >= _LEAST_LEARNED_DAYS:
                 self._judge(channel, days[lit], given[lit, channel], wanted[lit, channel], float(noise[channel]))
-        self._name(day)
+        self._name()
 
     def _judge(self, channel: int, days: Ints, given: Doubles, wanted: Doubles, noise: float) -> None:
-        for (number, least), left in zip(RULES, _NOISE_LEFT, strict=True):
+        for (number, of_rule), left in zip(RULES, _NOISE_LEFT, strict=True):
             if len(days) < number + 5:
                 continue
             ratios = given[-number:] / wanted[-number:]
             share = 1 - float(given[-number:].sum() / wanted[-number:].sum())
-            least = max(least, _DEVIATIONS * noise * left)
+            least = max(of_rule, _DEVIATIONS * noise * left)
             lost = 1 - ratios
             # On most of the days, and on all of a few: a day of snow is no fault.
             usual = float(lost.min() if number <= _FEW else np.median(lost))
@@ -150,10 +150,10 @@ class Watch:
         lasts_days = int(days[-1]) - one.alarm.since_day + 1
         one.alarm = replace(one.alarm, share_lost=max(0.0, lost_wh / total), wh_a_day=lost_wh / lasts_days)
 
-    def _name(self, day: int) -> None:
+    def _name(self) -> None:
         """Say what is the most probable cause of those that are open."""
         for channel, one in self._open.items():
-            mine = np.flatnonzero(self._inverter == self._inverter[channel])
+            mine = np.flatnonzero(self._inverter == self._inverter[channel]).tolist()
             alarms = [self._open[other].alarm for other in mine if other in self._open]
             together = len(mine) > 1 and len(alarms) == len(mine)
             if together and max(a.since_day for a in alarms) - min(a.since_day for a in alarms) <= _SAME_DAYS:

@@ -6,7 +6,7 @@ import numpy as np
 
 from collector.analysis._ageing import ageing, clear_ratio, together
 from collector.analysis._check import check
-from collector.analysis._course import Course, Day, Row
+from collector.analysis._course import Course, Day
 from collector.analysis._light import Mask
 from collector.analysis._memory import Arrays, Table, is_of, keep, last_day, recall
 from collector.analysis._notes import notes
@@ -41,8 +41,8 @@ _FEWEST = 3
 
 @dataclass(slots=True)
 class _Gone:
-    """What came out of going through days: `state` is that of the course at the end of `state_day`, `alarms` those known
-    then, `taught` the state at the end of the first year.
+    """What came out of going through days: `state` is that of the course at the end of `state_day`, `alarms` those
+    known then, `taught` the state at the end of the first year.
     """
 
     table: Table
@@ -148,8 +148,8 @@ def _renewed(series: ArraySeries) -> dict[int, list[int]]:
 
 
 def _revise_first_year(series: ArraySeries, heaven: Sky, gone: _Gone) -> None:
-    """Go through the first days once more with what they taught, since they were judged by little. What alarms and ageing
-    stand on stays as it was.
+    """Go through the first days once more with what they taught, since they were judged by little. What alarms and
+    ageing stand on stays as it was.
     """
     table = gone.table
     days = [day for day in _days(series) if day[0] < table.days[0] + _FIRST_DAYS] if table.days else []
@@ -243,7 +243,8 @@ def _ageings(series: ArraySeries, table: Table, is_fault: Mask) -> tuple[Ageing,
     found = []
     for channel in range(channels):
         renewed = [end_s for number, end_s in series.changed if number == channel]
-        first = int(series.day[min(np.searchsorted(series.end_s, max(renewed)), len(series.day) - 1)]) if renewed else 0
+        place_of = min(int(np.searchsorted(series.end_s, max(renewed, default=0))), len(series.day) - 1)
+        first = int(series.day[place_of]) if renewed else 0
         mine = (days >= first + _ANCHORED_DAYS) & counts[:, channel]
         if channels < _FEWEST:
             found.append(array)
@@ -256,9 +257,9 @@ def _ageings(series: ArraySeries, table: Table, is_fault: Mask) -> tuple[Ageing,
 
 
 def _common(each: Doubles) -> Doubles:
-    """What channels (d, m) have in common on each day, when each has a constant of its own; 0 where none says anything.
+    """What channels (d, m) have in common on each day, when each has a constant of its own; 0 where none says a thing.
 
-    Channels are told from the others' light, so that together they may drift: what it has too much, they have too little.
+    Channels are told from the others' light, so that together they may drift: what it has too much, they lack.
     """
     known = np.isfinite(each)
     values = np.where(known, each, 0)

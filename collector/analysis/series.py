@@ -112,8 +112,8 @@ class Analysis:
     """Results by day (d,) and channel (d, m) in Wh, NaN where nothing can be said.
 
     `measured_wh` is what arrived, `expected_wh` what the panel should have delivered as it is built and shaded, as much
-    as its neighbours saw of the sun, and `unshaded_wh` the same without its shade. The losses by cause are 0 where there
-    was none. `sky` (d,) is the day's power as a share of the clear sky's, between 0 and about 1.
+    as its neighbours saw of the sun, and `unshaded_wh` the same without its shade. The losses by cause are 0 where
+    there was none. `sky` (d,) is the day's power as a share of the clear sky's, between 0 and about 1.
 
     `shade` (m, azimuths, elevations) is the share of clear sunlight left in a sun cell, NaN where the sun never stands
     or too little was seen. `recovers_after_rain` is None where too little was seen of it.

@@ -14,7 +14,7 @@ from rich.table import Table as Drawn
 
 from collector.commands._terminal import Terminal
 from collector.compare.judging import AGREES_WITHIN, Comparison, Row
-from collector.compare.reading import Kind, Table
+from collector.tables.reading import Kind, Table
 
 _KINDS = {
     Kind.DAILY: "energies of days",

@@ -1,6 +1,7 @@
 """The gateways that a command is about."""
 
 from collector.errors import CollectorError
+from collector.journal.imported import gateways
 from collector.journal.reading import JournalReader
 
 _MOST_NAMED = 10
@@ -8,9 +9,9 @@ _MOST_NAMED = 10
 
 def known_gateways(reader: JournalReader, wanted: list[str] | None) -> list[str]:
     """Those that are wanted, each once, None for all of the journal. Raises CollectorError for one that was never
-    heard.
+    heard, nor brought along.
     """
-    known = [gateway.ecu for gateway in reader.gateways()]
+    known = list(dict.fromkeys([*(gateway.ecu for gateway in reader.gateways()), *gateways(reader)]))
     for ecu in wanted or ():
         if ecu not in known:
             named = ", ".join(known[:_MOST_NAMED]) + (", …" if len(known) > _MOST_NAMED else "")

@@ -8,9 +8,9 @@ import re
 from datetime import date, timedelta
 from pathlib import Path
 
+from collector.client.firmware import GENERATIONS
 from collector.simulate import mishaps
 from collector.simulate.equipment import INVERTERS
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.rounds import ROUND_S
 from collector.simulate.weather import Outlook
 

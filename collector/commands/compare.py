@@ -16,13 +16,13 @@ from collector.commands.arguments import add_config
 from collector.commands.exit_codes import FINDING, FINE, USAGE
 from collector.compare.days import Gateway, from_influxdb, from_journal
 from collector.compare.judging import compare
-from collector.compare.reading import DAY_FIRST, MONTH_FIRST, MOST_BYTES, Kind, Table, Unreadable, read
 from collector.config.load import load
 from collector.config.model import Config, InfluxDB
 from collector.config.names import Names
 from collector.delivery.configured import configured
 from collector.errors import CollectorError
 from collector.journal.reading import JournalReader
+from collector.tables.reading import DAY_FIRST, MONTH_FIRST, MOST_BYTES, Kind, Table, Unreadable, read
 
 # A long answer of the database takes its time.
 _TIMEOUT_S = 60.0

@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 import trio
 
 from collector import newcomers
+from collector.client.firmware import GENERATIONS, Firmware
+from collector.client.network import Client, Pace, Target, unreachable
 from collector.commands import _simulate_options
 from collector.commands._simulate_progress import days, line
 from collector.commands.arguments import add_config
@@ -29,11 +31,9 @@ from collector.errors import CollectorError, ConfigError
 from collector.file_limit import raise_file_limit
 from collector.protocol.models import dialect
 from collector.simulate import fleet, manifest, mishaps, real_ecus, truth
-from collector.simulate.client import Client, Pace, Target, unreachable
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
 from collector.simulate.equipment import models_behind
-from collector.simulate.firmware import GENERATIONS, Firmware
 from collector.simulate.roofs import UTRECHT, Faults, solar_site
 from collector.simulate.rounds import Site
 from collector.simulate.sky import Place

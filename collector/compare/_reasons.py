@@ -12,8 +12,8 @@ from math import inf
 from statistics import median, pstdev
 
 from collector.compare.days import Day, Gateway, shifted, together
-from collector.compare.reading import Kind, Span, Table
 from collector.protocol.blocks import AC_SHARE
+from collector.tables.reading import Kind, Span, Table
 
 _DAY = timedelta(days=1)
 

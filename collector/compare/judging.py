@@ -12,7 +12,7 @@ from statistics import median
 
 from collector.compare._reasons import LEAST_WH, Evidence, reasons, scatter
 from collector.compare.days import Day, Gateway, together
-from collector.compare.reading import Span, Table
+from collector.tables.reading import Span, Table
 
 _DAY = timedelta(days=1)
 # A meter of class B is exact to one per cent, and the cable takes some as well.

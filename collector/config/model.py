@@ -1,11 +1,13 @@
 """The sections and keys of `config.toml`, as frozen models. A `Config` needs no further check."""
 
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from collector.config.document import JOURNAL_PATH
 from collector.config.values import (
+    Address,
     Bucket,
     Day,
     DeviceId,
@@ -29,9 +31,13 @@ from collector.config.values import (
     Price,
     Token,
     Topic,
+    UploadPort,
+    UploadPorts,
     Url,
     Weekdays,
     Zone,
+    no_poll,
+    now_or_day,
     prefix_of,
 )
 
@@ -184,6 +190,25 @@ class PvOutput(Section):
     url: Url = "https://pvoutput.org/service/r2"
 
 
+class Mirror(Section):
+    """Whether and how the vendor's cloud gets the records, too; off by default.
+
+    The name `data_host` is asked of the DNS server `resolver`, unless `address` says where the cloud is. `control` is
+    what goes to the control port: the reports that gateways push, or nothing. `since` is from when on records go out,
+    by their receipt: the day, or when "now" first stood there. Without `ecus` those of all gateways do.
+    """
+
+    enabled: bool = False
+    data_host: Host = "ecu.apsystemsema.com"
+    data_ports: UploadPorts = (8995, 8996)
+    control_port: UploadPort = 8997
+    control: Annotated[Literal["pushes", "none"], BeforeValidator(no_poll)] = "pushes"
+    resolver: Address = "1.1.1.1"
+    address: Address | None = None
+    since: Annotated[Literal["now"] | date, BeforeValidator(now_or_day)] = "now"
+    ecus: Annotated[tuple[DeviceId, ...], List] = ()
+
+
 class Ecu(Section):
     """A gateway that has a name, or a clock or a place of its own, or that took the place of another; and what all that
     is behind it has cost.
@@ -255,6 +280,7 @@ class Config(Section):
     mqtt: Mqtt | None = None
     homeassistant: HomeAssistant | None = None
     pvoutput: Annotated[tuple[PvOutput, ...], List] = ()
+    mirror: Mirror = Mirror()
     ecu: Annotated[tuple[Ecu, ...], List] = ()
     inverter: Annotated[tuple[Inverter, ...], List] = ()
     tariff: Annotated[tuple[Tariff, ...], List] = ()

@@ -22,6 +22,8 @@ from collector.config._week import WEEKDAYS, half_hours, weekdays
 from collector.config.characters import is_odd, read_secret, told
 
 _MOST_DAYS = 36_500
+# Of the vendor's cloud.
+_UPDATE_PORTS = (21, 9219, 9220, 9222)
 _LEAST_PEAK_W = 5
 _FIXED_OFFSET = re.compile(r"(?:Etc/)?(?:UTC|GMT)? ?([+-])0?([1-9][0-9]?)(?::?00)?", re.ASCII | re.IGNORECASE)
 _FOUR_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){3}", re.ASCII)
@@ -176,6 +178,39 @@ def day(value: object) -> date:
     raise _expected("a day, as 2026-03-29")
 
 
+def now_or_day(value: object) -> object:
+    """The word "now", or a day; raises PydanticCustomError for what is neither."""
+    if value == "now":
+        return value
+    try:
+        return day(value)
+    except PydanticCustomError:
+        raise _expected("'now' or a day, as 2026-03-29") from None
+
+
+def no_poll(value: object) -> object:
+    """What goes to the cloud's control port; raises PydanticCustomError for a poll."""
+    if value == "poll":
+        raise _expected("'pushes' or 'none': a poll asks the vendor for commands, and no gateway would ever get them")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        raise _expected("an address alone, as 192.0.2.10") from None
+    if address.is_unspecified or address.is_multicast:
+        raise _expected("the address of one machine")
+    return value
+
+
+def _upload_port(value: int) -> int:
+    if value in _UPDATE_PORTS:
+        raise _expected("no port by which gateways get updates: to 21, 9219, 9220 and 9222 nothing is ever sent")
+    return value
+
+
 def _hours(value: str) -> str:
     if half_hours(value) is None:
         like = _LIKE_HOURS.fullmatch(value.strip())
@@ -282,6 +317,9 @@ Weekdays = Annotated[
     List,
 ]
 Ports = Annotated[tuple[Port, ...], AfterValidator(_not_empty), List]
+UploadPort = Annotated[int, Field(ge=1, le=65535), AfterValidator(_upload_port)]
+UploadPorts = Annotated[tuple[UploadPort, ...], AfterValidator(_not_empty), List]
+Address = Annotated[str, AfterValidator(_address)]
 FilePath = Annotated[Path, Field(strict=False), AfterValidator(_path)]
 Url = Annotated[str, AfterValidator(_url)]
 Topic = Annotated[str, AfterValidator(_topic)]

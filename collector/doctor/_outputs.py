@@ -19,10 +19,17 @@ def _told(output: OutputHealth) -> Finding:
     if output.last_error:
         return warning(
             CHECK,
-            f"{output.name}: {output.last_error} ({sent}, waiting: {output.waiting})",
+            f"{output.name}: {output.last_error} ({sent}, {_waiting(output)})",
             "gateways get their answers all the same, and what was not sent will be",
             output.remedy,
         )
     state = "connected" if output.connected else "not connected yet"
     note = f" ({output.note})" if output.note else ""
-    return ok(CHECK, f"{output.name}: {state}, {sent}, waiting: {output.waiting}{note}")
+    return ok(CHECK, f"{output.name}: {state}, {sent}, {_waiting(output)}{note}")
+
+
+def _waiting(output: OutputHealth) -> str:
+    told = f"waiting: {output.waiting}"
+    told += f" since {to_second(output.waiting_since)}" if output.waiting_since else ""
+    told += f", refused: {output.refused}" if output.refused else ""
+    return told + (f", commands of the vendor refused: {output.commands_refused}" if output.commands_refused else "")

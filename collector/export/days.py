@@ -18,6 +18,8 @@ from collector.clock import stamps
 from collector.clock.days import BEGINNING, END, day_of, midnight, times_of
 from collector.config.names import Names
 from collector.export._tables import field_values
+from collector.imports.points import models, points_of_day
+from collector.journal import imported
 from collector.journal.reading import JournalReader
 from collector.points.decoding import decode
 from collector.points.record_decoder import RecordDecoder
@@ -53,6 +55,7 @@ class Export:
         self._progress = progress
         self._until = reader.last_id()
         self._settled = reader.novelties()
+        self._models = models(reader)
         self._decoder = RecordDecoder(names, self._settled)
 
     def days(self, ecus: Sequence[str], first: date | None, last: date | None) -> Iterator[list[Point]]:
@@ -60,14 +63,24 @@ class Export:
         for ecu in ecus:
             zone = self._names.ecu(ecu).zone
             scattered = self._scattered(ecu, zone)
-            days = self._days_of_rounds(ecu, zone) | scattered.keys()
+            brought = {date.fromisoformat(day) for day in imported.days(self._reader, ecu)}
+            days = self._days_of_rounds(ecu, zone) | scattered.keys() | brought
             wanted = sorted(day for day in days if (first or date.min) <= day <= (last or date.max))
             self._begun(ecu, len(wanted))
             for day in wanted:
                 records = self._records(ecu, zone, day, scattered.get(day, ()))
-                if points := self._points(records, zone, day, whole=first is None):
+                points = self._points(records, zone, day, whole=first is None)
+                if day in brought:
+                    # Beside them there is at most what came on the control port.
+                    points = sorted([*points, *self._brought(ecu, day)], key=lambda point: point.time)
+                if points:
                     yield points
                 self._progress()
+
+    def _brought(self, ecu: str, day: date) -> list[Point]:
+        """What was brought along of a day, if it counts."""
+        points = points_of_day(self._reader, self._names, ecu, day, self._models)
+        return [point for point in points if point.measurement in self._measurements]
 
     def _scattered(self, ecu: str, zone: tzinfo) -> "dict[date, array[int]]":
         """The numbers of the records that tell of other times than their own, by the days that they may belong to."""

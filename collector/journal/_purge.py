@@ -70,6 +70,7 @@ def purge(
     ).fetchall()
     gone = [(identity, ecu, own, latest) for identity, ecu, own, latest, may_go in seen if may_go]
     db.executemany("delete from record where id = ?", [(identity,) for identity, *_ in gone])
+    db.executemany("delete from mirror where record = ?", [(identity,) for identity, *_ in gone])
     # The key of a fill-up message says nothing about what is still here, nor does a time that was set right by hand.
     # What such a record gave InfluxDB, as a report without a time did, is no later than its receipt or that time, in
     # any zone.

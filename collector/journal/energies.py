@@ -182,18 +182,24 @@ def late_records(reader: JournalReader, ecu: str, day: str) -> list[int]:
 
 def days_with_records(reader: JournalReader, ecu: str) -> tuple[list[str], list[str]]:
     """The days that a gateway has upload records of, as the first eight digits of time stamps; and those, as
-    2026-03-29, of which there is an account or something was told late.
+    2026-03-29, of which there is an account, or something was told late or brought along.
     """
     digits = reader.rows("select distinct substr(time, 1, 8) from record where ecu = ? and time != ''", ecu)
     days = reader.rows(
-        "select day from energy_late where ecu = ?1 union select day from energy_account where ecu = ?1", ecu
+        "select day from energy_late where ecu = ?1 union select day from energy_account where ecu = ?1"
+        " union select day from imported_day where ecu = ?1",
+        ecu,
     )
     return [row[0] for row in digits], [row[0] for row in days]
 
 
 def known_gateways(reader: JournalReader) -> list[str]:
-    """Every gateway that has records, or an account."""
-    rows = reader.typed((str,), "select ecu from ecu union select ecu from energy_account union select '' order by 1")
+    """Every gateway that has records, an account, or days that were brought along."""
+    rows = reader.typed(
+        (str,),
+        "select ecu from ecu union select ecu from energy_account union select ecu from imported_day"
+        " union select '' order by 1",
+    )
     return [row[0] for row in rows]
 
 
@@ -248,6 +254,19 @@ def counted_until(reader: JournalReader, ecu: str, day: str) -> int | None:
     """The last record that the account of a gateway's day may have been computed with; None without an account."""
     rows = reader.typed((int,), "select cursor from energy_account where ecu = ? and day = ?", ecu, day)
     return rows[0][0] if rows else None
+
+
+def is_imported(reader: JournalReader, ecu: str, day: str) -> bool:
+    """Whether a gateway's day is counted by what was brought along, or was the last time that it had anything."""
+    return bool(
+        reader.rows(
+            "select 1 from energy_day where day = ? and source = ?"
+            " and place in (select id from energy_place where ecu = ?) limit 1",
+            day,
+            IMPORT,
+            ecu,
+        )
+    )
 
 
 def last_times(reader: JournalReader, ecu: str, day: str) -> dict[str, int]:

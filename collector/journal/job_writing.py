@@ -43,6 +43,9 @@ class Jobs:
                     ).fetchone()
                 elif request.everything:
                     db.execute("update job set everything = 1, asked_at = ? where id = ?", (at, row[0]))
+                if request.everything:
+                    # Also those of gateways that no record came from.
+                    db.execute("update imported_day set mark = random(), is_taken = 0")
                 numbers.append(row[0])
             return numbers
 
@@ -66,6 +69,12 @@ class Jobs:
             db.execute(
                 "update job set phase = 'delete', span_first = ?, span_end = ?, cursor = 0 where id = ?",
                 (first, end, job),
+            )
+            # What was brought along of these days goes with them.
+            db.execute(
+                "update imported_day set mark = random(), is_taken = 0 where ecu = (select ecu from job where id = ?)"
+                " and day >= ? and (day < ? or ? = '')",
+                (job, first, end, end),
             )
 
     def span_deleted(self, job: int) -> None:

@@ -213,7 +213,67 @@ create index energy_late_record on energy_late (record);
 create table energy_again (record integer primary key) strict;  -- records whose time was changed since they were read
 """
 
-_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_MIRROR = """
+create table mirror_standing (             -- how far what is for the vendor's cloud is taken from the records
+    id integer primary key check (id = 1),
+    cursor integer not null,               -- the last record that was looked at
+    since text not null,                   -- the configuration's word for from when on, and
+    since_at integer not null              -- what that is: ns since 1970
+) strict;
+create table mirror (                      -- records for the vendor's cloud, each in the state that a gateway has it in
+    record integer primary key,
+    ecu text not null,
+    time text not null,                    -- as the record has it
+    control integer not null,              -- 1: it goes to the control port
+    state integer not null default 1,      -- 1: not delivered; 2: received there; 0: stored there
+    tries integer not null default 0,      -- how often it failed in a row
+    tried_at integer,                      -- when it was last sent, ns since 1970
+    answer text not null default ''        -- why that was no success
+) strict;
+create index mirror_open on mirror (ecu, control, state, time) where state != 0;
+create table vendor_command (              -- what the vendor's cloud sent that acknowledges nothing: the newest few
+    id integer primary key autoincrement,
+    ecu text not null,                     -- in whose record's place it came
+    port integer not null,
+    command text not null,                 -- A105 and the like; '' for what has no number
+    raw blob not null,                     -- its first bytes
+    first_at integer not null,             -- ns since 1970
+    last_at integer not null,
+    times integer not null default 1,
+    unique (ecu, port, raw)
+) strict;
+create index vendor_command_last on vendor_command (last_at);
+"""
+_IMPORTED = """
+create table imported (                    -- what the owner has brought along: the vendor's answers, and files
+    id integer primary key autoincrement,
+    kind text not null,                    -- devices, energy, power or file
+    key text not null,                     -- what was asked for; of a file its place, name and digest
+    about text not null,                   -- how it is to be read, as JSON
+    ecu text not null,                     -- the gateway whose days it tells of
+    first text not null,                   -- the first and the last of them, as 2026-03-29; '' for none
+    last text not null,
+    fetched_at integer not null,
+    is_whole integer not null,             -- 0: there may be more of it later
+    body blob not null,                    -- as it came, but zlib's
+    unique (kind, key)
+) strict;
+create index imported_span on imported (ecu, first, last);
+create table imported_day (                -- the days that these tell of, or did
+    ecu text not null,
+    day text not null,
+    mark integer not null,                 -- another one each time that InfluxDB is to be looked after; 0: it is done
+    is_written integer not null default 0, -- 1: InfluxDB may have points of it
+    is_taken integer not null default 0,   -- 1: InfluxDB has points of that day that are none of it
+    primary key (ecu, day)
+) strict, without rowid;
+create index imported_day_marked on imported_day (day) where mark != 0;
+create index imported_day_of_all on imported_day (day);
+"""
+
+_VERSION_5 = _MIRROR + _IMPORTED
+
+_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 SCHEMA_VERSION = len(_STEPS)
 
 

@@ -28,14 +28,19 @@ class OutputHealth:
     """What an output says of itself; `name` is one word, by which it goes everywhere.
 
     `connected` is whether the other side is there and takes what it is sent, `last_sent` when it last took something
-    (ns, 0 for never), `waiting` how much is to be sent to it. `last_error` is empty while all is well; `remedy` says
-    what the owner can do about it. `note` is what is to be known though nothing is wrong, mostly empty.
+    (ns, 0 for never), `waiting` how much is to be sent to it, and `waiting_since` from when the oldest of that is (ns,
+    0 where nothing waits or that is not told). `refused` is how much of it the other side did not take, and
+    `commands_refused` how many commands came from there, which nobody follows. `last_error` is empty while all is well;
+    `remedy` says what the owner can do about it. `note` is what is to be known though nothing is wrong, mostly empty.
     """
 
     name: str
     connected: bool = False
     last_sent: int = 0
     waiting: int = 0
+    waiting_since: int = 0
+    refused: int = 0
+    commands_refused: int = 0
     last_error: str = ""
     remedy: str = ""
     note: str = ""

@@ -246,6 +246,7 @@ class Journal:
             let_in(db, novelties, at)
             hold(db, waiting)
             db.executemany(MARK_DAY, ((ecu, day, at, None, 0) for ecu, day in days))
+            db.executemany(_TAKE_DAY, days)
 
     def set_aside(self, identity: int, reason: str) -> None:
         """Take a record out of what waits for delivery, with the kind of the reason; its bytes stay, packed."""
@@ -343,6 +344,10 @@ class Journal:
         else:
             log.rename(log.with_name(f"{log.name}.{time.time_ns()}"))
         self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+
+
+# A day that was brought along, of this gateway or one that it replaces, is the wire's from now on.
+_TAKE_DAY = "update imported_day set mark = random(), is_taken = max(is_taken, ecu = ?1) where day = ?2"
 
 
 def let_in(db: sqlite3.Connection, novelties: Iterable[tuple[str, str, str, int]], at: int) -> None:

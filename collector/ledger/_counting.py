@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from collector.journal.energies import WIRE, DayRow, HourRow
+from collector.journal.energies import IMPORT, WIRE, DayRow, HourRow
 from collector.journal.energy_writing import Source
 from collector.ledger._columns import HOUR_NS, Columns, Moment, columns_of, shares, sums_of
 from collector.points.ac_energy import ac_energy_wh
@@ -272,9 +272,9 @@ def _is_plain(inverter: str, columns: Columns, judge: Judge) -> bool:
     )
 
 
-def _summed_one_by_one(moments: Moments, judge: Judge) -> tuple[dict[Source, DayRow], dict[Source, list[HourRow]]]:
+def _tallied(some: Iterable[Counted]) -> dict[Source, _Tally]:
     tallies: dict[Source, _Tally] = defaultdict(_Tally)
-    for at, inverter, power_w, ac, dc, parts in counted(moments, judge):
+    for at, inverter, power_w, ac, dc, parts in some:
         hour = at - at % HOUR_NS
         own = tallies[inverter, 0]
         own.add(at, hour, power_w, ac, dc)
@@ -286,15 +286,27 @@ def _summed_one_by_one(moments: Moments, judge: Judge) -> tuple[dict[Source, Day
                 tally.mended += mended
                 own.refused += refused
                 own.mended += mended
+    return tallies
+
+
+def _summed_one_by_one(moments: Moments, judge: Judge) -> tuple[dict[Source, DayRow], dict[Source, list[HourRow]]]:
+    tallies = _tallied(counted(moments, judge))
     of_inverter: dict[str, list[dict[int, Moment]]] = defaultdict(list)
     for (inverter, _), some in moments.items():
         of_inverter[inverter].append(some)
     days = {source: _day_row(source, tally, of_inverter[source[0]], judge) for source, tally in tallies.items()}
-    hours = {
-        source: [HourRow(0, hour, *row) for hour, row in sorted(tally.hours.items())]  # type: ignore[arg-type]
-        for source, tally in tallies.items()
-    }
-    return days, hours
+    return days, {source: _hour_rows(tally) for source, tally in tallies.items()}
+
+
+def summed_of_import(some: Iterable[Counted]) -> tuple[dict[Source, DayRow], dict[Source, list[HourRow]]]:
+    """As `summed`, of a day that was brought along, whose energies are what they are."""
+    tallies = _tallied(some)
+    days = {source: _day_row(source, tally, (), None)._replace(source=IMPORT) for source, tally in tallies.items()}
+    return days, {source: _hour_rows(tally) for source, tally in tallies.items()}
+
+
+def _hour_rows(tally: _Tally) -> list[HourRow]:
+    return [HourRow(0, hour, *row) for hour, row in sorted(tally.hours.items())]  # type: ignore[arg-type]
 
 
 def as_sent(at: int, moments: Moments) -> tuple[dict[Source, DayRow], dict[Source, list[HourRow]]]:
@@ -312,11 +324,11 @@ def as_sent(at: int, moments: Moments) -> tuple[dict[Source, DayRow], dict[Sourc
     return days, hours
 
 
-def _day_row(source: Source, tally: _Tally, of_models: Sequence[dict[int, Moment]], judge: Judge) -> DayRow:
+def _day_row(source: Source, tally: _Tally, of_models: Sequence[dict[int, Moment]], judge: Judge | None) -> DayRow:
     inverter, number = source
     rows = tally.hours.values()
     acs = [row[0] for row in rows if row[0] is not None]
-    peak_w = _peak_w(inverter, number, tally.peak_w, judge) if number else 0.0
+    peak_w = _peak_w(inverter, number, tally.peak_w, judge) if number and judge else 0.0
     first = [some[tally.first] for some in of_models if tally.first in some]
     return DayRow(
         0,

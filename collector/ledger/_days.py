@@ -12,6 +12,7 @@ from collector.config.names import Names
 from collector.journal import energies
 from collector.journal.energies import DayRow, HourRow, Mark, Place
 from collector.journal.energy_writing import LOOK_BACK_NS, Account, Source
+from collector.journal.imported import is_told_of
 from collector.journal.reading import JournalReader
 from collector.ledger._counting import (
     Judge,
@@ -20,7 +21,9 @@ from collector.ledger._counting import (
     gather,
     needs_a_closer_look,
     summed,
+    summed_of_import,
 )
+from collector.ledger._imported import counted_of_import
 from collector.points.plausible import Reading
 from collector.points.schema import UNKNOWN_ECU
 from collector.points.told import told_safely
@@ -110,6 +113,8 @@ def counted_of_purged(reader: JournalReader, names: Names, mark: Mark) -> int | 
     """
     if is_whole(reader, mark.ecu, date.fromisoformat(mark.day), zone_of(names, mark.ecu)):
         return None
+    if energies.is_imported(reader, mark.ecu, mark.day):
+        return None
     return energies.counted_until(reader, mark.ecu, mark.day)
 
 
@@ -143,10 +148,13 @@ def late_addition(reader: JournalReader, names: Names, mark: Mark, span: tuple[i
 def account_of(reader: JournalReader, names: Names, mark: Mark, until: int) -> Account:
     """A marked day, computed."""
     day = date.fromisoformat(mark.day)
-    moments = moments_of(reader, names, mark.ecu, day, until)
     places = energies.places(reader, mark.ecu)
-    judge = judge_of(reader, names, mark.ecu, day, places)
-    account = _account(mark.ecu, mark.day, names, places, *summed(moments, judge))
+    if brought := list(counted_of_import(reader, names, mark.ecu, day)):
+        sums = summed_of_import(brought)
+    else:
+        moments = moments_of(reader, names, mark.ecu, day, until)
+        sums = summed(moments, judge_of(reader, names, mark.ecu, day, places))
+    account = _account(mark.ecu, mark.day, names, places, *sums)
     now_w = {source: row.peak_w for source, row in account.days.items()}
     return replace(account, others_w=energies.fallen_peaks_w(reader, mark.ecu, mark.day, now_w))
 
@@ -160,6 +168,8 @@ def addition(reader: JournalReader, names: Names, record: Record) -> Account | N
     at = found[0][0]
     day = day_of(at, zone)
     if not energies.is_behind(reader, record.ecu, day.isoformat()) or not is_whole(reader, record.ecu, day, zone):
+        return None
+    if is_told_of(reader, names.ecus.chain(record.ecu), day.isoformat()):
         return None
     without = energies.left_out(reader, record.ecu)
     if without is None:

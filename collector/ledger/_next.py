@@ -122,12 +122,16 @@ class NextChange:
             for record in energies.numbered(reader, [one.id]):
                 self._note_scattered(record, passed)
         elif day := day_of_time(one.time, zone_of(self._names, one.ecu)):
-            passed.marks.add((one.ecu, day))
+            self._mark(passed, one.ecu, day)
+
+    def _mark(self, passed: Passed, ecu: str, day: str) -> None:
+        """Also of those in whose place it is: what was brought along of that day counts no more."""
+        passed.marks.update((other, day) for other in self._names.ecus.chain(ecu))
 
     def _note_scattered(self, record: Record, passed: Passed) -> None:
         zone = zone_of(self._names, record.ecu)
         for day in days_of_instants((at for at, _ in told_safely(record, zone)), zone):
-            passed.marks.add((record.ecu, day))
+            self._mark(passed, record.ecu, day)
             passed.late.append((record.ecu, day, record.id))
 
     def _computing(self, reader: JournalReader, standing: Standing) -> Change | None:

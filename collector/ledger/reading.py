@@ -5,7 +5,7 @@ A place is told by text: the id of the first inverter there, an input by that id
 whole mWh. An input, and an optimizer, has no AC energy: it is None, and so it is in sums that an optimizer belongs to.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -13,12 +13,13 @@ from typing import NamedTuple
 from collector.clock.days import day_of
 from collector.clock.stamps import NS
 from collector.config.model import Config
-from collector.config.names import Names
+from collector.config.names import Names, Panel
 from collector.journal import energies
 from collector.journal.energies import Place
 from collector.journal.reading import JournalReader
-from collector.ledger._counting import counted
+from collector.ledger._counting import Counted, counted
 from collector.ledger._days import is_whole, judge_of, moments_of, zone_of
+from collector.ledger._imported import counted_of_import
 from collector.points.schema import UNKNOWN_ECU
 
 _GATEWAY, _ARRAY = "ecu/", "array/"
@@ -301,18 +302,15 @@ class Ledger:
         course = Course()
         for one in self._names.ecus.chain(ecu):
             raw = "" if one == UNKNOWN_ECU else one
+            panel = self._names.ecu(one).panel
+            if brought := list(counted_of_import(self._reader, self._names, raw, day)):
+                _add(course, brought, panel, array)
+                continue
             if not is_whole(self._reader, raw, day, zone_of(self._names, raw)):
                 return []
             moments = moments_of(self._reader, self._names, raw, day, until)
             judge = judge_of(self._reader, self._names, raw, day, [place for place in self._known if place.ecu == raw])
-            panel = self._names.ecu(one).panel
-            for reading in counted(moments, judge):
-                if array is None:
-                    course.add(reading.inverter, reading.at, reading.ac or 0, reading.dc)
-                elif own := [part for part in reading.parts if panel(reading.inverter, part.number).array == array]:
-                    course.add(
-                        reading.inverter, reading.at, sum(part.ac or 0 for part in own), sum(part.dc for part in own)
-                    )
+            _add(course, counted(moments, judge), panel, array)
         place = of_gateway(ecu) if array is None else of_array(array)
         return course.steps(has_ac=self._has_ac(place, self._places(place)))
 
@@ -396,6 +394,14 @@ class Ledger:
         )
         heard: dict[int, int] = dict(rows)
         return max(some, key=lambda place: (heard.get(place.id, 0), place.id))
+
+
+def _add(course: Course, some: Iterable[Counted], panel: Callable[[str, int], Panel], array: str | None) -> None:
+    for reading in some:
+        if array is None:
+            course.add(reading.inverter, reading.at, reading.ac or 0, reading.dc)
+        elif own := [part for part in reading.parts if panel(reading.inverter, part.number).array == array]:
+            course.add(reading.inverter, reading.at, sum(part.ac or 0 for part in own), sum(part.dc for part in own))
 
 
 def _ids(some: Iterable[Place]) -> str:

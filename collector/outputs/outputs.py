@@ -14,6 +14,7 @@ from collector.journal.threaded import ThreadedJournal
 from collector.journal.writing import Journal
 from collector.outputs._output import Output
 from collector.outputs.homeassistant import output as homeassistant
+from collector.outputs.mirror import output as mirror
 from collector.outputs.mqtt import output as mqtt
 from collector.outputs.pvoutput import output as pvoutput
 from collector.points.figures import OutputFigures
@@ -24,6 +25,7 @@ _BUILT: Final[Sequence[Callable[[Config, Names, Callable[[], ThreadedJournal]], 
     mqtt.configured,
     homeassistant.configured,
     pvoutput.configured,
+    mirror.configured,
 )
 
 
@@ -60,8 +62,18 @@ class Outputs:
 
 def figures(health: OutputHealth, now: int) -> OutputFigures:
     """What is told of an output at the instant `now` (ns)."""
-    age_s = (now - health.last_sent) / NS if health.last_sent else float("nan")
-    return OutputFigures(connected=int(health.connected), waiting=health.waiting, last_sent_age_s=age_s)
+
+    def age_s(at: int) -> float:
+        return (now - at) / NS if at else float("nan")
+
+    return OutputFigures(
+        connected=int(health.connected),
+        waiting=health.waiting,
+        waiting_age_s=age_s(health.waiting_since),
+        refused=health.refused,
+        commands_refused=health.commands_refused,
+        last_sent_age_s=age_s(health.last_sent),
+    )
 
 
 def report_points(instance: str, outputs: Sequence[OutputHealth], now: int) -> list[Point]:

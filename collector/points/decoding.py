@@ -274,6 +274,11 @@ def unknown_device_event(ecu: str, at: int, text: str) -> Point:
     return _event(ecu, "collector", "unknown_device", at, text=text)
 
 
+def vendor_command_event(ecu: str, at: int, command: str, told: str, raw: bytes) -> Point:
+    """Says what the vendor's cloud tried; `told` is what that is for, and the bytes are those that came."""
+    return _event(ecu, command or "cloud", "vendor_command", at, text=_shortened(f"{told}: {raw!r}"))
+
+
 def implausible_energy_event(ecu: str, at: int, text: str) -> Point:
     """Says which energies of a round were not summed as they were sent, at the time of the round."""
     return _event(ecu, *IMPLAUSIBLE_ENERGY, at, text=text)

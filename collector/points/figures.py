@@ -35,6 +35,11 @@ class OutputFigures:
 
     connected: int = field(metadata=_of_now("1 while the other side takes what the output sends, else 0."))
     waiting: int = field(metadata=_of_now("What the output has to send."))
+    waiting_age_s: float = field(metadata=_of_now("Age of the oldest of that; no number where nothing waits."))
+    refused: int = field(metadata=_of_now("How much of it the other side did not take so far."))
+    commands_refused: int = field(
+        metadata=_of_now("Commands that came from the other side and were followed by nobody.")
+    )
     last_sent_age_s: float = field(metadata=_of_now("Time since the other side last took something."))
 
 

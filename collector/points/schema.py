@@ -51,6 +51,8 @@ SCHEMA: Mapping[str, Measurement] = {
             "lifetime_kwh": float,
             "inverters_reporting": int,
             "clock_skew_s": float,
+            "imported": int,
+            "import_factor": float,
         },
     ),
     "inverter": Measurement(
@@ -117,6 +119,8 @@ SCHEMA: Mapping[str, Measurement] = {
             "inverters": int,
             "price_per_kwh": float,
             "feed_in_per_kwh": float,
+            "imported": int,
+            "import_factor": float,
         },
         daily=True,
     ),

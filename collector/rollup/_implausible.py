@@ -80,12 +80,20 @@ class Implausible:
         self._bucket = bucket
         self._rollup_bucket = rollup_bucket
 
-    def changes(self, run: Run, highest_wh: Iterable[Row], highest_w: Iterable[Row]) -> Changes:
-        """What is to be changed in a run of days, of whose inputs the highest energies and powers are given."""
+    def changes(
+        self,
+        run: Run,
+        highest_wh: Iterable[Row],
+        highest_w: Iterable[Row],
+        without: Collection[tuple[str, int]] = frozenset(),
+    ) -> Changes:
+        """What is to be changed in a run of days, of whose inputs the highest energies and powers are given, but for
+        gateways' days, by their midnights (ns), that are left alone.
+        """
         changes = Changes()
         highest_wh = list(highest_wh)
         if peaks := self._peaks(_highest(highest_wh), _highest(highest_w)):
-            readings = self._without_gaps(run, peaks, self._above(run, peaks), _known_by_one_name(highest_wh))
+            readings = self._without_gaps(run, peaks, self._above(run, peaks, without), _known_by_one_name(highest_wh))
             last = self._before(readings)
             suspects = {key for key, reading in readings.items() if is_suspect(reading, last.get(key), peaks[key[0]])}
             for (ecu, at), rows in self._at(suspects):
@@ -120,7 +128,7 @@ class Implausible:
         ecu, inverter, channel = found
         return self._names.ecu(ecu).panel(inverter, int(channel)).peak_w if channel.isdecimal() else None
 
-    def _above(self, run: Run, peaks: Mapping[_Input, float]) -> _Readings:
+    def _above(self, run: Run, peaks: Mapping[_Input, float], without: Collection[tuple[str, int]]) -> _Readings:
         """The energies of inputs above what is surely right for each."""
         limits = {found: surely_plausible_wh(peak_w) for found, peak_w in peaks.items()}
         rows = self._ask(
@@ -131,7 +139,9 @@ class Implausible:
         return {
             (found, stamps.to_ns(row["_time"])): Reading(stamps.to_ns(row["_time"]), row["_value"], None)
             for row in rows
-            if (found := _input(row)) and row["_value"] > limits[found]
+            if (found := _input(row))
+            and row["_value"] > limits[found]
+            and (found[0], run.midnight_before(stamps.to_ns(row["_time"]))) not in without
         }
 
     def _without_gaps(

@@ -158,6 +158,9 @@ def _complete(ecus: _Series, inverters: _Series, names: Names) -> None:
         *earlier, last = named.get(day) or [(ecu, tag_value(names.ecu(ecu).name))]
         for tags in (*earlier, last):
             ecus[tags, at]["inverters"] = len(reporting.get(day, ()))
+        if "imported" in ecus[last, at] and day not in reporting:
+            # Of a gateway as a whole, nobody has told what its inverters made.
+            continue
         for field in _ENERGIES:
             rest_wh = energies_wh[field].get(day, 0) - sum(ecus[tags, at].get(field, 0) for tags in earlier)
             ecus[last, at][field] = rest_wh

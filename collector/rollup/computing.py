@@ -46,6 +46,8 @@ _PASSING = (
     ("ecu_day", "ac_energy_wh"),
     ("inverter_day", "ac_energy_wh"),
     ("ecu_day", "counter_wh"),
+    ("ecu_day", "imported"),
+    ("ecu_day", "import_factor"),
     *(("ecu_day", price) for price in Prices._fields),
     *(
         (measurement, f"energy_{what}_wh")
@@ -154,7 +156,11 @@ class Rollups:
         """Compute and write; returns the next day after it of each gateway that has one as well."""
         answers = by_result(self._sink.query(self._rollup_query(group)))
         other_rounds = self._other_rounds(group, answers)
-        changes = self._implausible.changes(group.run, answers["highest"], answers["channel_day.peak_power_w"])
+        # Energies that were brought along are another's sums, and no readings.
+        imported = {(str(row.get("ecu")), stamps.to_ns(time_of(row["_time"]))) for row in answers["ecu_day.imported"]}
+        changes = self._implausible.changes(
+            group.run, answers["highest"], answers["channel_day.peak_power_w"], imported
+        )
         points = daily_points(answers, self._names, group.zone, other_rounds, changes.by_day)
         pricing = Pricing(self._tariffs, self._sink.query, self._buckets.points, group.ecus, group.run, group.zone)
         points = pricing.priced(points, changes.of_rounds)

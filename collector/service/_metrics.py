@@ -158,4 +158,8 @@ class _OutputFamilies(Collector):
 
 
 # Prometheus knows base units only.
-_IN_SECONDS = {"fsync_ms": ("journal_commit_seconds", 0.001), "last_sent_age_s": ("last_sent_age_seconds", 1)}
+_IN_SECONDS = {
+    "fsync_ms": ("journal_commit_seconds", 0.001),
+    "last_sent_age_s": ("last_sent_age_seconds", 1),
+    "waiting_age_s": ("waiting_age_seconds", 1),
+}

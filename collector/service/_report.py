@@ -4,10 +4,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
+from itertools import count
 
 import trio
 
 from collector import disk
+from collector.clock.stamps import NS
 from collector.clock.sun import Place
 from collector.config.model import Config
 from collector.config.names import Names, place_of
@@ -15,19 +18,26 @@ from collector.config.tariffs import Tariffs
 from collector.delivery.writer import Writer
 from collector.errors import JournalError
 from collector.gateway.server import Counters
+from collector.journal.mirroring import VendorCommand, vendor_commands
 from collector.journal.reading import JournalReader
 from collector.journal.state import OutputHealth
 from collector.journal.threaded import ThreadedJournal
 from collector.outputs.outputs import report_points
+from collector.points.decoding import vendor_command_event
 from collector.points.figures import Figures
 from collector.points.schema import Point
 from collector.points.settings import Settings
+from collector.protocol.commands import meaning
 
 _log = logging.getLogger(__name__)
 
 REPORT_S = 60.0
 _NOTHING_SET = Settings()
 _REPORTS_AN_HOUR, _GATEWAYS_AT_ONCE = 60, 30
+# What the vendor's cloud tried is told with the next report, and then once an hour for a day: nothing else brings it to
+# InfluxDB where that was away. With a start it is told of so long, for the same reason.
+_TOLD_FOR_NS, _TOLD_AT_A_START_NS = 86_400 * NS, 30 * 86_400 * NS
+_COMMANDS_AT_ONCE = 30
 
 
 def report_point(
@@ -87,6 +97,12 @@ class Sites:
                 yield Point("site", (ecu,), fields, at)
 
 
+def vendor_point(command: VendorCommand) -> Point:
+    """What the vendor's cloud tried last by a message; the same each time that it is told."""
+    told = f"{meaning(command.command)} ({command.command or 'no number'}, port {command.port})"
+    return vendor_command_event(command.ecu, command.last_at, command.command, told, command.raw)
+
+
 def settings_of(config: Config, tariffs: Tariffs) -> Settings:
     """What boards and alerts have to know."""
     return Settings(**config.grid.model_dump(), **tariffs.first._asdict(), co2_g_per_kwh=config.site.co2_g_per_kwh)
@@ -115,6 +131,7 @@ class Reports:
         self._counters = counters
         self._writer = writer
         self._outputs = outputs
+        self._told = 0
 
     async def figures(self) -> Figures:
         """What is to be told now; raises JournalError."""
@@ -133,7 +150,7 @@ class Reports:
 
     async def run(self, writer: Writer) -> None:
         """Send a report every REPORT_S until cancelled."""
-        while True:
+        for number in count():
             try:
                 figures = await self.figures()
                 gateways = await self._journal.read(JournalReader.gateways)
@@ -149,4 +166,21 @@ class Reports:
                     writer.offer(point)
                 for point in report_points(instance, self._outputs(), now):
                     writer.offer(point)
+                for command in await self._vendor_commands(number, now):
+                    writer.offer(vendor_point(command))
             await trio.sleep(REPORT_S)
+
+    async def _vendor_commands(self, number: int, now: int) -> list[VendorCommand]:
+        """What the vendor's cloud tried and is to be told with the report of this number."""
+        if number == 0:
+            self._told = now - _TOLD_AT_A_START_NS
+        elif number % _REPORTS_AN_HOUR == 0:
+            self._told = min(self._told, now - _TOLD_FOR_NS)
+        query = partial(vendor_commands, after=self._told, limit=_COMMANDS_AT_ONCE)
+        try:
+            found = await self._journal.read(query)
+        except JournalError as exc:
+            _log.debug("nothing of the vendor's commands reason=%s", exc)
+            return []
+        self._told = max([self._told, *(command.last_at for command in found)])
+        return found

@@ -12,6 +12,7 @@ from collector.config.model import InfluxDB
 from collector.config.names import Names
 from collector.config.tariffs import Tariffs
 from collector.delivery.configured import configured
+from collector.delivery.imported import ImportedDays
 from collector.delivery.writer import Writer
 from collector.journal.threaded import ThreadedJournal
 from collector.newcomers import Welcome
@@ -66,6 +67,16 @@ class _ThreadedSink(_Threaded):
         return await self._call(self.sink.measurements, ecu, start, stop)
 
 
+class _ThreadedPast(_ThreadedSink):
+    def __init__(self, settings: InfluxDB, timeout_s: float) -> None:
+        super().__init__(settings, timeout_s)
+        self._rollup_bucket = settings.rollup_bucket
+
+    async def delete_days(self, start: datetime, stop: datetime, predicate: str) -> None:
+        """Delete roll-ups between two instants, both included."""
+        await self._call(self.sink.delete, start, stop, predicate, bucket=self._rollup_bucket)
+
+
 class _ThreadedRollups(_Threaded):
     def __init__(self, settings: InfluxDB, names: Names, tariffs: Tariffs) -> None:
         super().__init__(settings, ROLLUP_TIMEOUT_S)
@@ -93,6 +104,7 @@ class Delivery:
         on_waiting: Callable[[str, Collection[str], int], None] = lambda *_: None,
     ) -> None:
         self._sink = _ThreadedSink(settings, WRITE_TIMEOUT_S)
+        self._past = _ThreadedPast(settings, WRITE_TIMEOUT_S)
         self._rollups = _ThreadedRollups(settings, names, tariffs)
         self.rollup_loop = RollupLoop(journal, self._rollups, names)
         self.writer = Writer(
@@ -104,6 +116,7 @@ class Delivery:
             on_replayed=partial(self.rollup_loop.wake, at_once=True),
             on_waiting=on_waiting,
         )
+        self._imported_days = ImportedDays(journal, self._past, names, on_written=self.rollup_loop.wake)
 
     async def run(self, supervisor: Supervisor) -> None:
         """Deliver and compute, each for itself."""
@@ -111,8 +124,10 @@ class Delivery:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervisor.run, "delivery to InfluxDB", self.writer.run)
             nursery.start_soon(supervisor.run, "the daily roll-ups", self.rollup_loop.run)
+            nursery.start_soon(supervisor.run, "days that were brought along", self._imported_days.run)
 
     def close(self) -> None:
         """Close the connections."""
         self._sink.sink.close()
+        self._past.sink.close()
         self._rollups.sink.close()

@@ -234,8 +234,9 @@ class Service:
         if self._config.analysis.enabled:
             supervised["the nightly analysis"] = Nightly(self._config, self._backlog).run
         if self._keeper:
-            sys.setswitchinterval(SWITCH_INTERVAL_S)
             supervised["the ledger"] = self._keeper.run
+        if self._keeper or self._outputs.health():
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
         for name, task in supervised.items():
             background.start_soon(self._supervisor.run, name, task)
         if self._metrics_listeners:

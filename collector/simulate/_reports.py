@@ -21,11 +21,6 @@ def acknowledgement(ecu: str, command: int, time: str, flag: int) -> bytes:
     return _framed(f"A100AAA0{ecu}A{command:03d}{time}{flag}END")
 
 
-def status_query(ecu: str) -> bytes:
-    """Which A123 records are stored?"""
-    return _framed(f"A123AAA0{ecu}{'0' * 18}END")
-
-
 def gateway_query(command: str, ecu: str, now: str) -> bytes:
     """A157 or A159: which A156 or A158 records are stored?"""
     return _framed(f"{command}AAA1{ecu}{now}END")

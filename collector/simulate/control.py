@@ -6,20 +6,20 @@ Promises what `device` promises: the firmware's own behaviour, its endless loops
 from collections.abc import Callable
 from datetime import datetime
 
-from collector.simulate import _reports
-from collector.simulate._acceptance import (
+from collector.client.acceptance import (
     Receipt,
     Unacceptable,
     check_reply,
     command,
-    declared_length,
     gateway_receipt,
     is_update_confirmed,
     status_receipt,
 )
-from collector.simulate._dialogue import Close, Connect, Dialogue, Pause, Receive, Send
+from collector.client.dialogue import Close, Connect, Dialogue, Pause, Receive, Send
+from collector.client.exchange import read_reply, status_question
+from collector.client.firmware import Reading
+from collector.simulate import _reports
 from collector.simulate.device import MOST_TURNS, Device
-from collector.simulate.firmware import Reading
 from collector.simulate.store import PENDING, RECEIVED, Record, Store
 
 _QUERIES = {"A156": "A157", "A158": "A159"}
@@ -106,7 +106,7 @@ class ControlPort:
             self._tally.polls += 1
             reply = b""
             if (yield Send(question + b"\n")) is not None:
-                reply = yield from self._read_reply()
+                reply = yield from read_reply(self._firmware)
             if not reply:
                 self._tally.unanswered["control"] += 1
                 yield Close()
@@ -136,24 +136,6 @@ class ControlPort:
         self._tally.fault(self._ecu, f"a command that only the vendor gives: A{number}", question, reply)
         time = reply[34:48].decode("latin-1") if number in _REPORTS else "0" * 14
         yield Send(_reports.acknowledgement(self._ecu, max(number, 0), time, _UNSUPPORTED) + b"\n")
-
-    def _read_reply(self) -> Dialogue[bytes]:
-        """Read as this firmware does; b"" when there was none."""
-        reading, reply_s = self._firmware.reading, self._firmware.reply_s
-        buffer = b""
-        while True:
-            most = 4 if reading is Reading.IN_FOURS else 2048
-            came = yield Receive(reply_s, most)
-            if not came:
-                return buffer
-            buffer += came
-            declared = declared_length(buffer)
-            if reading is Reading.ONE_SEGMENT or len(buffer) >= 2048:
-                return buffer
-            if declared is None:
-                continue
-            if len(buffer) == declared or (len(buffer) > declared and reading is Reading.IN_FOURS):
-                return buffer
 
     def _deliver(self, waiting: list[Record]) -> Dialogue[None]:
         """Send the records one after the other on one connection, the oldest first, until one gets no receipt."""
@@ -185,7 +167,7 @@ class ControlPort:
             record.sent.append(record.frame)
         reply = b""
         if (yield Send(record.frame + b"\n")) is not None:
-            reply = yield from self._read_reply()
+            reply = yield from read_reply(self._firmware)
         if not reply:
             self._tally.unanswered["control"] += 1
             return None, False
@@ -235,7 +217,7 @@ class ControlPort:
     def _ask_for_stored(self, hour: int, now: str) -> Dialogue[None]:
         received = self.store.in_state(RECEIVED)
         if any(record.command == "A123" for record in received) and hour == _STATUS_QUERY_HOUR:
-            yield from self._ask(_reports.status_query(self._ecu), "A123")
+            yield from self._ask(status_question(self._ecu), "A123")
         for kept, query in _QUERIES.items():
             if any(record.command == kept for record in received) and hour == _QUERY_HOURS[kept]:
                 yield from self._ask(_reports.gateway_query(query, self._ecu, now), kept)
@@ -246,7 +228,7 @@ class ControlPort:
             return
         reply = b""
         if (yield Send(query + b"\n")) is not None:
-            reply = yield from self._read_reply()
+            reply = yield from read_reply(self._firmware)
         yield Close()
         if not reply:
             return

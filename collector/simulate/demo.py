@@ -21,13 +21,13 @@ from pathlib import Path
 import trio
 
 from collector import renamed
+from collector.client.network import Client, Pace, Target, unreachable
 from collector.clock import stamps
 from collector.config.model import Config, InfluxDB
 from collector.errors import CollectorError, JournalError
 from collector.journal.reading import JournalReader
 from collector.simulate import fleet
 from collector.simulate._site import SolarSite
-from collector.simulate.client import Client, Pace, Target, unreachable
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
 from collector.simulate.roofs import DEMO_ECU, DEMO_FIRMWARE, DEMO_ZONE, demo_site

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import perf_counter
 
+from collector.client.acceptance import Answer
+from collector.client.dialogue import Close, Connect, Dialogue, Send
+from collector.client.exchange import BROKEN, read_answer, stored_question
+from collector.client.firmware import Firmware
 from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total, with_length
 from collector.protocol.upload import LateGroup, Upload, encode
-from collector.simulate._acceptance import Answer, Unacceptable, data_answer
-from collector.simulate._dialogue import Close, Connect, Dialogue, Receive, Send
 from collector.simulate.equipment import UNREADABLE
-from collector.simulate.firmware import Firmware
 from collector.simulate.rounds import Round
 from collector.simulate.store import PENDING, RECEIVED, Record, Store
 from collector.simulate.tally import Tally
@@ -199,7 +200,7 @@ class Device:
             record.sent.append(frame)
         early = yield Send(frame + b"\n" + stale, self.firmware.piece_bytes)
         if early is None:
-            self.tally.unanswered["broken"] += 1
+            self.tally.unanswered[BROKEN] += 1
             return None
         if early:
             self.tally.fault(self.ecu, "an answer before the whole record was sent", frame, early)
@@ -228,27 +229,13 @@ class Device:
         return frame[:place] + b"1" + frame[place + 1 :]
 
     def _read_answer(self, sent: bytes, buffer: bytes, most: int) -> Dialogue[tuple[Answer | None, bytes]]:
-        """Read by this firmware's rule. The answer, None when there is none; and the bytes."""
-        while True:
-            try:
-                answer = data_answer(buffer, self.firmware) if buffer else None
-            except Unacceptable as exc:
-                self.tally.fault(self.ecu, f"thrown away: {exc}", sent, buffer)
-                return None, buffer
-            if answer is not None:
-                if answer.excess:
-                    self.tally.fault(self.ecu, f"{answer.excess!r} behind the answer", sent, buffer)
-                return answer, buffer
-            came = yield Receive(self.firmware.answer_s, max(1, most - len(buffer)))
-            if not came:
-                self._note_silence(sent, buffer, closed=came is not None)
-                return None, buffer
-            buffer += came
-
-    def _note_silence(self, sent: bytes, buffer: bytes, *, closed: bool) -> None:
-        self.tally.unanswered["closed" if closed else "silent"] += 1
-        if buffer:
-            self.tally.fault(self.ecu, "never became a complete answer", sent, buffer)
+        """The answer, None when there is none; and the bytes."""
+        heard = yield from read_answer(self.firmware, buffer, most)
+        if heard.ended:
+            self.tally.unanswered[heard.ended] += 1
+        if heard.fault:
+            self.tally.fault(self.ecu, heard.fault, sent, heard.raw)
+        return heard.answer, heard.raw
 
     def night(self) -> Dialogue[None]:
         """What is done at night about records in state 2: ask which are stored, then send the rest again."""
@@ -299,12 +286,11 @@ class Device:
         return False
 
     def _ask_for_stored(self) -> Dialogue[None]:
-        text = f'{{"EID":"{self.ecu}",}}' if self.firmware.json else f"APS13AAA22{self.ecu}"
-        query, raw = text.encode(), b""
+        query, raw = stored_question(self.ecu, as_json=self.firmware.json), b""
         for _ in range(MOST_TURNS):
             self.tally.queries += 1
             if (yield Send(query + b"\n")) is None:
-                self.tally.unanswered["broken"] += 1
+                self.tally.unanswered[BROKEN] += 1
                 return
             _, raw = yield from self._read_query_answer(query)
             if len(raw) <= 3 or not self.firmware.query_loops:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import trio
 
-from collector.simulate._dialogue import Dialogue
+from collector.client.dialogue import Dialogue
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
 from collector.simulate.rounds import Round, Site

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from collector.client.firmware import GENERATIONS, Firmware
 from collector.protocol.models import dialect
 from collector.simulate._losses import AS_IN_THE_FIELD
 from collector.simulate._site import SolarSite
 from collector.simulate.equipment import INVERTERS, UNREADABLE, Obstacle, Panel, RoofInverter, Shadow
-from collector.simulate.firmware import GENERATIONS, Firmware
 from collector.simulate.mishaps import AS_ON_A_REAL_ROOF, NONE, Mishaps
 from collector.simulate.sky import Place
 from collector.simulate.weather import Outlook

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from collector.simulate.firmware import Order
+from collector.client.firmware import Order
 
 PENDING, RECEIVED, STORED = 1, 2, 0
 

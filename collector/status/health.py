@@ -104,14 +104,17 @@ class PeerStatus:
 
 @dataclass(frozen=True, slots=True)
 class OutputStatus:
-    """What an output says of itself; `last_sent` is RFC 3339, None where it never sent anything, and `note` what is to
-    be known though nothing is wrong.
+    """What an output says of itself. `last_sent` and `up_to`, before which all is sent, are RFC 3339; None where
+    nothing ever was, or it is not told. `note` is what is to be known though nothing is wrong.
     """
 
     name: str
     connected: bool
     last_sent: str | None
+    up_to: str | None
     waiting: int
+    refused: int
+    commands_refused: int
     last_error: str
     remedy: str
     note: str = ""
@@ -251,9 +254,18 @@ def _look_at_analysis(status: Status, reader: JournalReader) -> None:
 
 
 def _output(health: OutputHealth) -> OutputStatus:
-    last_sent = to_second(health.last_sent) if health.last_sent else None
+    up_to = health.waiting_since if health.waiting else health.last_sent
     return OutputStatus(
-        health.name, health.connected, last_sent, health.waiting, health.last_error, health.remedy, health.note
+        name=health.name,
+        connected=health.connected,
+        last_sent=to_second(health.last_sent) if health.last_sent else None,
+        up_to=to_second(up_to) if up_to else None,
+        waiting=health.waiting,
+        refused=health.refused,
+        commands_refused=health.commands_refused,
+        last_error=health.last_error,
+        remedy=health.remedy,
+        note=health.note,
     )
 
 
@@ -261,10 +273,17 @@ def outputs_line(outputs: Sequence[OutputStatus]) -> str:
     """All outputs in a line; empty without any."""
     parts = [
         f"{output.name} {'connected' if output.connected else 'NOT connected'}, last sent"
-        f" {output.last_sent or 'never'}, waiting: {output.waiting}{f' ({output.note})' if output.note else ''}"
+        f" {output.last_sent or 'never'}, waiting: {output.waiting}{_details(output)}"
         for output in outputs
     ]
     return f"outputs: {'; '.join(parts)}" if parts else ""
+
+
+def _details(output: OutputStatus) -> str:
+    told = f" (all before {output.up_to} is there)" if output.waiting and output.up_to else ""
+    told += f", refused: {output.refused}" if output.refused else ""
+    told += f", commands refused: {output.commands_refused}" if output.commands_refused else ""
+    return told + (f" ({output.note})" if output.note else "")
 
 
 def _look_at_what_waits(status: Status, reader: JournalReader) -> None:

@@ -19,7 +19,9 @@ from collector.alerts import rules as alerts
 from collector.boards.write import BOARDS, bucket_names, with_buckets
 from collector.clock.sun import Place
 from collector.errors import ConfigError
+from collector.journal.mirroring import VendorCommand
 from collector.points.schema import Point, Value
+from collector.service._report import vendor_point
 from tests.boards.commands import boards_command
 from tests.boards.conftest import fill
 from tests.boards.files import ROOT, RULES, Json, rules
@@ -103,7 +105,8 @@ class Roof:
     def place(self, place: Place, *ecus: str) -> None:
         """Where gateways are."""
         where = {"latitude": place.latitude, "longitude": place.longitude}
-        self.points += [Point("site", (ecu,), where, ns(self.now - MINUTE)) for ecu in ecus]
+        hours = [self.now - MINUTE - number * HOUR for number in range(0, 37, 6)]
+        self.points += [Point("site", (ecu,), where, ns(at)) for ecu in ecus for at in hours]
 
     def day(
         self,
@@ -298,12 +301,12 @@ def test_of_two_gateways_the_silent_one_is_told(influx: Influx) -> None:
 def test_a_gateway_that_died_at_noon_is_told_all_night_until_it_reports(influx: Influx) -> None:
     roof = Roof(NOON + 23 * HOUR)
     roof.gateway(roof.steps(30 * HOUR, 23 * HOUR))
-    roof.gateway([roof.now - MINUTE])
     roof.collector(40 * HOUR, HOME)
     fill(influx, roof.points, roof.roll_ups)
     for hours in (1, 8, 12, 17, 22):
         assert asked(influx, NOON + hours * HOUR, "solar-gateway-silent") == [{"ecu": ECU, "site": "Roof"}], hours
-    assert asked(influx, roof.now, "solar-gateway-silent") == []
+    roof.gateway([roof.now - MINUTE])
+    assert firing(influx, roof, "solar-gateway-silent") == []
 
 
 def test_a_gateway_that_reported_until_its_sun_was_low_is_left_alone_all_night(influx: Influx) -> None:
@@ -812,6 +815,19 @@ def test_unknown_devices_that_wait_are_told_for_a_day_each_gateway_once(influx: 
         roof.points.append(Point("event", tags, {"text": "waits"}, ns(roof.now - ago)))
     assert subjects(firing(influx, roof, "solar-unknown-devices"), "ecu") == [ECU, "unknown"]
     assert asked(influx, roof.now + 26 * HOUR, "solar-unknown-devices") == []
+
+
+def test_what_the_vendor_tried_is_told_for_a_day_each_command_of_a_gateway_once(influx: Influx) -> None:
+    roof = Roof()
+    for command, ago in (("A110", 3 * HOUR), ("A110", 2 * HOUR), ("A105", HOUR)):
+        came = VendorCommand(ECU, 8995, command, b"APS13 (and more)", 0, ns(roof.now - ago), 1)
+        roof.points.append(vendor_point(came))
+    found = firing(influx, roof, "solar-vendor-command")
+    assert sorted((one["ecu"], one["what"]) for one in found) == [
+        (ECU, "limit the power of inverters"),
+        (ECU, "set the gateway's time zone and restart it"),
+    ]
+    assert asked(influx, roof.now + 26 * HOUR, "solar-vendor-command") == []
 
 
 def test_a_disk_with_less_than_a_gigabyte_is_told(influx: Influx) -> None:

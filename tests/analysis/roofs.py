@@ -21,7 +21,7 @@ class Roof:
     unshaded_w: Doubles
 
 
-def roof(  # noqa: PLR0913 (what may be wrong with a roof)
+def roof(
     days: int = 60,
     channels: int = 6,
     seed: int = 1,
@@ -37,11 +37,11 @@ def roof(  # noqa: PLR0913 (what may be wrong with a roof)
     """`shaded` is a panel with a wall in the west, `fault` a panel, a day and the share that it lacks from then on."""
     chance = np.random.default_rng(seed)
     ends = []
-    for day in range(days):
-        begin = (FIRST_DAY + day - _EPOCH_DAY) * 86_400
+    for number in range(days):
+        begin = (FIRST_DAY + number - _EPOCH_DAY) * 86_400
         ends.append(np.arange(begin + step_s, begin + 86_400, step_s))
     end_s = np.concatenate(ends)
-    azimuth, elevation = position(end_s - step_s / 2, latitude, 10.0)
+    azimuth, elevation = position((end_s - step_s / 2).astype(np.float64), latitude, 10.0)
     up = np.sin(np.radians(np.maximum(elevation, 0)))
     day = (end_s - 1) // 86_400 + _EPOCH_DAY
     clearness = np.repeat(chance.uniform(0.15, 1.0, days), len(end_s) // days) ** 0.7

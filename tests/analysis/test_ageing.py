@@ -63,7 +63,8 @@ def test_a_few_days_of_snow_do_not_move_the_rate() -> None:
 def test_a_panel_ages_as_its_array_and_by_what_it_differs() -> None:
     array, apart = Ageing(5, -0.5, -0.8, -0.2), Ageing(4, -0.3, -0.7, 0.1)
     both = together(array, apart)
-    assert (both.years, both.rate_percent) == (4, pytest.approx(-0.8))
+    assert both.years == 4
+    assert both.rate_percent == pytest.approx(-0.8)
     assert both.low_percent == pytest.approx(-1.3)
     assert together(Ageing(1, reason="too short"), apart).reason == "too short"
 

@@ -26,7 +26,8 @@ from tests.samples import ECU, arrival, frame, ns, yc600
 
 COMMANDS = (
     *("run", "check-config", "status", "doctor", "decode", "replay", "rollup", "export", "backup", "restore"),
-    *("provision", "simulate", "verify", "compare", "ledger", "analyse", "mqtt", "homeassistant", "pvoutput"),
+    *("provision", "simulate", "verify", "compare", "import", "ledger", "analyse"),
+    *("mqtt", "homeassistant", "pvoutput", "mirror"),
 )
 INFLUXDB = '[influxdb]\nurl = "http://127.0.0.1:9"\norg = "home"\ntoken = "very-secret-token"\n'
 

@@ -6,7 +6,7 @@ from random import Random
 
 from collector.compare.days import Day, Gateway
 from collector.compare.judging import Comparison, compare
-from collector.compare.reading import Kind, Span, Table
+from collector.tables.reading import Kind, Span, Table
 
 FIRST = date(2026, 5, 1)
 DAY = timedelta(days=1)

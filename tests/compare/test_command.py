@@ -147,7 +147,7 @@ def test_the_kind_of_the_figures_can_be_said(run: Run) -> None:
     ("data", "said"),
     [
         (b"Date,kWh\n2026-06-01,1\n2026-06-02,one\n", "line 3: 'one' is no number"),
-        (b"\xd0\xcf\x11\xe0", "this is a spreadsheet: open it in a spreadsheet program and save it as CSV"),
+        (b"PK\x03\x04", "this is a spreadsheet: open it in a spreadsheet program and save it as CSV"),
         (b"", "no line has a date and an energy"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from collector.clock.days import midnight
 from collector.clock.stamps import NS, to_ns
 from collector.compare.days import Day, Gateway
-from collector.compare.reading import Kind, Span, Table
+from collector.tables.reading import Kind, Span, Table
 from tests.compare.figures import DAY, FIRST, TODAY, ac_energies, compared, each, gateway, noisy, table
 
 AC = ac_energies()

@@ -26,8 +26,8 @@ from collector.newcomers import Welcome
 ROOT = Path(__file__).parents[2]
 SECRET = "a-token-that-nobody-may-see"
 SECTIONS = (
-    "site, grid, listen, collector, journal, influxdb, ledger, analysis, grafana, metrics, mqtt, homeassistant, pvoutput,"
-    " ecu, inverter, tariff"
+    "site, grid, listen, collector, journal, influxdb, ledger, analysis, grafana, metrics, mqtt, homeassistant,"
+    " pvoutput, mirror, ecu, inverter, tariff"
 )
 INFLUXDB = f'[influxdb]\nurl = "http://influxdb:8086"\norg = "home"\ntoken = "{SECRET}"\n'
 

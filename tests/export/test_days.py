@@ -1,6 +1,7 @@
 """What an export holds: every point once, as InfluxDB would hold it, for any days and gateways."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date, datetime
 from operator import attrgetter
 from pathlib import Path
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from collector.clock.stamps import rfc3339
 from collector.config.names import Names
 from collector.export.days import Export
+from collector.journal.import_writing import Imports
 from collector.journal.reading import JournalReader
 from collector.journal.writing import Journal
 from collector.points.record_decoder import RecordDecoder
 from collector.points.schema import Point
 from collector.protocol.upload import LateGroup
+from tests.brought import curve, month
 from tests.export.exported import DAY, LATE, OTHER, RECEIVED, days, export, store
 from tests.samples import ECU, UID, config, control, fill_up, frame, ns, yc600
 
@@ -27,6 +30,16 @@ def times(points: Sequence[Point], measurement: str = "ecu") -> list[str]:
 
 
 # Every point once
+
+
+def test_a_day_that_was_brought_along_is_there_and_one_of_the_gateways_own_beside_it(path: Path) -> None:
+    store(path, frame("20260621120000", yc600()))
+    with closing(Journal(path)) as journal:
+        Imports(journal).keep([month([1.0, 2.0]), curve()], RECEIVED)
+    first, second = days(path)
+    assert sum(float(p.fields["energy_wh"] or 0) for p in first if p.measurement == "channel") == 1000
+    assert [p.fields["imported"] for p in first if p.measurement == "ecu"] == [2, 2]
+    assert times(second) == ["2026-06-21T10:00:00Z"]
 
 
 def test_two_versions_of_a_record_give_one_point_with_what_either_told(path: Path) -> None:

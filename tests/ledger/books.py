@@ -94,7 +94,11 @@ class Books:
         }
         return days, hours, places
 
-    def rebuilt(self) -> tuple[Days, Hours, Places]:
+    def rebuilt_with_imports(self) -> tuple[Days, Hours, Places]:
+        """As `rebuilt`, also of days that were brought along."""
+        return self.rebuilt(marks="insert into energy_mark (ecu, day, mark) select ecu, day, 1 from imported_day")
+
+    def rebuilt(self, marks: str = "") -> tuple[Days, Hours, Places]:
         """What a ledger says that begins with this journal."""
         other = Books(self.path.with_name("rebuilt.db"), self.zone, self.ecus, self.inverters)
         for file in other.path.parent.glob(f"{other.path.name}*"):
@@ -105,6 +109,7 @@ class Books:
             for table in ("energy_place", "energy_hour", "energy_day", "energy_account", "energy_mark", "energy_late"):
                 db.execute(f"delete from {table}")  # noqa: S608
             db.execute("update ledger set cursor = 0, change = 0, basis = ''")
+            db.execute(marks)
         other.count()
         return other.account()
 

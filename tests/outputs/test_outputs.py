@@ -109,8 +109,10 @@ def test_metrics_and_points_have_a_label_for_each_output() -> None:
     write = LineWriter()
     written = [write.line(point) for point in report_points("Home", (WELL, ILL), NOW)]
     assert written == [
-        f'output,instance=Home,output=mqtt connected=1i,waiting=0i,last_sent_age_s=90.0,last_error="",remedy="" {NOW}',
-        f'output,instance=Home,output=pvoutput connected=0i,waiting=7i,last_error="it is full",remedy="empty it" {NOW}',
+        "output,instance=Home,output=mqtt connected=1i,waiting=0i,refused=0i,commands_refused=0i,last_sent_age_s=90.0,"
+        f'last_error="",remedy="" {NOW}',
+        "output,instance=Home,output=pvoutput connected=0i,waiting=7i,refused=0i,commands_refused=0i,"
+        f'last_error="it is full",remedy="empty it" {NOW}',
     ]
     assert figures(WELL, NOW).last_sent_age_s == 90
 

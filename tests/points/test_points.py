@@ -91,6 +91,7 @@ def events(found: Decoded) -> list[tuple[tuple[str, ...], int, Mapping[str, obje
 TABLE = """
 ecu        ecu ecu_name
            power_w ac_power_w energy_wh ac_energy_wh lifetime_kwh inverters_reporting:int clock_skew_s
+           imported:int import_factor
 inverter   ecu inverter inverter_name model
            dc_power_w ac_power_w reactive_power_var energy_wh ac_energy_wh grid_voltage_v grid_frequency_hz
            temperature_c status:int
@@ -108,12 +109,13 @@ collector  instance
            currency:str voltage_min_v voltage_max_v frequency_min_hz frequency_max_hz price_per_kwh feed_in_per_kwh
            co2_g_per_kwh
 output     instance output
-           connected:int waiting:int last_sent_age_s last_error:str remedy:str
+           connected:int waiting:int waiting_age_s refused:int commands_refused:int
+           last_sent_age_s last_error:str remedy:str
 site       ecu
            latitude longitude purchase_price
 ecu_day    ecu ecu_name
            energy_wh ac_energy_wh peak_power_w ac_peak_power_w records:int first_s:int last_s:int lifetime_kwh
-           counter_wh inverters:int price_per_kwh feed_in_per_kwh
+           counter_wh inverters:int price_per_kwh feed_in_per_kwh imported:int import_factor
 inverter_day ecu inverter inverter_name model
            energy_wh ac_energy_wh energy_refused_wh energy_mended_wh peak_power_w records:int rounds:int
            temperature_max_c grid_voltage_max_v grid_voltage_min_v

@@ -22,6 +22,7 @@ from collector.journal.reading import JournalReader
 from collector.journal.threaded import ThreadedJournal
 from collector.ledger.keeping import Keeper
 from collector.outputs.homeassistant.output import StatisticsOutput
+from collector.outputs.mirror.output import MirrorOutput
 from collector.outputs.mqtt.output import MqttOutput
 from collector.outputs.pvoutput.output import PvOutputOutput
 from collector.rollup.loop import RollupLoop
@@ -39,6 +40,7 @@ METRICS = "[metrics]\nport = 0\n"
 # Nobody listens there.
 NO_BROKER = '[mqtt]\nhost = "127.0.0.1"\nport = 9\n'
 NO_HOME_ASSISTANT = '[homeassistant]\nurl = "http://127.0.0.1:9"\ntoken_file = "none"\n'
+NO_CLOUD = '[mirror]\nenabled = true\naddress = "127.0.0.1"\ndata_ports = [9]\ncontrol_port = 9\n'
 LEDGER = "[ledger]\nenabled = true\n"
 NO_SERVICE = '[[pvoutput]]\nsystem_id = 1\nkey_file = "key"\nurl = "http://127.0.0.1:9"\n'
 
@@ -72,6 +74,7 @@ PLACES: dict[str, tuple[object, str]] = {
     "the output mqtt": (MqttOutput, "_look"),
     "the output homeassistant": (StatisticsOutput, "round"),
     "the output pvoutput": (PvOutputOutput, "_step"),
+    "the output mirror": (MirrorOutput, "_look"),
     "the ledger": (Keeper, "step"),
     "the nightly analysis": (Nightly, "_step"),
     "the sign of life": (_heartbeat.Heartbeat, "_state"),
@@ -98,7 +101,7 @@ def with_everything(folder: Path, influx: FakeInflux) -> Config:
     return configured(
         folder,
         f'retain_days = 3000\n{LEDGER}{with_influxdb(influx)}{METRICS}[grafana]\nboards = "{folder}"\n'
-        f"{NO_BROKER}{NO_HOME_ASSISTANT}{NO_SERVICE}",
+        f"{NO_BROKER}{NO_HOME_ASSISTANT}{NO_SERVICE}{NO_CLOUD}",
     )
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import trio
 
-from collector.simulate._dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
-from collector.simulate.client import Client, Pace, Target
+from collector.client.dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
+from collector.client.firmware import GENERATIONS
+from collector.client.network import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.fleet import Gateway
 from collector.simulate.rounds import Round
 from collector.simulate.steady import SteadySite

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from collector.client.firmware import GENERATIONS
+from collector.client.network import Client, Pace, Target
 from collector.commands import simulate
-from collector.simulate.client import Client, Pace, Target
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.tally import Tally
 from tests.running import Collector
 from tests.simulate.peers import Peer, device, rounds

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from collector.client.firmware import GENERATIONS
 from collector.commands import simulate as command
 from collector.commands import verify
 from collector.errors import CollectorError, ConfigError
@@ -20,7 +21,6 @@ from collector.journal.writing import Journal
 from collector.protocol.upload import decode
 from collector.simulate import manifest, mishaps, real_ecus
 from collector.simulate.equipment import INVERTERS
-from collector.simulate.firmware import GENERATIONS
 from tests.conftest import Influx
 from tests.running import Collector, write_config
 from tests.samples import known

@@ -6,15 +6,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from collector.client.dialogue import Dialogue, Pause
+from collector.client.firmware import GENERATIONS, Reading
+from collector.client.network import Client, Pace, Target
 from collector.protocol.answers import answer as collectors_answer
 from collector.protocol.kinds import Kind
 from collector.protocol.messages import read
 from collector.simulate import _reports
-from collector.simulate._dialogue import Dialogue, Pause
-from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import MOST_TURNS
-from collector.simulate.firmware import GENERATIONS, Reading
 from collector.simulate.store import PENDING, RECEIVED
 from collector.simulate.tally import Tally
 from tests.simulate.peers import NOON, Peer, device, right_answer

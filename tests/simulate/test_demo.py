@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from collector.cli import main
+from collector.client.network import Target
 from collector.config.load import load
 from collector.config.model import Config, InfluxDB
 from collector.errors import CollectorError
@@ -19,7 +20,6 @@ from collector.protocol.blocks import Inverter
 from collector.protocol.fields import total
 from collector.protocol.upload import Upload, decode
 from collector.simulate import demo
-from collector.simulate.client import Target
 from collector.simulate.roofs import DEMO_ECU, DEMO_ZONE, UTRECHT, demo_roof, demo_site
 from collector.simulate.rounds import Round
 from tests.ports import free_ports

@@ -5,13 +5,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from collector.client.firmware import GENERATIONS, Order
 from collector.protocol.answers import answer as collectors_answer
 from collector.protocol.blocks import Inverter
 from collector.protocol.kinds import Kind
 from collector.protocol.messages import read
 from collector.protocol.upload import LateGroup, decode
 from collector.simulate.device import MOST_TURNS
-from collector.simulate.firmware import GENERATIONS, Order
 from collector.simulate.rounds import Round
 from collector.simulate.store import PENDING, RECEIVED
 from collector.simulate.tally import Tally

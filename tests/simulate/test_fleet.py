@@ -10,9 +10,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from collector.client.dialogue import Dialogue
 from collector.protocol.upload import LateGroup
 from collector.simulate import fleet
-from collector.simulate._dialogue import Dialogue
 from collector.simulate.control import ControlPort
 from collector.simulate.rounds import Round
 from collector.simulate.steady import SteadySite

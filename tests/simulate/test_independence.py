@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collector import simulate
+from collector import client, simulate
 
 SHARED = {
     "collector.protocol.blocks",
@@ -13,24 +13,17 @@ SHARED = {
     "collector.protocol.models",
     "collector.protocol.upload",
 }
-GATEWAY = (
-    "_acceptance",
-    "client",
-    "control",
-    "device",
-    "_dialogue",
-    "firmware",
-    "fleet",
-    "_reports",
-    "rounds",
-    "store",
-    "tally",
-)
+SIMULATED = ("control", "device", "fleet", "_reports", "rounds", "store", "tally")
+GATEWAY = [
+    *(Path(simulate.__path__[0]) / f"{name}.py" for name in SIMULATED),
+    *sorted(Path(client.__path__[0]).glob("*.py")),
+]
+OWN = ("collector.simulate", "collector.client")
 
 
-@pytest.mark.parametrize("name", GATEWAY)
-def test_a_gateway_knows_nothing_of_the_collectors_answers(name: str) -> None:
-    source = (Path(simulate.__path__[0]) / f"{name}.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", GATEWAY, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_gateway_knows_nothing_of_the_collectors_answers(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
     used = {node.module or "" for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)}
-    own = {module for module in used if module.startswith("collector") and not module.startswith("collector.simulate")}
+    own = {module for module in used if module.startswith("collector") and not module.startswith(OWN)}
     assert own <= SHARED

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from collector.client.firmware import GENERATIONS
 from collector.protocol.blocks import Inverter
 from collector.protocol.models import Model, dialect
 from collector.protocol.upload import Upload, decode, encode
 from collector.simulate._meter import DISCONNECTED, OVERVOLTAGE, Meter, Moment
 from collector.simulate.equipment import INVERTERS, models_behind
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.roofs import solar_site
 from tests.samples import known
 

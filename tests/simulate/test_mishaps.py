@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from collector.client.firmware import GENERATIONS, Firmware
 from collector.protocol.blocks import NOT_UNDERSTOOD, Inverter
 from collector.protocol.upload import Upload, decode
 from collector.simulate import mishaps
 from collector.simulate._site import SolarSite
 from collector.simulate.device import Device
-from collector.simulate.firmware import GENERATIONS, Firmware
 from collector.simulate.mishaps import AS_ON_A_REAL_ROOF, NONE, Mishaps
 from collector.simulate.roofs import demo_site, solar_site
 from collector.simulate.rounds import Round

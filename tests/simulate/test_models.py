@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from collector.client.firmware import GENERATIONS, Firmware
 from collector.protocol.models import MODELS, dialect
 from collector.protocol.upload import decode
 from collector.simulate.control import ControlPort
 from collector.simulate.equipment import INVERTERS, UNLISTED, models_behind
-from collector.simulate.firmware import GENERATIONS, Firmware
 from collector.simulate.roofs import solar_site
 from collector.simulate.rounds import Site
 from collector.simulate.steady import SteadySite

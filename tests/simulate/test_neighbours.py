@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from collector.client.firmware import GENERATIONS
 from collector.simulate import truth
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.roofs import solar_site
 
 # The medians of the three pairs: of the change, and of the width of the range that holds 90 % of all changes.

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import trio
 
+from collector.client.firmware import GENERATIONS
+from collector.client.network import Client, Pace, Target
 from collector.config.load import load
 from collector.delivery.influx import InfluxSink
 from collector.journal.reading import JournalReader
 from collector.simulate import fleet, manifest, verify
-from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.steady import SteadySite
 from collector.simulate.store import Record
 from collector.simulate.tally import Tally

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from collector.client.firmware import GENERATIONS
 from collector.protocol.blocks import Inverter
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.roofs import Faults, solar_site
 from collector.simulate.rounds import Round
 from collector.simulate.sky import Place

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from collector.client.firmware import GENERATIONS
 from collector.clock import stamps
 from collector.protocol.blocks import Inverter
 from collector.protocol.models import dialect
 from collector.simulate._site import SolarSite
 from collector.simulate.equipment import INVERTERS, Panel, RoofInverter, Shadow
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.roofs import UTRECHT, demo_roof, demo_site, solar_site
 from collector.simulate.rounds import Round
 from tests.samples import known

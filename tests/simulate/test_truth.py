@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.client.firmware import GENERATIONS
 from collector.simulate import truth
 from collector.simulate._roof import day_number
 from collector.simulate._site import SolarSite
 from collector.simulate.equipment import INVERTERS
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.roofs import demo_site, solar_site
 from collector.simulate.sky import Place
 from collector.simulate.steady import SteadySite

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from collector.client.firmware import GENERATIONS
 from collector.protocol.models import dialect
 from collector.simulate._site import SolarSite
 from collector.simulate.equipment import INVERTERS, Panel, RoofInverter, Shadow
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.sky import Place
 from tests.sites.owner import Gateway, Noon, Owner, SixtyHertz, days
 

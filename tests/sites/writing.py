@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
+from collector.client.firmware import GENERATIONS
 from collector.clock import stamps
 from collector.config.model import Config
 from collector.config.names import Names, place_of
@@ -18,7 +19,6 @@ from collector.rollup.computing import Buckets, Rollups, plan
 from collector.service._report import Sites, report_point, settings_of
 from collector.simulate.demo import produced_kwh
 from collector.simulate.device import Device
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.tally import Tally
 from tests.sites.owner import Gateway, Owner
 

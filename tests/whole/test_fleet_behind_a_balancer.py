@@ -21,6 +21,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from collector.client.firmware import GENERATIONS
+from collector.client.network import Client, Pace, Target
 from collector.config.load import load
 from collector.config.names import Names
 from collector.journal.reading import JournalReader
@@ -29,10 +31,8 @@ from collector.points.lines import tag_value
 from collector.points.schema import SCHEMA
 from collector.protocol.kinds import Kind
 from collector.simulate import fleet, manifest
-from collector.simulate.client import Client, Pace, Target
 from collector.simulate.control import ControlPort
 from collector.simulate.device import Device
-from collector.simulate.firmware import GENERATIONS
 from collector.simulate.steady import SteadySite
 from collector.simulate.store import Record
 from collector.simulate.tally import Tally

@@ -7,6 +7,7 @@ for a year there is the board `solar-panels`.
 from collector.boards.kit.board import TODAY, TWO_DAYS, YEAR, YESTERDAY, board, heading
 from collector.boards.kit.charts import SEAMLESS, heat_map, time_series
 from collector.boards.kit.colours import AMOUNT
+from collector.boards.kit.imported import imported_spans
 from collector.boards.kit.parts import Json, W, override_frame
 from collector.boards.kit.queries import (
     AC_OR_DC,
@@ -74,7 +75,7 @@ def build() -> Json:
             (9, [(12, _frequency()), (12, _temperature())]),
         ],
         variables=[*site_variables(), array_variable(), panel_variable(), inverter_of_panels_variable()],
-        annotations=event_annotations(),
+        annotations=[*event_annotations(), imported_spans()],
         time=TWO_DAYS,
         quick=(TODAY, YESTERDAY),
         refresh="5m",

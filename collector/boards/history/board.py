@@ -24,6 +24,7 @@ from collector.boards.history._years import best_days, cumulative, matrix, month
 from collector.boards.kit.board import ALL, MONTH, THAT_DAY, YEAR, board, folded, heading, number
 from collector.boards.kit.charts import heat_map, stat, time_series
 from collector.boards.kit.colours import AMOUNT, COMPARED, POWER
+from collector.boards.kit.imported import imported_spans
 from collector.boards.kit.money import currency_variable, money_variable
 from collector.boards.kit.parts import KWH, Json, fixed, override_frame
 from collector.boards.kit.queries import (
@@ -78,7 +79,7 @@ def build() -> Json:
             warranty_variable(),
             _typed("co2", "Grams of CO₂ of a kWh", "that of config.toml, else 350"),
         ],
-        annotations=event_annotations(),
+        annotations=[*event_annotations(), imported_spans()],
         time=YEAR,
         quick=(MONTH, YEAR, ALL),
         refresh="15m",

@@ -268,8 +268,11 @@ def in_the_menu(variable: Json) -> Json:
     return variable | {"hide": 3}
 
 
-def annotation(name: str, color: str, query: str, *, shown: bool = True) -> Json:
-    """Marks on every time axis: rows with `_time`, `text` and `tags` (a text of words with commas between)."""
+def annotation(name: str, color: str, query: str, *, shown: bool = True, of_spans: bool = False) -> Json:
+    """Marks on every time axis: rows with `_time`, `text` and `tags` (a text of words with commas between), and with
+    `of_spans` also `timeEnd`.
+    """
+    until = {"timeEnd": {"source": "field", "value": "timeEnd"}} if of_spans else {}
     return {
         "name": name,
         "datasource": dict(SOURCE),
@@ -280,6 +283,7 @@ def annotation(name: str, color: str, query: str, *, shown: bool = True) -> Json
             "text": {"source": "field", "value": "text"},
             "tags": {"source": "field", "value": "tags"},
             "time": {"source": "field", "value": "_time"},
+            **until,
         },
         "placement": "inControlsMenu",
         "target": {"query": query, "refId": name},

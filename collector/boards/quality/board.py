@@ -388,6 +388,7 @@ def _events() -> Json:
                     ("new_inverter", "new inverter", CLEAR),
                     ("inverter_status", "state of inverters", WARNING),
                     ("refused_command", "refused command", ALARM),
+                    ("vendor_command", "vendor's command", ALARM),
                     ("undecodable_block", "not understood", ALARM),
                     ("implausible_energy", "implausible energy", WARNING),
                     ("clock_skew", "wrong clock", ALARM),

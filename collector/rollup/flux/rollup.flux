@@ -25,6 +25,10 @@ daily(measurement: "ecu", field: "inverters_reporting", fn: count) |> told(name:
 daily(measurement: "ecu", field: "power_w", fn: count) |> told(name: "ecu_day.with_power")
 daily(measurement: "ecu", field: "lifetime_kwh", fn: count) |> told(name: "ecu_day.with_lifetime")
 
+// What was brought along says so with every point of its day.
+daily(measurement: "ecu", field: "imported", fn: max) |> told(name: "ecu_day.imported")
+daily(measurement: "ecu", field: "import_factor", fn: last) |> told(name: "ecu_day.import_factor")
+
 daily(measurement: "inverter", field: "energy_wh", fn: sum) |> told(name: "inverter_day.energy_wh")
 daily(measurement: "inverter", field: "ac_energy_wh", fn: sum) |> told(name: "inverter_day.ac_energy_wh")
 daily(measurement: "inverter", field: "ac_energy_wh", fn: count) |> told(name: "inverter_day.with_ac")

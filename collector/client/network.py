@@ -6,15 +6,18 @@ Promises: one connection at a time, as a gateway has; no step raises for anythin
 import random
 import socket
 from dataclasses import dataclass
+from typing import TypeVar
 
 import trio
 
-from collector.simulate._dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
+from collector.client.dialogue import Close, Connect, Dialogue, Pause, Receive, Send, Step
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the collector listens."""
+    """Where the other side listens."""
 
     host: str
     data_ports: tuple[int, ...]
@@ -72,17 +75,18 @@ class Client:
         self._chance = random.Random(seed)  # noqa: S311 (which of two equal ports)
         self._stream: trio.SocketStream | None = None
 
-    async def perform(self, dialogue: Dialogue[None]) -> None:
-        """Perform a dialogue to its end. When cancelled, the gateway has lost its power: it keeps what it holds."""
+    async def perform(self, dialogue: Dialogue[_T]) -> _T:
+        """Perform a dialogue to its end; what it returns. When cancelled, the gateway has lost its power: it keeps what
+        it holds.
+        """
         async with self._limiter:
             try:
-                step = next(dialogue, None)
-                while step is not None:
-                    came = await self._step(step)
-                    try:
-                        step = dialogue.send(came)
-                    except StopIteration:
-                        return
+                step = next(dialogue)
+                while True:
+                    step = dialogue.send(await self._step(step))
+            except StopIteration as end:
+                result: _T = end.value
+                return result
             finally:
                 dialogue.close()
                 self._drop()

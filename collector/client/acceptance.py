@@ -8,7 +8,7 @@ those.
 import json
 from dataclasses import dataclass
 
-from collector.simulate.firmware import Firmware
+from collector.client.firmware import Firmware
 
 _TIME = 14
 _BEFORE_TIMES = 3

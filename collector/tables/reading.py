@@ -11,15 +11,12 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from itertools import pairwise
 
-from collector.compare._dates import DAY_FIRST, LOOKS_LIKE_A_DATE, MONTH_FIRST, Calendar, When, order
-from collector.compare._lines import Line, Unreadable, split, text_of
-from collector.compare._numbers import is_number, marks
+from collector.tables._dates import DAY_FIRST, MONTH_FIRST, When
+from collector.tables._lines import Line
+from collector.tables._rows import MOST_BYTES, Row, energies_in
+from collector.tables._unreadable import Unreadable
 
 __all__ = ["DAY_FIRST", "MONTH_FIRST", "MOST_BYTES", "Kind", "Span", "Table", "Unreadable", "read"]
-
-
-# Of thirty years of quarters of an hour.
-MOST_BYTES = 32 * 1024 * 1024
 
 
 class Kind(StrEnum):
@@ -52,22 +49,6 @@ class Table:
     step_wh: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    line: int
-    when: When
-    energy_wh: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """An energy as it is written: its line, its number, and a unit behind that, if there is one."""
-
-    line: int
-    number: str
-    unit: str | None
-
-
 _DAY = timedelta(days=1)
 _NOON = time(12)
 # So many readings that never fall are a counter's: of days, one in forty thousand such runs would be chance.
@@ -77,43 +58,18 @@ _SPARSE_ROWS = 3
 # The sun shines, so that a reading tells neither the end nor the beginning of a day.
 _FIRST_LIGHT, _LAST_LIGHT = time(8), time(20)
 
-_UNIT = re.compile(r"(?<![A-Za-z])([kKmM]?)[wW]\s?[/·*]?\s?[hH](?![A-Za-z])")
-_WH = {"": 1.0, "k": 1000.0, "m": 1_000_000.0}
-_WITH_UNIT = re.compile(r"(?P<number>.*?)\s*(?P<unit>[kKmM]?)[wW][hH]", re.ASCII)
-_POWER = re.compile(r"(?<![A-Za-z])[kK]?W(?![A-Za-z/·*])")
 _COUNTER = re.compile(r"lifetime|counter|meter reading|z(?:ä|ae)hlerstand|meterstand", re.IGNORECASE)
-# What stands where a value is missing.
-_NOTHING = frozenset({"-", "--", "n/a", "na", "nan", "null", "none", "unavailable", "unknown"})
 
 
 def read(data: bytes, zone: tzinfo, kind: Kind | None = None, dates: str | None = None) -> Table:
     """Read a file; times with an offset are put into `zone`. `kind` and `dates` (DAY_FIRST or MONTH_FIRST) are what
     the owner says of it, None to find out. Raises Unreadable.
     """
-    if len(data) > MOST_BYTES:
-        raise Unreadable(None, f"it has more than {MOST_BYTES // 1024 // 1024} MiB, which is no table of days")
-    lines = split(text_of(data), LOOKS_LIKE_A_DATE)
-    data_lines = [line for line in lines if _is_data(line)]
-    if not data_lines:
-        shown = f", the first has {' | '.join(lines[0].cells[:3])!r}" if lines else ""
-        raise Unreadable(lines[0].number if lines else None, f"no line has a date and an energy{shown}")
-    header = [line for line in lines if line.number < data_lines[0].number]
-    unit_wh = _unit_wh(header)
-    with_value = [line for line in data_lines if len(line.cells) == 2 and line.cells[1].casefold() not in _NOTHING]
-    if not with_value:
-        raise Unreadable(data_lines[0].number, "this date has no energy, nor has any other")
-    cells = [_cell(line) for line in with_value]
-    mark = marks((cell.line, cell.number) for cell in cells)
-    calendar = Calendar(dates or order((line.number, line.cells[0]) for line in data_lines), zone)
-    units_wh = [unit_wh if cell.unit is None else _WH[cell.unit] for cell in cells]
-    rows = [
-        _Row(cell.line, calendar.when(cell.line, line.cells[0]), unit * mark.value(cell.line, cell.number))
-        for line, cell, unit in zip(with_value, cells, units_wh, strict=True)
-    ]
-    step_wh = min(unit / 10 ** mark.decimals(cell.number) for cell, unit in zip(cells, units_wh, strict=True))
-    found = kind or _kind(rows, header)
+    found_in = energies_in(data, zone, dates)
+    rows, mark = found_in.rows, found_in.mark
+    found = kind or _kind(rows, found_in.header)
     notes = []
-    if without := [line.number for line in data_lines if len(line.cells) < 2 or line.cells[1].casefold() in _NOTHING]:
+    if without := found_in.without:
         lines_are = "line has a date and no energy" if len(without) == 1 else "lines have a date and no energy"
         notes.append(f"{len(without)} {lines_are}, the first is line {without[0]}")
     if mark.guessed:
@@ -121,55 +77,10 @@ def read(data: bytes, zone: tzinfo, kind: Kind | None = None, dates: str | None 
         notes.append(f"{mark.guessed!r} is read as {value}: nothing in the file tells the mark of decimals for certain")
     if found is Kind.LIFETIME and any(_is_by_daylight(row.when) for row in rows):
         notes.append("readings by daylight: a single day may differ by what was made after the reading")
-    return Table(found, tuple(_SPANS[found](rows)), tuple(notes), step_wh)
+    return Table(found, tuple(_SPANS[found](rows)), tuple(notes), found_in.step_wh)
 
 
-def _is_data(line: Line) -> bool:
-    """Whether a line is of the table and no title, header, total or remark. Raises Unreadable for what is neither."""
-    first = line.cells[0]
-    is_date = LOOKS_LIKE_A_DATE.fullmatch(first) is not None
-    if not is_date and not first[:1].isdecimal():
-        return False
-    if not is_date:
-        raise Unreadable(line.number, f"{first!r} is no date; expected one as 2026-03-29, 29.03.2026 or 2026-03")
-    if len(line.cells) > 2:
-        raise Unreadable(
-            line.number,
-            f"{len(line.cells)} columns, where two are expected, the date and the energy: take out the others; a number"
-            " with a decimal comma needs quotes, or a semicolon between the columns",
-        )
-    return True
-
-
-def _unit_wh(header: Iterable[Line]) -> float:
-    """The unit of the energies, by the header: its second cell first. Raises Unreadable for a power."""
-    for line in header:
-        second = line.cells[1:2]
-        for cell in (*second, *line.cells):
-            if unit := _UNIT.search(cell):
-                return _WH[unit[1].casefold()]
-        if second and _POWER.search(second[0]):
-            raise Unreadable(line.number, f"{second[0]!r} is power: the file has to be one of energies, in kWh")
-    return _WH["k"]
-
-
-def _cell(line: Line) -> _Cell:
-    """The second cell of a line. Raises Unreadable for what is no number."""
-    text = line.cells[1]
-    match = _WITH_UNIT.fullmatch(text)
-    number, unit = (match["number"], match["unit"].casefold()) if match else (text, None)
-    if not is_number(number):
-        raise Unreadable(line.number, _no_number(number))
-    return _Cell(line.number, number, unit)
-
-
-def _no_number(cell: str) -> str:
-    if cell.startswith(("-", "\u2212")) and is_number(cell[1:]):
-        return f"{cell!r} is less than nothing: take the column of what was made or fed in"
-    return f"{cell!r} is no number"
-
-
-def _kind(rows: Sequence[_Row], header: Iterable[Line]) -> Kind:
+def _kind(rows: Sequence[Row], header: Iterable[Line]) -> Kind:
     if any(row.when.is_month for row in rows):
         return Kind.MONTHLY
     if any(_COUNTER.search(cell) for line in header for cell in line.cells):
@@ -192,13 +103,13 @@ def _kind(rows: Sequence[_Row], header: Iterable[Line]) -> Kind:
     return Kind.LIFETIME if is_long and never_falls and rises else Kind.DAILY
 
 
-def _is_a_month_each(rows: Sequence[_Row]) -> bool:
+def _is_a_month_each(rows: Sequence[Row]) -> bool:
     """Whether months are written as their first days, as exports of bills do."""
     days = {row.when.day for row in rows}
     return len(days) == len(rows) and all(row.when.at is None and row.when.day.day == 1 for row in rows)
 
 
-def _in_time(row: _Row) -> tuple[datetime, float]:
+def _in_time(row: Row) -> tuple[datetime, float]:
     return _end(row.when), row.energy_wh
 
 
@@ -211,7 +122,7 @@ def _is_by_daylight(when: When) -> bool:
     return when.at is not None and _FIRST_LIGHT < when.at.time() < _LAST_LIGHT
 
 
-def _daily(rows: Sequence[_Row]) -> list[Span]:
+def _daily(rows: Sequence[Row]) -> list[Span]:
     """Energies of days; those of times of a day are added up."""
     found: dict[date, float] = {}
     whole = set()
@@ -227,7 +138,7 @@ def _daily(rows: Sequence[_Row]) -> list[Span]:
     return [Span(day, day, energy_wh) for day, energy_wh in sorted(found.items())]
 
 
-def _monthly(rows: Sequence[_Row]) -> list[Span]:
+def _monthly(rows: Sequence[Row]) -> list[Span]:
     found: dict[date, float] = {}
     for row in rows:
         month = row.when.day.replace(day=1)
@@ -238,7 +149,7 @@ def _monthly(rows: Sequence[_Row]) -> list[Span]:
     return [Span(month, ends[month], energy_wh) for month, energy_wh in sorted(found.items())]
 
 
-def _lifetime(rows: Sequence[_Row]) -> list[Span]:
+def _lifetime(rows: Sequence[Row]) -> list[Span]:
     """What a counter grew by between the readings that are the nearest to midnights."""
     nearest: dict[date, tuple[timedelta, datetime, float, int]] = {}
     for row in sorted(rows, key=_in_time):

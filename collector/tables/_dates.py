@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
-from collector.compare._lines import Unreadable
+from collector.tables._unreadable import Unreadable
 
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 
@@ -48,11 +48,14 @@ _MONTHS = 12
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """What a cell says: a month by its first day, a day, or a local time of it."""
+    """What a cell says: a month by its first day, a day, or a local time of it; and where it says the offset, when
+    that is.
+    """
 
     day: date
     at: datetime | None = None
     is_month: bool = False
+    utc: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,12 @@ class Calendar:
         if hour > 24 or (hour == 24 and int(match["minute"])) or int(match["minute"]) > 59:
             raise ValueError
         at = midnight + timedelta(hours=hour, minutes=int(match["minute"]), seconds=int(match["second"] or 0))
+        utc = None
         if match["offset"]:
-            at = at.replace(tzinfo=_offset(match["offset"])).astimezone(self.zone)
+            utc = at.replace(tzinfo=_offset(match["offset"])).astimezone(UTC)
+            at = utc.astimezone(self.zone)
         at = at.replace(tzinfo=None)
-        return When(at.date(), at)
+        return When(at.date(), at, utc=utc)
 
 
 def _offset(text: str) -> timezone:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from collector.compare._lines import Unreadable
+from collector.tables._unreadable import Unreadable
 
 _NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*[.,]?|[.,][0-9]+")
 _GROUPED = re.compile(r"[0-9]+|[0-9]{1,3}(?:[.,][0-9]{3})+")
@@ -43,8 +43,11 @@ class Marks:
         return float(f"{whole.replace('.', '').replace(',', '') or '0'}.{fraction or '0'}")
 
 
-def marks(numbers: Iterable[tuple[int, str]]) -> Marks:
-    """Find the decimal mark of numbers with their lines. Raises Unreadable where one says point and another comma."""
+def marks(numbers: Iterable[tuple[int, str]], *, groups: bool = False) -> Marks:
+    """Find the decimal mark of numbers with their lines. Raises Unreadable where one says point and another comma.
+
+    With `groups`, a mark before three digits is one of thousands where nothing tells.
+    """
     proofs: dict[str, tuple[int, str]] = {}
     doubtful: dict[str, tuple[int, str]] = {}
     has_large = False
@@ -69,6 +72,8 @@ def marks(numbers: Iterable[tuple[int, str]]) -> Marks:
     if not doubtful:
         return Marks(".")
     ((mark, (_, text)),) = doubtful.items()
+    if groups:
+        return Marks(_other(mark))
     return Marks(_other(mark) if has_large else mark, text)
 
 

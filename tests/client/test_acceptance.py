@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.simulate._acceptance import (
+from collector.client.acceptance import (
     Answer,
     Unacceptable,
     check_reply,
@@ -12,7 +12,7 @@ from collector.simulate._acceptance import (
     is_update_confirmed,
     status_receipt,
 )
-from collector.simulate.firmware import GENERATIONS
+from collector.client.firmware import GENERATIONS
 
 T = b"20260401121530"
 TEXT = T.decode()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collector.compare.reading import DAY_FIRST, MONTH_FIRST, Kind, Table, Unreadable, read
+from collector.tables.reading import DAY_FIRST, MONTH_FIRST, Kind, Table, Unreadable, read
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 DAY = timedelta(days=1)
@@ -236,7 +236,7 @@ def test_energies_of_a_day_with_times_are_added_up() -> None:
         ),
         ("Time,Power(W)\n2026-06-01 12:00,500", "line 1: 'Power(W)' is power"),
         (
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+            b"PK\x03\x04\xa1\xb1\x1a\xe1",
             "this is a spreadsheet: open it in a spreadsheet program and save it as CSV",
         ),
         (b"PK\x03\x04", "this is a spreadsheet"),

@@ -6,27 +6,21 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collector.errors import CollectorError
+from collector.tables._spreadsheet import OLD_SPREADSHEET, text_of_spreadsheet
+from collector.tables._unreadable import Unreadable
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-# What a spreadsheet program saves by itself: the old form and the new one.
-_SPREADSHEETS = (b"\xd0\xcf\x11\xe0", b"PK\x03\x04")
+# What spreadsheet programs save by themselves today; the old form is read.
+_NEW_SPREADSHEET = b"PK\x03\x04"
 _SAVE_AS_CSV = (
     "open it in a spreadsheet program and save it as CSV (Excel: File, Save As, CSV UTF-8; LibreOffice: File, Save As,"
-    " Text CSV), then compare that file"
+    " Text CSV), then take that file"
 )
 _TABLE = re.compile(r"<(?:html|table|\?xml)\b", re.IGNORECASE)
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _SEPARATORS = "\t;,"
 # A cell that is longer is none of a table.
 _LONGEST_CELL = 100
-
-
-class Unreadable(CollectorError):
-    """The file can't be read; the text begins with the line, where it is about one."""
-
-    def __init__(self, line: int | None, reason: str) -> None:
-        super().__init__(reason if line is None else f"line {line}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,9 @@ class Line:
 
 def text_of(data: bytes) -> str:
     """Decode a file. Raises Unreadable for what is no text."""
-    if data.startswith(_SPREADSHEETS):
+    if data.startswith(OLD_SPREADSHEET):
+        return text_of_spreadsheet(data)
+    if data.startswith(_NEW_SPREADSHEET):
         raise Unreadable(None, f"this is a spreadsheet: {_SAVE_AS_CSV}")
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
     if encoding is None and b"\0" in data[:4]:

@@ -1,0 +1,93 @@
+"""Files of the owner's, as they are brought along: what each is of, and what of it counts."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from datetime import date, tzinfo
+from typing import Final
+
+from collector.config.names import Names
+from collector.errors import CollectorError
+from collector.imports._bodies import told_of
+from collector.imports.sources import INVERTER
+from collector.journal.import_writing import Brought
+from collector.journal.imported import FILE, Body
+from collector.tables.reading import Unreadable
+
+SITE: Final = "site"
+_PLACE = re.compile(r"(?P<id>[0-9]{12})(?:/(?P<channel>[1-9]))?")
+_DIGEST_CHARACTERS: Final = 12
+
+
+class Place:
+    """What a file is of: the site as a whole, a gateway, an inverter or one of its inputs.
+
+    Raises CollectorError for a place that is none, or that does not tell the gateway.
+    """
+
+    def __init__(self, text: str, ecus: Sequence[str], ecu: str | None = None) -> None:
+        self.text = text
+        self.inverter, self.channel = "", INVERTER
+        match = _PLACE.fullmatch(text)
+        if match and match["id"] in ecus and not match["channel"]:
+            self.ecu = match["id"]
+            return
+        if match:
+            self.inverter, self.channel = match["id"], int(match["channel"] or INVERTER)
+        elif text != SITE:
+            raise CollectorError(
+                f"{text!r} is no place: say `site`, the 12 digits of an ECU or of an inverter, or an input of one as"
+                " 408000111178/1"
+            )
+        self.ecu = ecu or _only(ecus, text)
+
+
+def _only(ecus: Sequence[str], text: str) -> str:
+    if len(ecus) == 1:
+        return ecus[0]
+    if not ecus:
+        raise CollectorError(
+            "no ECU is known yet: name it by `--ecu` with its 12 digits, or as an [[ecu]] in config.toml"
+        )
+    known = ", ".join(ecus)
+    if text == SITE:
+        raise CollectorError(
+            f"the site has several ECUs ({known}), and a file of all of them can't be divided: take a file for each,"
+            " and name its ECU by `--place`"
+        )
+    raise CollectorError(f"say by `--ecu` which ECU the inverter reported to: one of {known}")
+
+
+def brought(
+    data: bytes, name: str, place: Place, names: Names, *, what: str | None = None, dates: str | None = None
+) -> Brought:
+    """A file as it is to be kept. Raises Unreadable, also where it tells of no day."""
+    about = {
+        "name": name,
+        "place": place.text,
+        "inverter": place.inverter,
+        "channel": place.channel,
+        "what": what,
+        "dates": dates,
+    }
+    text = json.dumps({key: value for key, value in about.items() if value})
+    days = days_in(Body(0, FILE, "", text, place.ecu, "", "", 0, True, data), names.ecu(place.ecu).zone)
+    if not days:
+        raise Unreadable(
+            None,
+            "it tells of no single day: energies of months can't be divided, and of a counter each day's reading is"
+            " needed; take the portal's Daily Energy Report",
+        )
+    digest = hashlib.blake2b(data, digest_size=_DIGEST_CHARACTERS // 2).hexdigest()
+    key = f"{place.ecu} {place.text} {digest}"
+    return Brought(kind=FILE, key=key, about=text, ecu=place.ecu, body=data, days=[day.isoformat() for day in days])
+
+
+def days_in(body: Body, zone: tzinfo) -> list[date]:
+    """The days that a body tells of, in order. Raises CollectorError."""
+    return sorted(day for day, sources in told_of(body, zone).items() if any(_says(one) for one in sources.values()))
+
+
+def _says(known: tuple[object, ...]) -> bool:
+    return any(part is not None and part != () for part in known)

@@ -1,0 +1,191 @@
+"""Days that were brought along, in the ledger: the vendor's energies, and never beside the gateway's own."""
+
+import contextlib
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.journal.import_writing import Brought, Imports
+from collector.journal.imported import listed
+from collector.journal.reading import JournalReader
+from collector.journal.writing import Journal
+from collector.ledger.reading import of_gateway
+from tests.brought import DAY, NEXT, curve, month
+from tests.ledger.books import RECEIVED, Books
+from tests.samples import ECU, UID, frame, ns, yc600
+
+OLD, NEW = "216000000001", "216000000002"
+
+
+def keep(books: Books, *brought: Brought) -> int:
+    with contextlib.closing(Journal(books.path)) as journal:
+        return Imports(journal).keep(brought, RECEIVED)
+
+
+def remove(books: Books, *ids: int) -> None:
+    with contextlib.closing(Journal(books.path)) as journal, JournalReader(books.path) as reader:
+        Imports(journal).remove(ids or [body.id for body, _ in listed(reader)])
+
+
+def days_of(books: Books, place: str = of_gateway(ECU)) -> dict[str, tuple[int | None, int, str]]:
+    with books.ledger() as ledger:
+        return {day.day: (*day.energy, day.source) for day in ledger.days(place)}
+
+
+def test_a_day_is_the_vendors_to_the_last_mwh_and_says_where_it_comes_from(books: Books) -> None:
+    keep(books, month([1.234, 0.777]), curve())
+    books.count()
+    expected = {DAY: (1_234_000, 1_234_000, "import"), NEXT: (777_000, 777_000, "import")}
+    assert days_of(books) == days_of(books, UID) == expected
+    with books.ledger() as ledger:
+        assert ledger.lifetime(of_gateway(ECU)) == (2_011_000, 2_011_000)
+        assert ledger.day(f"{UID}/1", date(2026, 6, 20)) == (
+            DAY,
+            (None, 1_234_000),
+            0,
+            0,
+            240.0,
+            ns("2026-06-20T10:05:00Z"),
+            "import",
+        )
+        steps = ledger.course(ECU, date(2026, 6, 20))
+        assert [step.energy for step in steps] == [(411_333, 411_333), (1_234_000, 1_234_000)]
+        assert [hour.energy.dc_mwh for hour in ledger.hours_since(of_gateway(ECU)).hours] == [1_234_000, 777_000]
+    assert books.account() == books.rebuilt_with_imports()
+
+
+def test_a_second_run_changes_nothing(books: Books) -> None:
+    assert keep(books, month([1.0]), curve()) == 2
+    books.count()
+    with books.ledger() as ledger:
+        change = ledger.state().change
+    assert keep(books, month([1.0]), curve()) == 0
+    assert books.count() == 0
+    with books.ledger() as ledger:
+        assert ledger.state().change == change
+
+
+def test_the_gateways_own_record_takes_its_day_over_whole(books: Books) -> None:
+    keep(books, month([1.0, 2.0]), curve(), curve(NEXT))
+    books.count()
+    # The first record ever of the gateway is of a day that was brought along.
+    books.store(frame(f"{NEXT.replace('-', '')}120000", yc600(wh=(2.0, 1.0))))
+    books.count()
+    days = days_of(books)
+    assert days[DAY] == (1_000_000, 1_000_000, "import")
+    assert days[NEXT][1:] == (3_000, "wire")
+
+
+def test_what_comes_late_of_a_day_drops_what_was_brought_along_of_it(books: Books) -> None:
+    books.store(frame("20260625120000", yc600()))
+    keep(books, month([1.0]))
+    books.count()
+    assert days_of(books)[DAY][2] == "import"
+    books.store(frame("20260620120000", yc600(wh=(2.0, 1.0))))
+    books.count()
+    assert days_of(books)[DAY][1:] == (3_000, "wire")
+
+
+def test_a_day_of_the_gateways_own_stays_so_when_the_vendors_comes_later(books: Books) -> None:
+    books.store(frame("20260620120000", yc600(wh=(2.0, 1.0))))
+    books.count()
+    before = days_of(books)
+    keep(books, month([1.0]), curve())
+    books.count()
+    assert days_of(books) == before
+
+
+def test_what_is_taken_back_leaves_what_was_before(books: Books) -> None:
+    books.store(frame("20260621120000", yc600()))
+    books.count()
+    before = books.account()
+    keep(books, month([1.0, 2.0, 3.0]), curve())
+    books.count()
+    assert books.account() != before
+    remove(books)
+    books.count()
+    assert books.account() == before
+    assert books.rows("select count(*) from imported union all select count(*) from imported_day") == [(0,), (0,)]
+
+
+def test_half_of_it_can_be_taken_back(books: Books) -> None:
+    keep(books, month([1.0]), curve())
+    books.count()
+    remove(books, 1)
+    books.count()
+    # What its powers add up to: 360 W for five minutes.
+    assert days_of(books) == {DAY: (30_000, 30_000, "import")}
+
+
+def test_a_replaced_inverters_days_are_of_its_place(books: Books) -> None:
+    other = "408000000009"
+    books = replace(books, inverters=({"id": other, "replaces": UID},))
+    keep(books, month([1.0]), month([2.0], uid=other, begin=21))
+    books.count()
+    assert {day: row[1] for day, row in days_of(books, UID).items()} == {DAY: 1_000_000, NEXT: 2_000_000}
+
+
+def test_the_day_of_a_replaced_gateway_is_its_successors_as_soon_as_that_one_speaks(books: Books) -> None:
+    books = replace(books, ecus=({"id": NEW, "replaces": OLD},))
+    keep(books, month([1.0, 2.0], ecu=OLD))
+    books.count()
+    assert days_of(books, of_gateway(OLD))[NEXT][1] == 2_000_000
+    books.store(frame(f"{NEXT.replace('-', '')}120000", yc600(wh=(2.0, 1.0)), ecu=NEW))
+    books.count()
+    days = days_of(books, of_gateway(OLD))
+    assert (days[DAY][1], days[NEXT][1:]) == (1_000_000, (3_000, "wire"))
+
+
+def test_a_purged_day_of_the_gateways_own_is_not_filled_by_the_vendor(books: Books) -> None:
+    books.store(frame("20260620120000", yc600(wh=(2.0, 1.0))), received_at=RECEIVED - 200 * 86_400 * 10**9)
+    books.count()
+    with contextlib.closing(Journal(books.path)) as journal, journal.derived() as db:
+        db.execute("delete from record")
+        db.execute("update ecu set purged_time = '20260701000000'")
+    before = days_of(books)
+    keep(books, month([1.0]))
+    books.count()
+    assert days_of(books) == before
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_comes_in_whatever_order_ends_in_the_account_that_is_computed_from_nothing(
+    books: Books, data: st.DataObject
+) -> None:
+    for file in books.path.parent.glob("*"):
+        file.unlink()
+    pieces: list[object] = [
+        month([1.0, 2.0, 3.0]),
+        curve(),
+        curve(NEXT, (50, 60, 70)),
+        *(frame(f"2026062{day}1{hour}0000", yc600(wh=(2.0, 1.0))) for day in (1, 2, 3) for hour in (0, 5)),
+        "remove",
+    ]
+    for piece in data.draw(st.permutations(pieces)):
+        if isinstance(piece, Brought):
+            keep(books, piece)
+        elif isinstance(piece, bytes):
+            books.store(piece)
+        elif books.path.exists():
+            with JournalReader(books.path) as reader:
+                ids = [body.id for body, _ in listed(reader)][:1]
+            if ids:
+                remove(books, *ids)
+        if data.draw(st.booleans()) and books.path.exists():
+            books.count(data.draw(st.integers(0, 5)))
+    books.count()
+    assert books.account() == books.rebuilt_with_imports()
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_process_that_is_killed_loses_nothing_of_it(books: Books, steps: int) -> None:
+    keep(books, month([1.0, 2.0]), curve())
+    books.count(steps)
+    copy = books.copied(books.path.with_name("killed.db"))
+    copy.count()
+    books.count()
+    assert copy.account() == books.account()
