@@ -114,10 +114,7 @@ def test_what_needs_a_look_has_its_first_and_last_day_and_the_sentence_of_the_an
 
 def test_a_panel_has_a_map_of_its_shade_by_the_height_of_the_sun(screen: Screen) -> None:
     look = screen.look(boards()["solar-panel"], one_panel="South 2")
-    rows = [
-        {name: row[name] for name in ("_azimuth", "0° to 4°", "4° to 8°")}
-        for row in look.panel("Map of shade")
-    ]
+    rows = [{name: row[name] for name in ("_azimuth", "0° to 4°", "4° to 8°")} for row in look.panel("Map of shade")]
     assert rows == [
         {"_azimuth": "90", "0° to 4°": "1", "4° to 8°": "0.5"},
         {"_azimuth": "95", "0° to 4°": "", "4° to 8°": "0.25"},
