@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "import": "bring the vendor's history, or files, along; list it, or take it back",
     "ledger": "show the exact account of energy by day, of gateways, inverters and panels",
     "analyse": "what each panel should have made, what it lost to which cause, and how arrays age",
+    "report": "write a month or a year on one page: energy, losses, and what needs a look",
     "homeassistant": "look whether Home Assistant takes our statistics, or send all of them once more",
     "pvoutput": "ask PVOutput about the configured systems, or show what is to be sent there",
     "mirror": "look where the vendor's cloud is, and what waits to be sent there",

@@ -35,6 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "rollup": {"trio"},
     "ledger": {"trio"},
     "analysis": {"astral", "numpy"},
+    "report": set(),
     "export": {"pyarrow"},
     "compare": set(),
     "boards": {"pydantic"},

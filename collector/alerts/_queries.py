@@ -15,6 +15,7 @@ A gateway or an inverter that was replaced is told of as the one that does its w
 `_collector_queries` has those about the collector itself.
 """
 
+from collector.alerts._analysis_queries import IS_ANALYSED
 from collector.boards.kit.health import COLLECTOR, GATEWAYS, PLACES, SILENT_INVERTERS, gateway_states
 from collector.boards.kit.queries import LIVING, MIDDLE_VALUE, imports
 
@@ -184,12 +185,13 @@ def panel_weak(share: float) -> str:
 
     Sunny is a day on which the site made at least half of the year's best day: no day of snow or of deep winter. Where
     the rated power is known it is the yield per kWp that is compared. `_value` is the third lowest of the four shares.
-    Who is alone in an array is its own median.
+    Who is alone in an array is its own median. Of panels that are analysed the analysis tells.
     """
     return (
         imports("strings")
         + LIVING
         + MIDDLE_VALUE
+        + IS_ANALYSED
         + f"share = {share}\n"
         + """\
 day = (time) => (int(v: time) + 43200000000000) / 86400000000000
@@ -276,6 +278,7 @@ join(tables: {weak: weak, sunny: sunny}, on: ["ecu", "_time"])
   |> limit(n: 1, offset: 2)
   |> keep(columns: ["ecu", "site", "array", "inverter", "panel", "_value"])
   |> group()
+  |> filter(fn: (r) => not is_analysed(ecu: r.ecu, panel: r.panel))
 """
     )
 

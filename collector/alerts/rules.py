@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from collector.alerts import _collector_queries, _queries
+from collector.alerts import _analysis_queries, _collector_queries, _queries
 from collector.boards.kit import health
 from collector.boards.kit.board import PROVISIONED_SOURCE
 from collector.boards.kit.parts import Json
@@ -197,6 +197,20 @@ def _gateways(limits: Limits) -> tuple[Rule, ...]:
 
 def _panels() -> tuple[Rule, ...]:
     return (
+        Rule(
+            uid="solar-panel-under",
+            title="Panel under its expectation",
+            query=_analysis_queries.panel_under(),
+            limit=0.0,
+            severity="warning",
+            summary="{{ $labels.site }}: "
+            + _PANEL
+            + " makes {{ humanizePercentage $number }} less than expected since {{ $labels.since }}",
+            description="Its neighbours in array {{ $labels.array }} say what it should have made, with its usual shade"
+            " counted in. Probable cause: {{ $labels.cause }}. Look at the panel, its plugs and its inverter; the board"
+            " shows what it has lost since.",
+            link=f"solar-panel?{_SITE}" + "&var-one_panel={{ urlquery $labels.panel }}",
+        ),
         Rule(
             uid="solar-panel-weak",
             title="Panel weak",

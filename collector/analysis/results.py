@@ -65,6 +65,25 @@ class ArrayResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MonthResult:
+    """The sums of an array in a month (as 2026-03) over the days of its panels of which something can be said, with the
+    meanings that `PanelResult` has; `price_per_kwh` is the mean of these days.
+    """
+
+    ecu: str
+    array: str
+    month: str
+    measured_kwh: float = 0.0
+    expected_kwh: float = 0.0
+    unshaded_kwh: float = 0.0
+    shade_kwh: float = 0.0
+    fault_kwh: float = 0.0
+    outage_kwh: float = 0.0
+    clip_kwh: float = 0.0
+    price_per_kwh: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """All of it: when it began (`at`, ns, 0 for never), which days it has seen (both included), and the currency."""
 
@@ -74,6 +93,7 @@ class Results:
     currency: str = ""
     panels: tuple[PanelResult, ...] = ()
     arrays: tuple[ArrayResult, ...] = ()
+    months: tuple[MonthResult, ...] = ()
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Self:
@@ -81,6 +101,7 @@ class Results:
         known = _known(cls, values)
         known["panels"] = tuple(_all(PanelResult, values.get("panels")))
         known["arrays"] = tuple(_all(ArrayResult, values.get("arrays")))
+        known["months"] = tuple(_all(MonthResult, values.get("months")))
         return cls(**known)
 
     def values(self) -> dict[str, object]:

@@ -15,6 +15,7 @@ from collector.boards.grid import board as grid
 from collector.boards.history import board as history
 from collector.boards.kit.parts import Json
 from collector.boards.kit.queries import DAILY, RAW
+from collector.boards.losses import board as losses
 from collector.boards.now import board as now
 from collector.boards.panels import board as panels
 from collector.boards.panels import one_panel
@@ -29,6 +30,7 @@ BOARDS: tuple[Callable[[], Json], ...] = (
     panels.build,
     one_panel.build,
     day.build,
+    losses.build,
     history.build,
     grid.build,
     quality.build,

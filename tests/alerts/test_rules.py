@@ -20,7 +20,7 @@ from collector.boards.write import BOARDS, bucket_names, with_buckets
 from collector.clock.sun import Place
 from collector.errors import ConfigError
 from collector.journal.mirroring import VendorCommand
-from collector.points.schema import Point
+from collector.points.schema import Point, Value
 from collector.service._report import vendor_point
 from tests.boards.commands import boards_command
 from tests.boards.conftest import fill
@@ -664,6 +664,39 @@ def test_a_dead_panel_is_weak_and_today_does_not_count_yet(influx: Influx) -> No
     roof = weeks(Roof(), SUNNY, {**WEAK, "S3": 0.0})
     roof.day(0, 0.9, {"S1": 0.1, "S2": 1.0, "S3": 1.0, "S4": 1.0})
     assert subjects(firing(influx, roof, "solar-panel-weak"), "panel") == ["S3"]
+
+
+def analysed(roof: Roof, *panels: str, days_ago: int = 1, finding: bool = False) -> Roof:
+    """The analysis said of these panels what they should have made, and found something on a day."""
+    midnight = datetime(2026, 6, 12, 22, 0, tzinfo=UTC) - days_ago * DAY
+    for name in panels:
+        tags = (ECU, f"of {name}", f"inverter of {name}", "YC600", "1", name, "South")
+        roof.roll_ups.append(Point("channel_day", tags, {"expected_wh": 1000.0}, ns(midnight)))
+        if finding:
+            fields: dict[str, Value | None] = {"lost_percent": 31.0, "lost_wh": 310.0, "days": 9, "text": "makes less"}
+            roof.roll_ups.append(Point("finding", (*tags, "dirt"), fields, ns(midnight)))
+    return roof
+
+
+def test_what_the_analysis_found_is_told_with_its_day_and_its_cause_and_no_longer_by_the_share(influx: Influx) -> None:
+    roof = analysed(weeks(Roof(), SUNNY, WEAK), "S3", finding=True)
+    roof.gateway(roof.steps(HOUR))
+    labels = {"ecu": ECU, "site": "Roof", "array": "South", "inverter": "inverter of S3", "panel": "S3"}
+    assert firing(influx, roof, "solar-panel-under") == [{**labels, "cause": "dirt", "since": "2026-06-04"}]
+    assert asked(influx, roof.now, "solar-panel-weak") == []
+
+
+def test_a_panel_that_is_not_analysed_is_still_held_against_the_median(influx: Influx) -> None:
+    roof = analysed(weeks(Roof(), SUNNY, WEAK), "S1", "S2")
+    roof.gateway(roof.steps(HOUR))
+    assert subjects(firing(influx, roof, "solar-panel-weak"), "panel") == ["S3"]
+    assert asked(influx, roof.now, "solar-panel-under") == []
+
+
+def test_what_was_found_days_ago_is_over(influx: Influx) -> None:
+    roof = analysed(weeks(Roof(), SUNNY, WEAK), "S3", days_ago=3, finding=True)
+    roof.gateway(roof.steps(HOUR))
+    assert firing(influx, roof, "solar-panel-under") == []
 
 
 # Grid and heat.

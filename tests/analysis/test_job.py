@@ -57,6 +57,15 @@ def test_panels_are_told_with_the_sums_of_what_was_read(roof: Roof) -> None:
     assert results.arrays[0].notes == ("less than two years",)
 
 
+def test_the_months_of_an_array_are_the_sums_of_its_panels(roof: Roof) -> None:
+    roof.store(*days(FIRST, 3))
+    results, _ = analysed(roof)
+    assert [(one.array, one.month) for one in results.months] == [("South", "2026-06"), ("South", "2026-07")]
+    for field in ("measured_kwh", "expected_kwh", "unshaded_kwh", "shade_kwh", "fault_kwh", "outage_kwh", "clip_kwh"):
+        of_months = sum(getattr(one, field) for one in results.months)
+        assert of_months == pytest.approx(sum(getattr(one, field) for one in results.panels), abs=0.005), field
+
+
 def test_without_a_change_nothing_is_analysed_and_the_same_is_told(roof: Roof) -> None:
     roof.store(*days(FIRST, 3))
     first, watched = analysed(roof)

@@ -94,7 +94,7 @@ def strangers(query: str) -> list[str]:
         names = ", ".join(sorted(source.measurements))
         found += [f"{names} has no field {name}" for name in sorted(source.fields - fields)]
         found += [f"{names} has no tag {name}" for name in sorted(source.columns - tags - COLUMNS)]
-        wanted = {"solar_daily" if measurement.daily else "solar" for measurement in known}
+        wanted = {"solar_daily" if measurement.daily or measurement.analysed else "solar" for measurement in known}
         if wanted != {source.bucket}:
             found.append(f"{names} is not in the bucket {source.bucket}")
     return found

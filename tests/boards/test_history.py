@@ -375,28 +375,6 @@ def test_the_best_days_of_each_month_tell_how_an_array_does_within_its_first_yea
     }
 
 
-def test_the_slope_is_that_of_least_squares_and_needs_three_whole_years(mixed: Site, history: Look) -> None:
-    rows = {row["array"]: row for row in history.panel("Loss per year")}
-    sums = []
-    for array, years in strengths(mixed).items():
-        if len(years) < 3:
-            assert array not in rows
-            continue
-        level = fmean(years.values())
-        points = [(year - fmean(years), wh / level - 1) for year, wh in years.items()]
-        xx, xy, yy = (math.fsum(p[i] * p[j] for p in points) for i, j in ((0, 0), (0, 1), (1, 1)))
-        sums.append((xx, xy, yy, len(points) - 1))
-        assert float(rows[array]["change"]) == pytest.approx(xy / xx, abs=1e-9)
-        spread = math.sqrt(max(yy - xy * xy / xx, 0) / (len(points) - 2) / xx)
-        assert float(rows[array]["spread"]) == pytest.approx(spread, abs=1e-6)
-        assert rows[array]["years"] == "2023 to 2025"
-        # The roof is made so that it loses a hundredth a year.
-        assert float(rows[array]["change"]) == pytest.approx(-0.01, abs=0.002)
-    assert set(rows) == {"South", "West", "All arrays"}
-    xx, xy = (math.fsum(row[i] for row in sums) for i in (0, 1))
-    assert float(rows["All arrays"]["change"]) == pytest.approx(xy / xx, abs=1e-9)
-
-
 # The chosen time
 
 

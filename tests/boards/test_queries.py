@@ -35,6 +35,35 @@ EMPTY: Mapping[tuple[str, str], str] = {
     ): "nothing in them is more than an input can make",
     ("solar-quality", "panel 'Where else data go', query A"): "no output is configured",
     ("solar-history", "panel 'Paid back', query A"): "nobody has said what they cost",
+    **{
+        (uid, f"panel {title!r}, query {ref}"): "nothing was analysed"
+        for uid, titles in (
+            ("solar-history", ("Change per year",)),
+            ("solar-day", ("Panels compared with expectation",)),
+            (
+                "solar-panel",
+                (
+                    "Energy, expected and without shade",
+                    "Map of shade",
+                    "Panels that need a look",
+                ),
+            ),
+            (
+                "solar-losses",
+                (
+                    "Lost energy",
+                    "Lost money, ${money}",
+                    "Panels that need a look",
+                    "Lost energy by month",
+                    "Lost money by month, ${money}",
+                    "Losses of each panel",
+                    "Energy, expected and without shade",
+                ),
+            ),
+        )
+        for title in titles
+        for ref in ("AB" if title == "Losses of each panel" else "A")
+    },
 }
 
 # What is chosen of the made-up sites: one of each that goes with the others, and several.

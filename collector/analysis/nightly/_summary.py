@@ -1,5 +1,6 @@
 """What was found of each array, summed up for the journal. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from collector.analysis.nightly._arrays import Array
 from collector.analysis.nightly._store import CLIP, EXPECTED, FAULT, MEASURED, OUTAGE, SHADE, UNSHADED, Found
-from collector.analysis.results import ArrayResult, PanelResult
+from collector.analysis.results import ArrayResult, MonthResult, PanelResult
 from collector.analysis.series import AZIMUTH_STEP_DEG, ELEVATION_STEP_DEG, Alarm, Floats
 from collector.config.tariffs import Tariffs
 
@@ -69,6 +70,32 @@ def panel_results(array: Array, found: Found, tariffs: Tariffs) -> Iterator[Pane
             under_percent=round(100 * alarm.share_lost, 1) if alarm else 0.0,
             under_wh=round(alarm.wh_a_day, 1) if alarm else 0.0,
             cause=str(alarm.cause) if alarm else "",
+        )
+
+
+def month_results(array: Array, found: Found, tariffs: Tariffs) -> Iterator[MonthResult]:
+    """The sums of an array, month by month."""
+    is_known = ~np.isnan(found.values[EXPECTED])
+    sums = np.nansum(np.where(is_known, found.values, np.nan), axis=2) / 1000
+    of_months: dict[str, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(is_known.any(axis=1)):
+        of_months[f"{date.fromordinal(int(found.days[row])):%Y-%m}"].append(int(row))
+    for month, rows in of_months.items():
+        prices = [_price(tariffs, int(found.days[row])) for row in rows]
+        known = [price for price in prices if price is not None]
+        own = np.nansum(sums[:, rows], axis=1)
+        yield MonthResult(
+            ecu=array.ecu,
+            array=array.name,
+            month=month,
+            measured_kwh=_kwh(own[MEASURED]),
+            expected_kwh=_kwh(own[EXPECTED]),
+            unshaded_kwh=_kwh(own[UNSHADED]),
+            shade_kwh=_kwh(own[SHADE]),
+            fault_kwh=_kwh(own[FAULT]),
+            outage_kwh=_kwh(own[OUTAGE]),
+            clip_kwh=_kwh(own[CLIP]),
+            price_per_kwh=_figure(sum(known) / len(known)) if known else None,
         )
 
 

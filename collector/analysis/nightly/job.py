@@ -20,7 +20,7 @@ from collector.analysis.nightly._database import Database
 from collector.analysis.nightly._feeding import Feeder, Source, Tell
 from collector.analysis.nightly._shards import Shards, folder_of
 from collector.analysis.nightly._store import Found, Store
-from collector.analysis.nightly._summary import array_result, panel_results
+from collector.analysis.nightly._summary import array_result, month_results, panel_results
 from collector.analysis.nightly._writing import Writing
 from collector.analysis.results import Answer, Results
 from collector.analysis.series import RECENT_DAYS, Analysis, ArraySeries
@@ -216,6 +216,7 @@ class _Job:
             currency=tariffs.currency,
             panels=tuple(one for array, found in self._found for one in panel_results(array, found, tariffs)),
             arrays=tuple(array_result(array, found) for array, found in self._found),
+            months=tuple(one for array, found in self._found for one in month_results(array, found, tariffs)),
         )
 
 

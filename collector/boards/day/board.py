@@ -26,6 +26,7 @@ from collector.boards.kit.queries import (
     site_variables,
 )
 from collector.boards.panels.board import link_to_panel
+from collector.boards.panels.expected import days_against_expected
 from collector.boards.panels.neighbours import (
     IN_NATURAL_ORDER,
     as_cells,
@@ -66,6 +67,7 @@ def build() -> Json:
         [
             (20, [(24, _power())]),
             (20, [(24, _shares())]),
+            (12, [(24, days_against_expected(SITE, ARRAY, PANEL, INVERTER))]),
             heading("Panels (DC)"),
             (9, [(12, _dc_voltage()), (12, _dc_current())]),
             heading("Inverters (AC) and temperature"),

@@ -2,9 +2,9 @@
 
 from textwrap import indent
 
-from collector.boards.history._energies import MONTHS, NARROW, WHOLE_YEAR_DAYS, windows
+from collector.boards.history._energies import MONTHS, WHOLE_YEAR_DAYS, windows
 from collector.boards.kit.arrays import OF_ARRAYS, PLACED_PACKAGES, placed
-from collector.boards.kit.charts import bar_chart, table
+from collector.boards.kit.charts import bar_chart
 from collector.boards.kit.parts import KWH, Json, override
 from collector.boards.kit.queries import AC_OR_DC, ARRAY, END_OF_LAST_DAY, LIVING, SITE, local, metered, series
 
@@ -14,9 +14,6 @@ BEST_DAYS_OF_A_MONTH = 5
 
 # Grafana would lay the bars down on a phone, where years go from left to right all the same.
 _UPRIGHT = {"orientation": "vertical"}
-
-# With fewer whole years a slope is the weather's.
-FEWEST_YEARS = 3
 
 
 def _of_panels(name: str, field: str, windows: str, start: str, stop: str | None, *where: str) -> str:
@@ -216,8 +213,8 @@ def ageing() -> Json:
     )
     return bar_chart(
         "Sunniest 30 days by year",
-        "The panels' mean energy (DC) on the 30 best days of each whole year, compared with all years. A slow fall"
-        " is ageing; a sudden drop is a fault, dirt or a tree.",
+        "The panels' mean energy (DC) on the 30 best days of each whole year, compared with all years. A sudden"
+        " drop is a fault, dirt or a tree. Ageing is in the table beside it.",
         query,
         x="year",
         no_value="No whole year yet",
@@ -226,81 +223,6 @@ def ageing() -> Json:
         min=None,
         options=_UPRIGHT,
         overrides=[override("year", unit="string"), *OF_ARRAYS],
-    )
-
-
-def losses() -> Json:
-    query = (
-        'import "math"\n'
-        + _best_of_years()
-        + f"""// Least squares around each array's own middle, so that arrays of different age can be put together.
-sums = levels
-  |> map(fn: (r) => ({{array: r.array, x: float(v: r.year), y: r._value}}))
-  |> group(columns: ["array"])
-  |> reduce(
-    identity: {{n: 0.0, x: 0.0, y: 0.0, xx: 0.0, xy: 0.0, yy: 0.0, first: 9999.0, last: 0.0}},
-    fn: (r, accumulator) => ({{
-      n: accumulator.n + 1.0,
-      x: accumulator.x + r.x,
-      y: accumulator.y + r.y,
-      xx: accumulator.xx + r.x * r.x,
-      xy: accumulator.xy + r.x * r.y,
-      yy: accumulator.yy + r.y * r.y,
-      first: if r.x < accumulator.first then r.x else accumulator.first,
-      last: if r.x > accumulator.last then r.x else accumulator.last,
-    }}),
-  )
-  |> filter(fn: (r) => r.n >= {FEWEST_YEARS}.0)
-  |> map(fn: (r) => ({{
-    array: r.array,
-    years: string(v: int(v: r.first)) + " to " + string(v: int(v: r.last)),
-    arrays: 1.0,
-    free: r.n - 1.0,
-    xx: r.xx - r.x * r.x / r.n,
-    xy: r.xy - r.x * r.y / r.n,
-    yy: r.yy - r.y * r.y / r.n,
-  }}))
-  |> group()
-
-all = sums
-  |> reduce(
-    identity: {{array: "All arrays", years: "", arrays: 0.0, free: 0.0, xx: 0.0, xy: 0.0, yy: 0.0}},
-    fn: (r, accumulator) => ({{
-      array: accumulator.array,
-      years: accumulator.years,
-      arrays: accumulator.arrays + 1.0,
-      free: accumulator.free + r.free,
-      xx: accumulator.xx + r.xx,
-      xy: accumulator.xy + r.xy,
-      yy: accumulator.yy + r.yy,
-    }}),
-  )
-  |> filter(fn: (r) => r.arrays > 1.0)
-
-// Arrays share their weather, so that several are no surer than one.
-union(tables: [sums, all])
-  |> map(fn: (r) => ({{
-    array: r.array,
-    years: if r.arrays > 1.0 then string(v: int(v: r.arrays)) + " arrays" else r.years,
-    change: r.xy / r.xx,
-    spread: math.sqrt(x: math.mMax(x: r.yy - r.xy * r.xy / r.xx, y: 0.0) / (r.free - 1.0) / (r.xx / r.arrays)),
-  }}))
-  |> sort(columns: ["change"])
-"""
-    )
-    return table(
-        "Loss per year",
-        "How much each array loses a year, from the bars beside it, the worst first. Half a percent is said to be"
-        " normal. Clearly more than one percent: look for dirt, shade or faults.",
-        query,
-        no_value=f"Not {FEWEST_YEARS} whole years yet",
-        columns={
-            "array": {"displayName": "Array"},
-            "years": {"displayName": "Years"},
-            "change": {"displayName": "Change", "unit": "percentunit", "decimals": 2},
-            "spread": {"displayName": "±", "unit": "percentunit", "decimals": 2},
-        },
-        custom=NARROW,
     )
 
 

@@ -7,10 +7,9 @@ days without them count with what is typed in, else with the first tariff.
 from textwrap import indent
 
 from collector.boards.history._energies import NARROW, NO_RECORDS, WITH_ARRAYS, windows
-from collector.boards.kit.board import one_of
 from collector.boards.kit.charts import table
 from collector.boards.kit.parts import Json
-from collector.boards.kit.queries import ARRAY, SITE, imports, local, series, settings
+from collector.boards.kit.queries import ARRAY, SITE, local, series, settings
 
 _PRICES = ("price_per_kwh", "feed_in_per_kwh")
 
@@ -81,26 +80,6 @@ union(tables: [
   |> map(fn: (r) => ({r with co2: r.kwh * co2 / 1000.0}))
   |> sort(columns: ["year"], desc: true)
 """
-
-
-def money_variable() -> Json:
-    """What the money is called: as the owner's tariffs have it, else as it is typed in. Nobody has to choose it."""
-    query = (
-        imports("array")
-        + "configured = "
-        + series("collector", "currency", start="-90d", stop=None)
-        + """\
-  |> last()
-  |> group()
-  |> filter(fn: (r) => r._value != "")
-  |> sort(columns: ["_time"], desc: true)
-  |> findColumn(fn: (key) => true, column: "_value")
-
-array.from(rows: [{_value: if length(arr: configured) > 0 then configured[0] else ${currency:doublequote}}])
-"""
-    )
-    built = one_of("money", "Money", "What the money is called.", query)
-    return {**built, "hide": 2, "skipUrlSync": True}
 
 
 def worth() -> Json:

@@ -6,7 +6,7 @@ comparison is only made where there are records to compare with.
 
 from textwrap import indent
 
-from collector.boards.history._ageing import ageing, best_days_of_months, losses, yield_of_months, yield_of_years
+from collector.boards.history._ageing import ageing, best_days_of_months, yield_of_months, yield_of_years
 from collector.boards.history._energies import (
     MONTHS,
     NO_RECORDS,
@@ -18,12 +18,14 @@ from collector.boards.history._energies import (
 )
 from collector.boards.history._payback import paid_back, value_of_months
 from collector.boards.history._periods import period_variable, periods
-from collector.boards.history._worth import money_variable, worth
+from collector.boards.history._rates import rates, warranty_variable
+from collector.boards.history._worth import worth
 from collector.boards.history._years import best_days, cumulative, matrix, months, years
 from collector.boards.kit.board import ALL, MONTH, THAT_DAY, YEAR, board, folded, heading, number
 from collector.boards.kit.charts import heat_map, stat, time_series
 from collector.boards.kit.colours import AMOUNT, COMPARED, POWER
 from collector.boards.kit.imported import imported_spans
+from collector.boards.kit.money import currency_variable, money_variable
 from collector.boards.kit.parts import KWH, Json, fixed, override_frame
 from collector.boards.kit.queries import (
     IN_THOUSANDS,
@@ -56,7 +58,7 @@ def build() -> Json:
                 "After the first year",
                 [
                     (11, [(24, matrix())]),
-                    (10, [(10, yield_of_years()), (8, ageing()), (6, losses())]),
+                    (10, [(8, yield_of_years()), (8, ageing()), (8, rates())]),
                 ],
             ),
             heading("The chosen time range"),
@@ -72,8 +74,9 @@ def build() -> Json:
             period_variable(),
             _typed("price", "Price of a kWh", "on days without a tariff that of the first one, else 0.30"),
             _typed("feed_in", "Feed-in of a kWh", "on days without a tariff that of the first one, else 0.08"),
-            _in_the_menu(number("currency", "Currency", "The name of the money, where no tariff has one.", "€")),
+            currency_variable(),
             money_variable(),
+            warranty_variable(),
             _typed("co2", "Grams of CO₂ of a kWh", "that of config.toml, else 350"),
         ],
         annotations=[*event_annotations(), imported_spans()],

@@ -22,6 +22,7 @@ ORDER: Mapping[str, str] = {
     "solar-day": "Day",
     "solar-panels": "Panels",
     "solar-panel": "One panel",
+    "solar-losses": "Losses",
     "solar-history": "History",
     "solar-grid": "Grid",
     "solar-quality": "Quality",

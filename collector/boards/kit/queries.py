@@ -11,8 +11,10 @@ from textwrap import indent
 from collector.boards.kit.board import annotation, choice, one_of
 from collector.boards.kit.colours import COMPARED, OTHER, TROUBLE
 from collector.boards.kit.parts import Json
+from collector.points.schema import SCHEMA
 
 RAW, DAILY = "solar", "solar_daily"
+_IN_DAILY = {name for name, measurement in SCHEMA.items() if measurement.daily or measurement.analysed}
 
 # A variable's value goes in as a regular expression; "All" is `.*`, which costs nothing. A site is shown by its name
 # and asked for by its gateways' ids, since that is what every measurement of a gateway has as a tag: `gateways` has,
@@ -75,7 +77,7 @@ def series(
     it to its noon, which is on the same date as long as the zones are less than half a day apart; `start` and `stop`
     are then compared with the noon and should be midnights, or "0" for all there is. It needs the package `date`.
     """
-    bucket = DAILY if measurement.endswith("_day") else RAW
+    bucket = DAILY if measurement in _IN_DAILY else RAW
     fields = [field] if isinstance(field, str) else list(field)
     named = " or ".join(f'r._field == "{name}"' for name in fields)
     if at_noon:

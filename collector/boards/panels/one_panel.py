@@ -20,6 +20,8 @@ from collector.boards.kit.queries import (
     site_variables,
 )
 from collector.boards.panels.board import link_to_day
+from collector.boards.panels.expected import against_expected, shade_map
+from collector.boards.panels.findings import found
 from collector.boards.panels.neighbours import (
     BY_RANGE,
     HIGHEST_SHARE,
@@ -100,6 +102,8 @@ def build() -> Json:
             (4, [(24, _figures())]),
             (13, [(24, _shade())]),
             (9, [(12, _energy()), (12, _share())]),
+            (9, [(12, against_expected()), (12, shade_map())]),
+            (6, [(24, found(SITE, ITS_ARRAY, ONE_PANEL))]),
             (13, [(24, _hours())]),
         ],
         variables=[*site_variables(), one_panel_variable(), its_array_variable()],
