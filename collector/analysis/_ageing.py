@@ -19,6 +19,8 @@ _ROBUST = 2.0
 # What days tell nothing of, in percent a year: slow changes of dirt and haze that all years of a span share.
 _FLOOR_PERCENT = 0.12
 _STEEPEST = 0.1
+# No roof ages faster, and none gains so much, in percent a year: what seems to has another cause.
+_FASTEST_LOSS, _LARGEST_GAIN = -4.0, 1.5
 
 
 def ageing(day: Ints, ratio: Doubles, weight: Doubles, years: float) -> Ageing:
@@ -66,6 +68,15 @@ def together(array: Ageing, apart: Ageing) -> Ageing:
     rate = array.rate_percent + apart.rate_percent
     half = float(np.hypot(array.rate_percent - array.low_percent, apart.rate_percent - apart.low_percent))
     return Ageing(apart.years, rate, rate - half, rate + half, array.reason or apart.reason)
+
+
+def believable(found: Ageing) -> Ageing:
+    """The same, or the reason why it can't be ageing."""
+    rate = found.rate_percent
+    if rate is None or _FASTEST_LOSS <= rate <= _LARGEST_GAIN:
+        return found
+    reason = f"power changed by {rate:+.1f} % a year, faster than panels age: dirt, trees or a limit have changed it"
+    return Ageing(found.years, reason=reason)
 
 
 def clear_ratio(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from collector.analysis._ageing import ageing, clear_ratio, together
+from collector.analysis._ageing import ageing, believable, clear_ratio, together
 from collector.analysis._check import check
 from collector.analysis._course import Course, Day
 from collector.analysis._light import Mask
@@ -253,7 +253,7 @@ def _ageings(series: ArraySeries, table: Table, is_fault: Mask) -> tuple[Ageing,
         of_years = float(days[-1] - max(first, int(days[0])) + 1) / _YEAR_DAYS
         one = ageing(days, np.where(mine, apart, np.nan), np.where(mine, weight, 0), of_years)
         found.append(together(array, one))
-    return array, tuple(found), ratio
+    return believable(array), tuple(believable(one) for one in found), ratio
 
 
 def _common(each: Doubles) -> Doubles:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from collector.analysis._ageing import ageing, clear_ratio, together
+from collector.analysis._ageing import ageing, believable, clear_ratio, together
 from collector.analysis.series import Ageing
 
 YEAR_DAYS = 365.2425
@@ -79,3 +79,11 @@ def test_what_is_usual_in_a_cell_does_not_hide_a_slope() -> None:
     ratio, weight = clear_ratio(days, day, cell, given, level, time)
     assert (weight > 0).all()
     assert np.polyfit(time, np.log(ratio), 1)[0] == pytest.approx(-0.01, abs=0.0005)
+
+
+@pytest.mark.parametrize("rate", [-9.0, 18.0])
+def test_what_no_roof_does_is_no_ageing_but_a_reason(rate: float) -> None:
+    told = believable(made(5, rate))
+    assert (told.rate_percent, told.low_percent, told.high_percent) == (None, None, None)
+    assert "faster than panels age" in told.reason
+    assert believable(made(5, -0.5)) == made(5, -0.5)
