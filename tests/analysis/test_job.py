@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import sqlite3
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,16 @@ def test_a_new_day_is_analysed_by_itself_with_the_days_before_it(roof: Roof) -> 
     assert [since for _, since in watched.asked] == [date(2026, 7, 4).toordinal()]
     assert results.last == "2026-07-04"
     assert results.panels[0].days == 6
+
+
+@pytest.mark.parametrize("count", [5, 30])
+def test_the_model_itself_goes_on_after_its_first_weeks(roof: Roof, count: int) -> None:
+    roof.store(*days(FIRST, count))
+    for number in range(2):
+        roof.store(*days(FIRST + timedelta(days=count + number), 1))
+        answer = job.run(roof.config, Names(roof.config), NOW, lambda *_: None, None)
+        assert answer.hindrance == ""
+        assert answer.results.last == (FIRST + timedelta(days=count + number)).isoformat()
 
 
 def test_a_late_record_has_its_day_analysed_again(roof: Roof) -> None:

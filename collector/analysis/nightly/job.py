@@ -182,7 +182,8 @@ class _Job:
         changed = sorted(day for day in {*of, *found.of} if of.get(day) != found.of.get(day))
         if not changed or not of:
             return found
-        since = changed[0] if found.learned.arrays and changed[0] > goes_on_from(found.learned) else None
+        # Day 0 stands for a model that has seen too few days to go on from.
+        since = changed[0] if found.learned.arrays and 0 < goes_on_from(found.learned) < changed[0] else None
         first = None
         if since is not None:
             first = date.fromordinal(min(since - RECENT_DAYS, goes_on_from(found.learned) + 1))
