@@ -3,9 +3,10 @@
 from collector.report.figures import Report, SiteFigures
 
 NO_LOSSES = (
-    "Nothing of this time was analysed. It needs NumPy, three panels in an array, and `latitude` and `longitude`;"
-    " `collector status` says what is missing."
+    "Nothing of this time was analysed. It needs NumPy, three panels in an array, and latitude and longitude of the"
+    ' site; if all of that is there, "collector analyse" does it now and says what hinders it.'
 )
+NO_VERDICT = "Not known, since nothing was analysed."
 NO_PROBLEM = "No panel makes less than its neighbours say that it should."
 
 

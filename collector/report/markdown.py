@@ -35,7 +35,7 @@ def _lines(report: Report) -> Iterator[str]:
             yield _words.NO_PROBLEM
         yield from ("", _words.still(report))
     else:
-        yield _words.NO_LOSSES
+        yield _words.NO_VERDICT
     if report.remarks:
         yield from ("", "## What else there is to say", "")
         yield from (f"- {_plain(line)}" for line in report.remarks)

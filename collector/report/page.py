@@ -101,7 +101,7 @@ def _losses(report: Report) -> str:
 def _panels(report: Report) -> str:
     problems = _list(report.problems, "bad") if report.problems else f"<p>{escape(_words.NO_PROBLEM)}</p>"
     if not report.analysed_until:
-        problems = f'<p class="faint">{escape(_words.NO_LOSSES)}</p>'
+        problems = f'<p class="faint">{escape(_words.NO_VERDICT)}</p>'
     remarks = f"<h2>What else there is to say</h2>\n{_list(report.remarks)}" if report.remarks else ""
     still = f'<p class="faint">{escape(_words.still(report))}</p>' if report.analysed_until else ""
     return f"<h2>Panels that need a look</h2>\n{problems}\n{still}\n{remarks}"
