@@ -42,6 +42,9 @@ _CLEAR, _EVEN, _LEAST_LEVEL = 0.8, 0.08, 0.12
 # DC power for each W of an inverter's AC limit when it clips: within these, first taken for that.
 _CLIPS, _CLIPS_FROM, _CLIPS_TO = 1.05, 1.0, 1.12
 _FLAT, _FLAT_INTERVALS = 0.975, 4
+# From this share of its limit on, what an inverter gave is not learned from: of readings that vary, the limit leaves
+# only the lower ones, which would look like shade at noon.
+_NEAR_LIMIT = 0.9
 
 
 @dataclass(slots=True)
@@ -173,7 +176,7 @@ class Course:
 
         own = middle(np.where(lit & sound, seen / shares, np.nan))
         expected_wh = np.nan_to_num(expected) * hours
-        told = usable & np.isfinite(expected)
+        told = usable & np.isfinite(expected) & ~self._near_limit(expected)
         sure = told & is_known
         level, of_level = _level(zero, expected, sure, shares)
         # Where all are clipped, or there are no others, what it would be on a day of as clear a sky.
@@ -243,6 +246,13 @@ class Course:
                 self.clips[one] += 0.3 * (found - self.clips[one])
         clipped: Mask = flat[:, self._inverter] & read
         return clipped
+
+    def _near_limit(self, expected: Doubles) -> Mask:
+        """Where an inverter should give nearly all that it can, whatever it gave."""
+        with_all = np.nan_to_num(expected) @ self._members.T
+        with np.errstate(invalid="ignore"):
+            near: Mask = with_all >= _NEAR_LIMIT * self._limit_w * self.clips
+        return near[:, self._inverter]
 
     def _stopped(self, zero: Doubles, read: Mask) -> Mask:
         """Where an inverter of several channels is heard and takes nothing from any while others give."""

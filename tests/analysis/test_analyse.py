@@ -162,6 +162,19 @@ def test_a_flat_top_at_the_limit_is_clipping() -> None:
     assert result.alarms == ()
 
 
+def test_a_limit_that_cuts_readings_that_vary_is_clipping_and_no_shade() -> None:
+    made = roof(days=90, noise=0.04)
+    series = made.series
+    power_w = series.power_w.copy()
+    of_inverter = power_w[:, :2].sum(axis=1, keepdims=True)
+    power_w[:, :2] *= np.minimum(1, 400 * 1.06 / np.maximum(of_inverter, 1))
+    limits = np.array([400.0, 400, 1000, 1000, 1000, 1000])
+    result = analyse(replace(series, power_w=power_w, ac_limit_w=limits))
+    true = float((made.unshaded_w[:, :2] - power_w[:, :2]).sum()) * 300 / 3600
+    assert result.loss_clip_wh[:, :2].sum() == pytest.approx(true, rel=0.1)
+    assert np.nansum(result.loss_shade_wh[:, :2]) < 0.02 * np.nansum(result.unshaded_wh[:, :2])
+
+
 def test_snow_that_slides_from_panels_one_by_one_is_no_fault() -> None:
     series = roof(days=60).series
     power_w = series.power_w.copy()
