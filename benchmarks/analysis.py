@@ -56,7 +56,7 @@ class _Judged:
         for name, some in (("open", shade <= 0.003), ("shaded", shade > 0.003)):
             of[name] += error[counts & some].tolist()
         told = np.nansum(told_wh("loss_shade"), axis=0) / np.nansum(told_wh("unshaded"), axis=0)
-        of["shade"] += (100 * np.abs(told - shade)).tolist()
+        of["points"] += (100 * np.abs(told - shade)).tolist()
         year = (days - days[0]) * 4 // 1461
         for cause in _CAUSES:
             found = np.nan_to_num(told_wh(f"loss_{cause}"))
@@ -103,7 +103,7 @@ class _Judged:
             ("expected, unshaded: p90", _quantile(of["open"], 0.9), 2.5),
             ("expected, shaded: median error in %", _quantile(of["shaded"], 0.5), 2.0),
             ("expected, shaded: p90", _quantile(of["shaded"], 0.9), 5.0),
-            ("shade loss: points off, p95 of panels", _quantile(of["shade"], 0.95), 1.5),
+            ("shade loss: points off, p95 of panels", _quantile(of["points"], 0.95), 1.5),
             ("false alarms a panel and year", sum(of["false"]) / max(self.panel_years, 1e-9), 0.05),
             *(
                 (f"{name} % loss: days until found, median", _quantile(of[name], 0.5), float(most))
