@@ -88,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.steps,
             arguments.minutes,
             arguments.seed,
+            arguments.seeds,
         )
         for name in arguments.names or BENCHMARKS:
             print(name, file=sys.stderr, flush=True)
@@ -119,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     given = Options(Path(), quick=False, years=0)
     parser.add_argument("--seed", type=int, help="nothing-lost: of the first run (default: any)")
+    parser.add_argument(
+        "--seeds", type=int, default=given.seeds, help="analysis: how many roofs (default: %(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=given.steps, help="nothing-lost: how many (default: %(default)s)")
     parser.add_argument(
         "--minutes", type=float, default=given.minutes, help="nothing-lost: for how long at most (default: %(default)s)"

@@ -17,7 +17,8 @@ class Skip(Exception):
 @dataclass(frozen=True, slots=True)
 class Options:
     """`folder` is on the disk to be measured and belongs to this run alone; `existing` data are only looked at.
-    `steps`, `minutes` and `seed` (None is any) are those of `nothing-lost`.
+    `steps`, `minutes` and `seed` (None is any) are those of `nothing-lost`, and `seeds` is how many roofs
+    `analysis` is measured on.
     """
 
     folder: Path
@@ -27,6 +28,7 @@ class Options:
     steps: int = 2000
     minutes: float = 30.0
     seed: int | None = None
+    seeds: int = 20
 
 
 def at_least(value: float, target: float) -> Row:

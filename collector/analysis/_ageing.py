@@ -16,8 +16,10 @@ _SEASONS, _BLOCKS = 26, 13
 _DRAWS = 1000
 # Residuals beyond so many deviations are taken back to there: snow that was not seen, a haze.
 _ROBUST = 2.0
-# What days tell nothing of, in percent a year: slow changes of dirt and haze that all years of a span share.
-_FLOOR_PERCENT = 0.12
+# What days tell nothing of, in percent over the whole span: slow changes of dirt and haze that all of its days share.
+# On nine arrays of simulated roofs the slopes of five years were off by 0.23 % a year (root mean square), of which the
+# blocks told 0.11; the rest, 1.96 times, is 0.4 a year.
+_UNTOLD_PERCENT = 2.0
 _STEEPEST = 0.1
 # No roof ages faster, and none gains so much, in percent a year: what seems to has another cause.
 _FASTEST_LOSS, _LARGEST_GAIN = -4.0, 1.5
@@ -53,7 +55,7 @@ def ageing(day: Ints, ratio: Doubles, weight: Doubles, years: float) -> Ageing:
         return Ageing(years, reason="clear days of the same season of different years are missing")
     draws = np.random.default_rng(len(day)).multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), _DRAWS)
     spread = float(np.std(draws @ of_block)) * np.sqrt(len(blocks) / (len(blocks) - 2))
-    half = 100 * float(np.hypot(1.96 * spread, _FLOOR_PERCENT / 100))
+    half = 100 * float(np.hypot(1.96 * spread, _UNTOLD_PERCENT / 100 / years))
     rate = 100 * (np.exp(slope) - 1)
     reason = "" if years >= _SURE_YEARS else "a first guess: it stands on less than three years"
     return Ageing(years, rate, rate - half, rate + half, reason)

@@ -42,6 +42,9 @@ _CLEAR, _EVEN, _LEAST_LEVEL = 0.8, 0.08, 0.12
 # DC power for each W of an inverter's AC limit when it clips: within these, first taken for that.
 _CLIPS, _CLIPS_FROM, _CLIPS_TO = 1.05, 1.0, 1.12
 _FLAT, _FLAT_INTERVALS = 0.975, 4
+# From this share of its limit on, what an inverter gave is not learned from: of readings that vary, the limit leaves
+# only the lower ones, which would look like shade at noon.
+_NEAR_LIMIT = 0.9
 
 
 @dataclass(slots=True)
@@ -153,7 +156,7 @@ class Course:
         zero = np.where(read, power, 0.0)
         self._meet(day)
         size = self.size
-        clipped, stopped = self._clipped(zero, read), self._stopped(zero, read)
+        clipped, stopped = self._clipped(zero, read), self._stopped(zero, read, day.level)
         seen = power / size
         usable = read & ~clipped & ~stopped & ~day.is_spread
         # What most see, to know the sky's state before the light is known.
@@ -172,19 +175,20 @@ class Course:
         expected = size * shares * light
 
         own = middle(np.where(lit & sound, seen / shares, np.nan))
-        expected_wh = np.nan_to_num(expected) * hours
-        told = usable & np.isfinite(expected)
+        # Where all are clipped, or too few are heard, what it would be on a day of as clear a sky.
+        is_guess = np.isnan(expected) & (~read | stopped | clipped)
+        whole = np.where(is_guess, self._by_clear(glance, clear, shares, clipped), expected)
+        expected_wh = np.nan_to_num(whole) * hours
+        told = usable & np.isfinite(expected) & ~self._near_limit(expected)
         sure = told & is_known
         level, of_level = _level(zero, expected, sure, shares)
-        # Where all are clipped, or there are no others, what it would be on a day of as clear a sky.
-        unclipped = np.where(np.isfinite(expected), expected, self._by_clear(glance, clear, shares, clipped)) * hours
         cells, clear_given, clear_level = _clear_cells(day, own, clear)
         row = Row(
             measured=np.where(read.any(axis=0), (zero * hours).sum(axis=0), np.nan),
             expected=expected_wh.sum(axis=0),
             unshaded=(expected_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
             outage=np.where((~read | stopped), expected_wh, 0).sum(axis=0),
-            clip=np.maximum(np.where(clipped, np.nan_to_num(unclipped) - zero * hours, 0).sum(axis=0), 0),
+            clip=np.maximum(np.where(clipped, expected_wh - zero * hours, 0).sum(axis=0), 0),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             level=level,
@@ -199,7 +203,7 @@ class Course:
         )
         # A channel that saw nothing of the others' light has nothing to be compared with.
         blind = np.where(read, zero * hours, 0).sum(axis=0) > 0
-        unknown = blind & (np.where(read & np.isnan(expected), zero * hours, 0).sum(axis=0) > 0.1 * row.measured)
+        unknown = blind & (np.where(read & np.isnan(whole), zero * hours, 0).sum(axis=0) > 0.1 * row.measured)
         if is_thaw or snowed.mean() > 0.5:
             unknown = np.ones_like(unknown)
         for values in (row.expected, row.unshaded):
@@ -244,11 +248,20 @@ class Course:
         clipped: Mask = flat[:, self._inverter] & read
         return clipped
 
-    def _stopped(self, zero: Doubles, read: Mask) -> Mask:
-        """Where an inverter of several channels is heard and takes nothing from any while others give."""
+    def _near_limit(self, expected: Doubles) -> Mask:
+        """Where an inverter should give nearly all that it can, whatever it gave."""
+        with_all = np.nan_to_num(expected) @ self._members.T
+        with np.errstate(invalid="ignore"):
+            near: Mask = with_all >= _NEAR_LIMIT * self._limit_w * self.clips
+        return near[:, self._inverter]
+
+    def _stopped(self, zero: Doubles, read: Mask, level: Doubles) -> Mask:
+        """Where an inverter of several channels is heard and takes nothing from any while others give, or while the
+        sun stands high, so that the grid was away from all.
+        """
         given = zero @ self._members.T
         several = self._members.sum(axis=1) > 1
-        others = (zero > 0).mean(axis=1) > 0.3
+        others = ((zero > 0).mean(axis=1) > 0.3) | (level > _LEAST_LEVEL)
         stopped = (given <= 0) & several & others[:, None]
         # All day long it is a fault.
         stopped &= (given > 0).any(axis=0)

@@ -138,6 +138,30 @@ def test_an_inverter_that_is_not_heard_is_an_outage_and_no_fault() -> None:
     assert lost[:30].sum() == 0
 
 
+def test_what_was_not_heard_while_all_that_were_heard_stood_at_their_limit_is_an_outage() -> None:
+    made = roof(days=50, channels=4)
+    series = made.series
+    power_w = np.minimum(series.power_w, np.array([np.inf, np.inf, 210, 210])).astype(np.float32)
+    silent = series.day == FIRST_DAY + 40
+    power_w[np.ix_(silent, np.array([0, 1]))] = np.nan
+    limits = np.array([1000.0, 1000, 400, 400])
+    result = analyse(replace(series, power_w=power_w, ac_limit_w=limits))
+    true = float(made.unshaded_w[silent, :2].sum()) * 300 / 3600
+    assert result.loss_outage_wh[40, :2].sum() == pytest.approx(true, rel=0.1)
+
+
+def test_a_grid_that_was_away_from_all_inverters_for_hours_is_an_outage() -> None:
+    made = roof(days=50)
+    series = made.series
+    away = np.flatnonzero(series.day == FIRST_DAY + 40)[60:80]
+    power_w = series.power_w.copy()
+    power_w[away] = 0
+    result = analyse(replace(series, power_w=power_w))
+    true = float(made.unshaded_w[away].sum()) * 300 / 3600
+    assert result.loss_outage_wh.sum() == pytest.approx(true, rel=0.1)
+    assert result.alarms == ()
+
+
 def test_what_is_missing_from_one_channel_changes_the_others_by_no_more_than_its_word() -> None:
     series = roof(days=40).series
     power_w = series.power_w.copy()
@@ -160,6 +184,19 @@ def test_a_flat_top_at_the_limit_is_clipping() -> None:
     assert result.loss_clip_wh[:, :2].sum() == pytest.approx(true, rel=0.15)
     assert result.loss_clip_wh[:, 2:].sum() == 0
     assert result.alarms == ()
+
+
+def test_a_limit_that_cuts_readings_that_vary_is_clipping_and_no_shade() -> None:
+    made = roof(days=90, noise=0.04)
+    series = made.series
+    power_w = series.power_w.copy()
+    of_inverter = power_w[:, :2].sum(axis=1, keepdims=True)
+    power_w[:, :2] *= np.minimum(1, 400 * 1.06 / np.maximum(of_inverter, 1))
+    limits = np.array([400.0, 400, 1000, 1000, 1000, 1000])
+    result = analyse(replace(series, power_w=power_w, ac_limit_w=limits))
+    true = float((made.unshaded_w[:, :2] - power_w[:, :2]).sum()) * 300 / 3600
+    assert result.loss_clip_wh[:, :2].sum() == pytest.approx(true, rel=0.1)
+    assert np.nansum(result.loss_shade_wh[:, :2]) < 0.02 * np.nansum(result.unshaded_wh[:, :2])
 
 
 def test_snow_that_slides_from_panels_one_by_one_is_no_fault() -> None:
