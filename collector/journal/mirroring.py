@@ -300,12 +300,12 @@ def begun(reader: JournalReader) -> tuple[str, int, int] | None:
     return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
 
-def vendor_commands(reader: JournalReader, after: int, limit: int) -> list[VendorCommand]:
-    """What came after an instant (ns) that acknowledges nothing, the latest first."""
+def vendor_commands(reader: JournalReader, after: int, limit: int, *, latest_first: bool = True) -> list[VendorCommand]:
+    """What came after an instant (ns) that acknowledges nothing. Who goes through all of it begins with the oldest."""
     rows = reader.typed(
         (str, int, str, bytes, int, int, int),
-        "select ecu, port, command, raw, first_at, last_at, times from vendor_command where last_at > ?"
-        " order by last_at desc limit ?",
+        "select ecu, port, command, raw, first_at, last_at, times from vendor_command where last_at > ?"  # noqa: S608
+        f" order by last_at {'desc' if latest_first else 'asc'} limit ?",
         after,
         limit,
     )

@@ -312,6 +312,8 @@ def test_the_same_message_of_the_vendor_is_kept_once_and_counted_and_the_newest_
         kept = vendor_commands(reader, 0, 10_000)
         assert len(kept) == 500
         assert kept[0].raw == b"599"
+        assert vendor_commands(reader, 0, 10_000, latest_first=False) == kept[::-1]
+        assert [one.raw for one in vendor_commands(reader, NOW + 500, 2, latest_first=False)] == [b"491", b"492"]
         assert standing(reader, (), 0).commands == 500
 
 
