@@ -56,7 +56,7 @@ class Courier:
         pushes: bool,
         on_sent: Callable[[int], None],
     ) -> None:
-        self._ecu = ecu
+        self.ecu = ecu
         self._zone = zone
         self._journal = journal
         self._upstream = upstream
@@ -81,7 +81,7 @@ class Courier:
                 if wait_s > PACE_S:
                     return
                 await trio.sleep(max(0.0, wait_s))
-                query = partial(next_parcel, ecu=self._ecu, since_at=since_at, now=time.time_ns(), pushes=self._pushes)
+                query = partial(next_parcel, ecu=self.ecu, since_at=since_at, now=time.time_ns(), pushes=self._pushes)
                 parcel = await self._journal.read(query)
                 if parcel is None or not await self._send(parcel):
                     return
@@ -97,7 +97,7 @@ class Courier:
             return
         self.is_busy = True
         try:
-            file, as_json = await self._journal.read(lambda reader: (reader.file, speaks_json(reader, self._ecu)))
+            file, as_json = await self._journal.read(lambda reader: (reader.file, speaks_json(reader, self.ecu)))
             stored = await self._asked(control=control, as_json=as_json)
             if stored is None:
                 return
@@ -108,16 +108,20 @@ class Courier:
                 return
             self._well()
             await self._journal.write(
-                partial(note_stored, file=file, ecu=self._ecu, times=stored.times, before=before, control=control)
+                partial(note_stored, file=file, ecu=self.ecu, times=stored.times, before=before, control=control)
             )
         finally:
             self.is_busy = False
+
+    def rest_after_failure(self) -> None:
+        """Send nothing for a while, longer with each time."""
+        self._rest(failed=True)
 
     async def _asked(self, *, control: bool, as_json: bool) -> Stored | None:
         client = await self._client()
         if client is None:
             return None
-        question = ask_for_status(self._ecu) if control else ask_for_stored(self._ecu, as_json=as_json)
+        question = ask_for_status(self.ecu) if control else ask_for_stored(self.ecu, as_json=as_json)
         with trio.move_on_after(EXCHANGE_S):
             stored = await client.perform(question)
             if stored is None:
@@ -180,12 +184,12 @@ class Courier:
         _log.warning(
             "the vendor tried to %s, which no gateway gets to see ecu=%s command=%s bytes=%d",
             meaning(command),
-            self._ecu,
+            self.ecu,
             command,
             len(foreign),
         )
         await self._journal.write(
-            partial(note_command, ecu=self._ecu, port=port, command=command, raw=foreign, at=time.time_ns())
+            partial(note_command, ecu=self.ecu, port=port, command=command, raw=foreign, at=time.time_ns())
         )
 
 

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from typing import Final, Literal
@@ -127,17 +128,13 @@ class MirrorOutput:
         return await self._journal.write(partial(begin, since=word, since_at=at)), True
 
     async def _carry(self, courier: Courier, since_at: int) -> None:
-        try:
+        with _contained(courier):
             await courier.carry(since_at)
             await self._count(since_at)
-        except JournalError as exc:
-            _log.debug("the mirror waits for the journal reason=%s", exc)
 
     async def _ask(self, courier: Courier, control: bool, oldest: int) -> None:
-        try:
+        with _contained(courier):
             await courier.ask(control=control, oldest=oldest)
-        except JournalError as exc:
-            _log.debug("the mirror waits for the journal reason=%s", exc)
 
     async def _count(self, since_at: int) -> None:
         query = partial(standing, ecus=self._settings.ecus, since_at=since_at)
@@ -163,6 +160,18 @@ class MirrorOutput:
 
     def _note_sent(self, at: int) -> None:
         self._last_sent, self._has_sent = at, True
+
+
+@contextmanager
+def _contained(courier: Courier) -> Iterator[None]:
+    """Let nothing that goes wrong with one gateway hold up another."""
+    try:
+        yield
+    except JournalError as exc:
+        _log.debug("the mirror waits for the journal reason=%s", exc)
+    except Exception:  # noqa: BLE001 (whatever is the matter with a gateway may cost this one, and no other)
+        _log.exception("the mirror of a gateway failed, tried again ecu=%s", courier.ecu)
+        courier.rest_after_failure()
 
 
 def _so_far(reader: JournalReader) -> tuple[tuple[str, int, int] | None, int]:
