@@ -22,14 +22,14 @@ from collector.journal.mirroring import (
 )
 from collector.journal.threaded import ThreadedJournal
 from collector.outputs.faults import OutputError
-from collector.outputs.mirror._talk import Stored, ask_for_status, ask_for_stored, deliver
+from collector.outputs.mirror._talk import Said, Stored, ask_for_status, ask_for_stored, deliver
 from collector.outputs.mirror._upstream import Upstream, patience_s
 from collector.protocol.commands import meaning, named
 
 _log = logging.getLogger(__name__)
 
 PACE_S = 1.0
-# No exchange takes longer, however slowly an answer drips.
+# No exchange takes longer, however slowly an answer drips; that it waits for its turn does not count.
 EXCHANGE_S: Final = 90.0
 # Between the pieces of a long record, as gateways send them; and how long a connection or a send may take.
 _PIECES_S, _NETWORK_S = 0.5, 30.0
@@ -37,7 +37,7 @@ _PIECES_S, _NETWORK_S = 0.5, 30.0
 _TO_BLAME: Final = 3
 # In these hours of its own clock a gateway asks which of its records are stored.
 _NIGHT_HOURS: Final = (1, 2)
-_DRIPPING: Final = Outcome(fault="silent")
+_DRIPPING: Final = Said(Outcome(fault="silent"))
 
 
 class Courier:
@@ -122,28 +122,29 @@ class Courier:
         if client is None:
             return None
         question = ask_for_status(self.ecu) if control else ask_for_stored(self.ecu, as_json=as_json)
-        with trio.move_on_after(EXCHANGE_S):
-            stored = await client.perform(question)
-            if stored is None:
-                self._unreachable()
-            return stored
-        return Stored(None, "silent")
+        try:
+            stored = await client.perform(question, EXCHANGE_S)
+        except trio.TooSlowError:
+            return Stored(None, "silent")
+        if stored is None:
+            self._unreachable()
+        return stored
 
     async def _send(self, parcel: Parcel) -> bool:
         """Whether there was a connection."""
         client = await self._client()
         if client is None:
             return False
-        said = None
-        with trio.move_on_after(EXCHANGE_S):
-            said = await client.perform(deliver(parcel))
-        now = time.time_ns()
-        if said is not None and said.outcome is None:
+        try:
+            said = await client.perform(deliver(parcel), EXCHANGE_S)
+        except trio.TooSlowError:
+            said = _DRIPPING
+        now, outcome = time.time_ns(), said.outcome
+        if outcome is None:
             self._unreachable()
             return False
-        if said is not None and said.foreign:
+        if said.foreign:
             await self._keep(said.foreign, control=parcel.is_control)
-        outcome = said.outcome if said is not None and said.outcome is not None else _DRIPPING
         came_back = await self._journal.write(partial(note, parcel=parcel, outcome=outcome, at=now))
         if outcome.received:
             self._upstream.worked(came_back=came_back)
