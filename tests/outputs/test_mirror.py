@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -330,6 +330,30 @@ async def test_an_answer_of_nothing_but_brackets_is_no_acknowledgement(tmp_path:
         await true(lambda: any(one.raw.startswith(b'{"a":[') for one in tried_to(config)))
         await sent(ports[0], rounds(1, OTHER_ECU))
         await true(lambda: states(config) == [1, 0])
+
+
+async def test_much_that_waits_is_not_counted_at_each_look(
+    tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+
+    def standing(reader: JournalReader, ecus: Sequence[str], since_at: int) -> mirroring.Standing:
+        found = mirroring.standing(reader, ecus, since_at)
+        counted.append(found.waiting)
+        return found
+
+    monkeypatch.setattr(output, "standing", standing)
+    monkeypatch.setattr(output, "COUNT_S", 10_000.0)
+    monkeypatch.setattr(output, "_MANY", 3)
+    cloud.answer = lambda _: b"000"
+    config = configured(tmp_path, cloud, "since = 2020-01-01\n")
+    async with running(config) as ports:
+        await sent(ports[0], rounds(6))
+        await true(lambda: max(counted, default=0) > 3)
+        times = len(counted)
+        tries = len(cloud.frames)
+        await true(lambda: len(cloud.frames) > tries + 6)
+    assert len(counted) == times
 
 
 async def test_what_comes_back_to_the_collector_itself_ends_the_sending(tmp_path: Path) -> None:

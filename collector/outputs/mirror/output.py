@@ -30,6 +30,8 @@ LOOK_S: Final = 20.0
 LINGER_S = 0.5
 # What waits for a courier that is on its way is no news before so long; each is written to the journal.
 COUNT_S: Final = 60.0
+# To count more than so many takes a while, so that it is not done more often either.
+_MANY: Final = 1000
 # So many connections at most, of all gateways.
 _CONNECTIONS: Final = 8
 
@@ -137,6 +139,8 @@ class MirrorOutput:
             await courier.ask(control=control, oldest=oldest)
 
     async def _count(self, since_at: int) -> None:
+        if self._standing.waiting > _MANY and trio.current_time() < self._counted_at + COUNT_S:
+            return
         query = partial(standing, ecus=self._settings.ecus, since_at=since_at)
         self._counted_at = trio.current_time()
         self._standing = await self._journal.read(query)
