@@ -60,6 +60,8 @@ class MirrorOutput:
         self._couriers: dict[str, Courier] = {}
         self._limiter = trio.CapacityLimiter(_CONNECTIONS)
         self._woken = trio.Event()
+        # What comes before the first look is not of before.
+        self._started_at = time.time_ns()
         self._last_sent: int | None = None
         self._has_sent = False
         self._standing = Standing()
@@ -124,7 +126,7 @@ class MirrorOutput:
         the place of the one before.
         """
         known, last = await self._journal.read(_so_far)
-        word, at = since_of(self._settings.since, self._site_zone, time.time_ns())
+        word, at = since_of(self._settings.since, self._site_zone, self._started_at)
         if known is not None and known[0] == word:
             return known[1], known[2] < last
         return await self._journal.write(partial(begin, since=word, since_at=at)), True
