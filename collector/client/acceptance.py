@@ -6,12 +6,14 @@ those.
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from collector.client.firmware import Firmware
 
 _TIME = 14
 _BEFORE_TIMES = 3
+_IS_TIME = re.compile(rf"[0-9]{{{_TIME}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,13 @@ def _go_on(firmware: Firmware) -> None:
 def _json_answer(buffer: bytes) -> Answer:
     try:
         message = json.loads(buffer)
-        return Answer(message["F"] == "1", tuple(map(str, message["DT"])))
-    except (ValueError, KeyError, TypeError):
+        received, times = message["F"] == "1", tuple(message["DT"])
+    # RecursionError: brackets in brackets, by the thousand.
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Unacceptable("an answer in JSON that cannot be read") from None
+    if not all(isinstance(time, str) and _IS_TIME.fullmatch(time) for time in times):
+        raise Unacceptable("an answer in JSON with a time stamp that is none")
+    return Answer(received, times)
 
 
 def declared_length(buffer: bytes) -> int | None:

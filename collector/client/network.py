@@ -3,6 +3,7 @@
 Promises: one connection at a time, as a gateway has; no step raises for anything the other side or the network can do.
 """
 
+import math
 import random
 import socket
 from dataclasses import dataclass
@@ -75,15 +76,16 @@ class Client:
         self._chance = random.Random(seed)  # noqa: S311 (which of two equal ports)
         self._stream: trio.SocketStream | None = None
 
-    async def perform(self, dialogue: Dialogue[_T]) -> _T:
+    async def perform(self, dialogue: Dialogue[_T], most_s: float = math.inf) -> _T:
         """Perform a dialogue to its end; what it returns. When cancelled, the gateway has lost its power: it keeps what
-        it holds.
+        it holds. Raises TooSlowError for one that takes longer than so long from when its turn has come.
         """
         async with self._limiter:
             try:
-                step = next(dialogue)
-                while True:
-                    step = dialogue.send(await self._step(step))
+                with trio.fail_after(most_s):
+                    step = next(dialogue)
+                    while True:
+                        step = dialogue.send(await self._step(step))
             except StopIteration as end:
                 result: _T = end.value
                 return result

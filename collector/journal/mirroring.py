@@ -39,6 +39,11 @@ _UNSENT: Final = "m.state = 1 and m.state != 0"
 # With the numbered values since when, and GATEWAY_WAITS.
 _MAY_GO: Final = "r.received_at >= ?1 and (r.held is null or r.held != ?2)"
 _OF_THESE: Final = "(?3 = '[]' or m.ecu in (select value from json_each(?3)))"
+# The gateways of which something is open, each by one step in the index: what is open may be very much.
+_GATEWAYS: Final = (
+    "with recursive gateway (ecu) as (select min(ecu) from mirror where state != 0 union all"
+    " select (select min(ecu) from mirror where state != 0 and ecu > gateway.ecu) from gateway where ecu is not null)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +232,9 @@ def unsent(reader: JournalReader, ecus: Sequence[str], since_at: int) -> list[st
     """The gateways of which something is to be sent, of `ecus` or without these of all."""
     rows = reader.typed(
         (str,),
-        "select distinct m.ecu from mirror as m join record as r on r.id = m.record"  # noqa: S608 (constants)
-        f" where {_UNSENT} and {_MAY_GO} and {_OF_THESE}",
+        f"{_GATEWAYS} select m.ecu from gateway as m where m.ecu is not null and {_OF_THESE}"  # noqa: S608 (constants)
+        " and exists (select 1 from mirror join record as r on r.id = mirror.record where mirror.ecu = m.ecu"
+        f" and control in (0, 1) and state = 1 and state != 0 and {_MAY_GO})",
         since_at,
         GATEWAY_WAITS,
         json.dumps(list(ecus)),
@@ -300,12 +306,12 @@ def begun(reader: JournalReader) -> tuple[str, int, int] | None:
     return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
 
-def vendor_commands(reader: JournalReader, after: int, limit: int) -> list[VendorCommand]:
-    """What came after an instant (ns) that acknowledges nothing, the latest first."""
+def vendor_commands(reader: JournalReader, after: int, limit: int, *, latest_first: bool = True) -> list[VendorCommand]:
+    """What came after an instant (ns) that acknowledges nothing. Who goes through all of it begins with the oldest."""
     rows = reader.typed(
         (str, int, str, bytes, int, int, int),
-        "select ecu, port, command, raw, first_at, last_at, times from vendor_command where last_at > ?"
-        " order by last_at desc limit ?",
+        "select ecu, port, command, raw, first_at, last_at, times from vendor_command where last_at > ?"  # noqa: S608
+        f" order by last_at {'desc' if latest_first else 'asc'} limit ?",
         after,
         limit,
     )

@@ -176,7 +176,7 @@ class Reports:
             self._told = now - _TOLD_AT_A_START_NS
         elif number % _REPORTS_AN_HOUR == 0:
             self._told = min(self._told, now - _TOLD_FOR_NS)
-        query = partial(vendor_commands, after=self._told, limit=_COMMANDS_AT_ONCE)
+        query = partial(vendor_commands, after=self._told, limit=_COMMANDS_AT_ONCE, latest_first=False)
         try:
             found = await self._journal.read(query)
         except JournalError as exc:

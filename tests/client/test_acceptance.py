@@ -1,6 +1,8 @@
 """What a gateway accepts, byte for byte."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.client.acceptance import (
     Answer,
@@ -78,6 +80,40 @@ def test_only_the_optimizer_gateway_reads_json() -> None:
         data_answer(answer, ECU_R)
     with pytest.raises(Unacceptable, match="JSON"):
         data_answer(answer[:20], RS)
+
+
+@pytest.mark.parametrize("answer", [b'{"a":' + b"[" * 4000, b"{" + b'"a":{' * 4000, b'{"F":"1","DT":' + b"9" * 4000])
+def test_json_that_no_parser_takes_is_thrown_away(answer: bytes) -> None:
+    with pytest.raises(Unacceptable, match="cannot be read"):
+        data_answer(answer, RS)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        rb'"\ud800"',
+        rb'"2026040112153\ud800"',
+        '"２０２６０４０１１２１５３０"'.encode(),  # noqa: RUF001 (digits, but not of ASCII)
+        b'"' + T[:13] + b'"',
+        b'"' + T + b'0"',
+        b'"' + T + rb'\n"',
+        T,
+        b"null",
+        b"[]",
+    ],
+)
+def test_a_time_stamp_in_json_is_text_of_fourteen_digits(time: bytes) -> None:
+    with pytest.raises(Unacceptable, match="time stamp"):
+        data_answer(b'{"F":"1","DN":"02","DT":["' + T + b'",' + time + b"]}", RS)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_whatever_begins_like_json_is_read_or_thrown_away(rest: bytes) -> None:
+    try:
+        answer = data_answer(b'{"F":"1","DT":[' + rest, RS)
+    except Unacceptable:
+        return
+    assert answer is None or all(time.isdigit() and len(time) == 14 for time in answer.times)
 
 
 DONE = b"APS13AAA52A100AAA0216000123456A101000000000000000END"

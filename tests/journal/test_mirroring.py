@@ -240,6 +240,26 @@ def test_a_gateway_that_waits_to_be_accepted_is_not_mirrored_until_it_is(tmp_pat
     journal.close()
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=12), st.sets(st.integers(0, 3))
+)
+@settings(max_examples=30, deadline=None)
+def test_gateways_with_something_unsent_are_found_whatever_else_is_open(
+    rows: list[tuple[int, int, bool]], chosen: set[int]
+) -> None:
+    ecus = [str(int(ECU) + number) for number in range(4)]
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as (journal, reader):
+        begin(journal, "now", 0)
+        arrivals = [upload(number, NOW - late, ecus[ecu]) for number, (ecu, _, late) in enumerate(rows)]
+        journal.append(arrivals)
+        taken(journal)
+        with journal.derived() as db:
+            for number, (_, state, _) in enumerate(rows):
+                db.execute("update mirror set state = ? where record = ?", (state, number + 1))
+        expected = {ecus[ecu] for ecu, state, late in rows if state == 1 and not late and (not chosen or ecu in chosen)}
+        assert sorted(unsent(reader, [ecus[number] for number in chosen], NOW)) == sorted(expected)
+
+
 def test_of_the_control_port_only_reports_and_states_go_out(tmp_path: Path) -> None:
     frames = [
         control("A102", f"04M1.0001{'0' * 14}END4080000001010700012"),
@@ -312,6 +332,8 @@ def test_the_same_message_of_the_vendor_is_kept_once_and_counted_and_the_newest_
         kept = vendor_commands(reader, 0, 10_000)
         assert len(kept) == 500
         assert kept[0].raw == b"599"
+        assert vendor_commands(reader, 0, 10_000, latest_first=False) == kept[::-1]
+        assert [one.raw for one in vendor_commands(reader, NOW + 500, 2, latest_first=False)] == [b"491", b"492"]
         assert standing(reader, (), 0).commands == 500
 
 

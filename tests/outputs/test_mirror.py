@@ -3,17 +3,18 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 
+from collector.client.dialogue import Dialogue
 from collector.config.load import load
 from collector.config.model import Config
 from collector.journal import mirroring
-from collector.journal.mirroring import VendorCommand, last_tries, vendor_commands
+from collector.journal.mirroring import Parcel, VendorCommand, last_tries, vendor_commands
 from collector.journal.reading import JournalReader
 from collector.journal.state import OutputHealth
 from collector.journal.writing import Journal
@@ -295,6 +296,64 @@ async def test_a_hanging_cloud_holds_up_neither_gateways_nor_the_end(tmp_path: P
         await sent(ports[0], rounds(3, OTHER_ECU))
         began = trio.current_time()
     assert trio.current_time() - began < 5
+
+
+async def test_whatever_goes_wrong_with_one_gateway_the_others_are_mirrored(
+    tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[Parcel] = []
+
+    def deliver(parcel: Parcel) -> Dialogue[_talk.Said]:
+        if parcel.ecu == ECU:
+            tries.append(parcel)
+            raise RuntimeError("nobody thought of this")
+        return _talk.deliver(parcel)
+
+    monkeypatch.setattr(_courier, "deliver", deliver)
+    config = configured(tmp_path, cloud, "since = 2020-01-01\n")
+    async with running(config) as ports:
+        await sent(ports[0], rounds(1))
+        await true(lambda: len(tries) > 2)
+        await sent(ports[0], rounds(2, OTHER_ECU))
+        await true(lambda: states(config) == [1, 0, 0])
+    told = [record for record in caplog.records if f"failed, tried again ecu={ECU}" in record.getMessage()]
+    assert len(told) == len(tries)
+    assert all(record.exc_info for record in told)
+
+
+async def test_an_answer_of_nothing_but_brackets_is_no_acknowledgement(tmp_path: Path, cloud: Cloud) -> None:
+    brackets = b'{"a":' + b"[" * 4000
+    cloud.answer = lambda frame: brackets if ECU.encode() in frame else right_answer(frame)
+    config = configured(tmp_path, cloud, "since = 2020-01-01\n")
+    async with running(config) as ports:
+        await sent(ports[0], rounds(1))
+        await true(lambda: any(one.raw.startswith(b'{"a":[') for one in tried_to(config)))
+        await sent(ports[0], rounds(1, OTHER_ECU))
+        await true(lambda: states(config) == [1, 0])
+
+
+async def test_much_that_waits_is_not_counted_at_each_look(
+    tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+
+    def standing(reader: JournalReader, ecus: Sequence[str], since_at: int) -> mirroring.Standing:
+        found = mirroring.standing(reader, ecus, since_at)
+        counted.append(found.waiting)
+        return found
+
+    monkeypatch.setattr(output, "standing", standing)
+    monkeypatch.setattr(output, "COUNT_S", 10_000.0)
+    monkeypatch.setattr(output, "_MANY", 3)
+    cloud.answer = lambda _: b"000"
+    config = configured(tmp_path, cloud, "since = 2020-01-01\n")
+    async with running(config) as ports:
+        await sent(ports[0], rounds(6))
+        await true(lambda: max(counted, default=0) > 3)
+        times = len(counted)
+        tries = len(cloud.frames)
+        await true(lambda: len(cloud.frames) > tries + 6)
+    assert len(counted) == times
 
 
 async def test_what_comes_back_to_the_collector_itself_ends_the_sending(tmp_path: Path) -> None:

@@ -1,20 +1,28 @@
 """The collector's report about itself."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
+import trio
 
 from collector import disk
 from collector.clock.sun import Place
 from collector.config.names import Names
 from collector.config.tariffs import Tariffs
+from collector.delivery.writer import Writer
+from collector.gateway.server import Counters
+from collector.journal.mirroring import note_command
+from collector.journal.threaded import ThreadedJournal
+from collector.journal.writing import Journal
 from collector.points.figures import Figures
 from collector.points.lines import LineWriter
 from collector.points.schema import SCHEMA, Point
 from collector.points.settings import Settings
-from collector.service._report import Sites, report_point, settings_of
-from tests.samples import config, ns
+from collector.service import _report
+from collector.service._report import Reports, Sites, report_point, settings_of
+from tests.samples import ECU, config, ns
 
 FIGURES = Figures(
     records_received=9,
@@ -116,6 +124,41 @@ def test_the_report_says_what_the_owner_has_set() -> None:
         "voltage_min_v": None,
         "price_per_kwh": 0.27,
     }
+
+
+class Kept(Writer):
+    """Takes points to nowhere, until there are enough messages of the vendor among them."""
+
+    def __init__(self, most: int) -> None:
+        self.messages: list[Point] = []
+        self.complete = trio.Event()
+        self._most = most
+
+    def offer(self, point: Point) -> None:
+        if "vendor_command" in point.tags:
+            self.messages.append(point)
+        if len(self.messages) >= self._most:
+            self.complete.set()
+
+
+async def test_of_many_messages_of_the_vendor_between_two_reports_each_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_report, "REPORT_S", 0.0)
+    settings = config(tmp_path / "journal.db")
+    writer, began = Kept(100), time.time_ns() - 1000
+    journal = Journal(settings.journal.path)
+    journal.open()
+    for number in range(100):
+        note_command(journal, ECU, 8995, "A105", b"%d" % number, began + number)
+    threaded = ThreadedJournal(journal, trio.CapacityLimiter(1))
+    reports = Reports(settings, Names(settings), Tariffs(settings.tariff), threaded, Counters(), None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reports.run, writer)
+        await writer.complete.wait()
+        nursery.cancel_scope.cancel()
+    await threaded.close()
+    assert [point.time for point in writer.messages] == [began + number for number in range(100)]
 
 
 def test_free_space_is_that_of_the_nearest_folder_there_is(tmp_path: Path) -> None:

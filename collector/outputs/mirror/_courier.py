@@ -22,14 +22,14 @@ from collector.journal.mirroring import (
 )
 from collector.journal.threaded import ThreadedJournal
 from collector.outputs.faults import OutputError
-from collector.outputs.mirror._talk import Stored, ask_for_status, ask_for_stored, deliver
+from collector.outputs.mirror._talk import Said, Stored, ask_for_status, ask_for_stored, deliver
 from collector.outputs.mirror._upstream import Upstream, patience_s
 from collector.protocol.commands import meaning, named
 
 _log = logging.getLogger(__name__)
 
 PACE_S = 1.0
-# No exchange takes longer, however slowly an answer drips.
+# No exchange takes longer, however slowly an answer drips; that it waits for its turn does not count.
 EXCHANGE_S: Final = 90.0
 # Between the pieces of a long record, as gateways send them; and how long a connection or a send may take.
 _PIECES_S, _NETWORK_S = 0.5, 30.0
@@ -37,7 +37,7 @@ _PIECES_S, _NETWORK_S = 0.5, 30.0
 _TO_BLAME: Final = 3
 # In these hours of its own clock a gateway asks which of its records are stored.
 _NIGHT_HOURS: Final = (1, 2)
-_DRIPPING: Final = Outcome(fault="silent")
+_DRIPPING: Final = Said(Outcome(fault="silent"))
 
 
 class Courier:
@@ -56,7 +56,7 @@ class Courier:
         pushes: bool,
         on_sent: Callable[[int], None],
     ) -> None:
-        self._ecu = ecu
+        self.ecu = ecu
         self._zone = zone
         self._journal = journal
         self._upstream = upstream
@@ -81,7 +81,7 @@ class Courier:
                 if wait_s > PACE_S:
                     return
                 await trio.sleep(max(0.0, wait_s))
-                query = partial(next_parcel, ecu=self._ecu, since_at=since_at, now=time.time_ns(), pushes=self._pushes)
+                query = partial(next_parcel, ecu=self.ecu, since_at=since_at, now=time.time_ns(), pushes=self._pushes)
                 parcel = await self._journal.read(query)
                 if parcel is None or not await self._send(parcel):
                     return
@@ -97,7 +97,7 @@ class Courier:
             return
         self.is_busy = True
         try:
-            file, as_json = await self._journal.read(lambda reader: (reader.file, speaks_json(reader, self._ecu)))
+            file, as_json = await self._journal.read(lambda reader: (reader.file, speaks_json(reader, self.ecu)))
             stored = await self._asked(control=control, as_json=as_json)
             if stored is None:
                 return
@@ -108,38 +108,43 @@ class Courier:
                 return
             self._well()
             await self._journal.write(
-                partial(note_stored, file=file, ecu=self._ecu, times=stored.times, before=before, control=control)
+                partial(note_stored, file=file, ecu=self.ecu, times=stored.times, before=before, control=control)
             )
         finally:
             self.is_busy = False
+
+    def rest_after_failure(self) -> None:
+        """Send nothing for a while, longer with each time."""
+        self._rest(failed=True)
 
     async def _asked(self, *, control: bool, as_json: bool) -> Stored | None:
         client = await self._client()
         if client is None:
             return None
-        question = ask_for_status(self._ecu) if control else ask_for_stored(self._ecu, as_json=as_json)
-        with trio.move_on_after(EXCHANGE_S):
-            stored = await client.perform(question)
-            if stored is None:
-                self._unreachable()
-            return stored
-        return Stored(None, "silent")
+        question = ask_for_status(self.ecu) if control else ask_for_stored(self.ecu, as_json=as_json)
+        try:
+            stored = await client.perform(question, EXCHANGE_S)
+        except trio.TooSlowError:
+            return Stored(None, "silent")
+        if stored is None:
+            self._unreachable()
+        return stored
 
     async def _send(self, parcel: Parcel) -> bool:
         """Whether there was a connection."""
         client = await self._client()
         if client is None:
             return False
-        said = None
-        with trio.move_on_after(EXCHANGE_S):
-            said = await client.perform(deliver(parcel))
-        now = time.time_ns()
-        if said is not None and said.outcome is None:
+        try:
+            said = await client.perform(deliver(parcel), EXCHANGE_S)
+        except trio.TooSlowError:
+            said = _DRIPPING
+        now, outcome = time.time_ns(), said.outcome
+        if outcome is None:
             self._unreachable()
             return False
-        if said is not None and said.foreign:
+        if said.foreign:
             await self._keep(said.foreign, control=parcel.is_control)
-        outcome = said.outcome if said is not None and said.outcome is not None else _DRIPPING
         came_back = await self._journal.write(partial(note, parcel=parcel, outcome=outcome, at=now))
         if outcome.received:
             self._upstream.worked(came_back=came_back)
@@ -180,12 +185,12 @@ class Courier:
         _log.warning(
             "the vendor tried to %s, which no gateway gets to see ecu=%s command=%s bytes=%d",
             meaning(command),
-            self._ecu,
+            self.ecu,
             command,
             len(foreign),
         )
         await self._journal.write(
-            partial(note_command, ecu=self._ecu, port=port, command=command, raw=foreign, at=time.time_ns())
+            partial(note_command, ecu=self.ecu, port=port, command=command, raw=foreign, at=time.time_ns())
         )
 
 

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from typing import Final, Literal
@@ -29,6 +30,8 @@ LOOK_S: Final = 20.0
 LINGER_S = 0.5
 # What waits for a courier that is on its way is no news before so long; each is written to the journal.
 COUNT_S: Final = 60.0
+# To count more than so many takes a while, so that it is not done more often either.
+_MANY: Final = 1000
 # So many connections at most, of all gateways.
 _CONNECTIONS: Final = 8
 
@@ -57,6 +60,8 @@ class MirrorOutput:
         self._couriers: dict[str, Courier] = {}
         self._limiter = trio.CapacityLimiter(_CONNECTIONS)
         self._woken = trio.Event()
+        # What comes before the first look is not of before.
+        self._started_at = time.time_ns()
         self._last_sent: int | None = None
         self._has_sent = False
         self._standing = Standing()
@@ -121,25 +126,23 @@ class MirrorOutput:
         the place of the one before.
         """
         known, last = await self._journal.read(_so_far)
-        word, at = since_of(self._settings.since, self._site_zone, time.time_ns())
+        word, at = since_of(self._settings.since, self._site_zone, self._started_at)
         if known is not None and known[0] == word:
             return known[1], known[2] < last
         return await self._journal.write(partial(begin, since=word, since_at=at)), True
 
     async def _carry(self, courier: Courier, since_at: int) -> None:
-        try:
+        with _contained(courier):
             await courier.carry(since_at)
             await self._count(since_at)
-        except JournalError as exc:
-            _log.debug("the mirror waits for the journal reason=%s", exc)
 
     async def _ask(self, courier: Courier, control: bool, oldest: int) -> None:
-        try:
+        with _contained(courier):
             await courier.ask(control=control, oldest=oldest)
-        except JournalError as exc:
-            _log.debug("the mirror waits for the journal reason=%s", exc)
 
     async def _count(self, since_at: int) -> None:
+        if self._standing.waiting > _MANY and trio.current_time() < self._counted_at + COUNT_S:
+            return
         query = partial(standing, ecus=self._settings.ecus, since_at=since_at)
         self._counted_at = trio.current_time()
         self._standing = await self._journal.read(query)
@@ -163,6 +166,18 @@ class MirrorOutput:
 
     def _note_sent(self, at: int) -> None:
         self._last_sent, self._has_sent = at, True
+
+
+@contextmanager
+def _contained(courier: Courier) -> Iterator[None]:
+    """Let nothing that goes wrong with one gateway hold up another."""
+    try:
+        yield
+    except JournalError as exc:
+        _log.debug("the mirror waits for the journal reason=%s", exc)
+    except Exception:  # noqa: BLE001 (whatever is the matter with a gateway may cost this one, and no other)
+        _log.exception("the mirror of a gateway failed, tried again ecu=%s", courier.ecu)
+        courier.rest_after_failure()
 
 
 def _so_far(reader: JournalReader) -> tuple[tuple[str, int, int] | None, int]:
