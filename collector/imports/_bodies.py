@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +22,7 @@ from collector.tables.reading import Kind, read
 
 # Months of all inverters of a gateway, and the file of one.
 _REMEMBERED: Final = 256
-_HALF_HOUR_NS: Final = 1800 * stamps.NS
+_HOUR_NS: Final = 3600 * stamps.NS
 _DAY: Final = timedelta(days=1)
 _CHANNEL_ENERGY, _CHANNEL_MARK = "e", "-"
 
@@ -135,18 +136,26 @@ def _file(said: Mapping[str, Any], ecu: str, body: bytes, zone: tzinfo) -> Told:
         instants = [stamps.to_ns(at) for at in in_order(curve.times, zone)]
         readings = list(zip(instants, curve.powers_w, strict=True))
         return {curve.day: {source: Known(powers_w=_within(curve.day, readings, zone))}}
-    if by_hours := hours(body, zone, said.get("dates")):
+    what = Kind(said["what"]) if said.get("what") else None
+    if by_hours := hours(body, zone, what, said.get("dates")):
         told = [hour.at for hour in by_hours]
         instants = [stamps.to_ns(at) for at in in_order(told, zone)]
         exact = [stamps.to_ns(one.utc) if one.utc else at for one, at in zip(by_hours, instants, strict=True)]
-        days: dict[date, list[tuple[int, float]]] = {}
+        days: dict[date, dict[int, float]] = {}
+        half = _step_ns(exact) // 2
         for one, at in zip(by_hours, exact, strict=True):
-            # What an hour made stands in the middle of it.
-            days.setdefault(one.at.date(), []).append((at + _HALF_HOUR_NS, one.energy_wh))
-        return {day: {source: Known(energies_wh=tuple(some))} for day, some in days.items()}
-    table = read(body, zone, Kind(said["what"]) if said.get("what") else None, said.get("dates"))
+            # What an hour, or a quarter of one, made stands in the middle of it.
+            of_day = days.setdefault(one.at.date(), {})
+            of_day[at + half] = of_day.get(at + half, 0.0) + one.energy_wh
+        return {day: {source: Known(energies_wh=tuple(sorted(some.items())))} for day, some in days.items()}
+    table = read(body, zone, what, said.get("dates"))
     days_of = {span.first: span.energy_wh for span in table.spans if span.first == span.last}
     return {day: {source: Known(energy_wh=energy_wh)} for day, energy_wh in days_of.items()}
+
+
+def _step_ns(instants: Sequence[int]) -> int:
+    """How long each time of a file is: the least that two are apart, but no more than an hour."""
+    return min([_HOUR_NS, *(later - earlier for earlier, later in pairwise(instants) if later > earlier)])
 
 
 def _time(text: object) -> time | None:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -183,9 +183,58 @@ def test_hours_stand_in_their_middle_and_the_doubled_one_twice() -> None:
     assert mwh(day) == {(ECU, 0): 400_000}
 
 
+@pytest.mark.parametrize(("minutes", "first", "last"), [(15, "00:07", "23:52"), (30, "00:15", "23:45")])
+@pytest.mark.parametrize("day", [MARCH, SPRING])
+def test_parts_of_hours_stand_in_their_middle_and_on_their_own_day(
+    day: date, minutes: int, first: str, last: str
+) -> None:
+    times = [f"{at // 60:02}:{at % 60:02}" for at in range(0, 24 * 60, minutes)]
+    rows = [f"{one},0.25" for one in (f"{each} {at}" for each in (day, day + timedelta(days=1)) for at in times)]
+    found = day_of([file("start,kWh\n" + "\n".join(rows))], day)
+    local = [datetime.fromtimestamp(reading.at // 10**9, AMSTERDAM) for reading in found.readings]
+    assert {at.date() for at in local} == {day}
+    assert (f"{local[0]:%H:%M}", f"{local[-1]:%H:%M}") == (first, last)
+    assert mwh(found) == {(ECU, 0): 250_000 * len(times)}
+
+
+def test_no_reading_is_beyond_its_day() -> None:
+    day = day_of([file("start,kWh\n2025-03-03 10:00,0.1\n2025-03-03 23:45,0.2\n")], MARCH)
+    assert instants(day) == ["2025-03-03T09:30:00Z", "2025-03-03T22:59:59Z"]
+    assert mwh(day) == {(ECU, 0): 300_000}
+
+
 def test_hours_with_an_offset_are_of_the_day_that_they_have_here() -> None:
     hours = file("start,kWh\n2025-03-02T23:00:00+00:00,0.1\n2025-03-03T22:00:00Z,0.2\n2025-03-03T23:00:00Z,0.4\n")
     assert mwh(day_of([hours], MARCH)) == {(ECU, 0): 300_000}
+
+
+@pytest.mark.parametrize(
+    ("header", "said", "readings_a_day"),
+    [("Lifetime kWh", {}, 1), ("Zählerstand kWh", {}, 4), ("kWh", {"what": "lifetime"}, 4), ("kWh", {}, 4)],
+)
+def test_a_counters_readings_with_times_are_what_it_grew_by(
+    header: str, said: Mapping[str, object], readings_a_day: int
+) -> None:
+    rows = [
+        f"2025-03-{day:02} {hour:02}:55;{12_000 + day * 7.5 - (23 - hour) * 0.1:.2f}"
+        for day in range(1, 12)
+        for hour in range(23, 23 - readings_a_day, -1)
+    ]
+    counter = file(f"time;{header}\n" + "\n".join(sorted(rows)), **said)
+    assert mwh(day_of([counter], MARCH)) == {(ECU, 0): 7_500_000}
+
+
+def test_a_day_with_the_one_time_at_which_it_was_read_is_a_whole_day() -> None:
+    days = file("time;kWh\n2025-03-02 23:55;3.5\n2025-03-03 23:55;2.5\n")
+    assert mwh(day_of([days], MARCH)) == {(ECU, 0): 2_500_000}
+    assert instants(day_of([days], MARCH)) == ["2025-03-03T11:00:00Z"]
+
+
+def test_hours_that_never_fall_are_energies_where_the_owner_says_so() -> None:
+    rising = "start;kWh\n" + "\n".join(f"2025-03-03 {hour:02}:00;{hour / 10}" for hour in range(4, 13))
+    day = day_of([file(rising, what="daily")], MARCH)
+    assert mwh(day) == {(ECU, 0): 7_200_000}
+    assert len(day.readings) == 9
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=300).filter(lambda some: sum(some) > 0), st.floats(0, 1e6))
