@@ -20,8 +20,10 @@ from collector.journal.imported import Body
 from collector.tables.curves import hours, in_order, is_curve, power_curve
 from collector.tables.reading import Kind, read
 
-# Months of all inverters of a gateway, and the file of one.
-_REMEMBERED: Final = 256
+# A day after the other is asked for, and each body of several days would be parsed for each of them: months of all
+# inverters of a gateway are small, and a file is not. Powers are of one day.
+_MONTHS: Final = 256
+_FILES: Final = 2
 _HOUR_NS: Final = 3600 * stamps.NS
 _DAY: Final = timedelta(days=1)
 _CHANNEL_ENERGY, _CHANNEL_MARK = "e", "-"
@@ -44,19 +46,13 @@ class Odd(CollectorError):
 
 def told_of(body: Body, zone: tzinfo) -> Told:
     """All that a body says of days. Raises Unreadable for a file, and Odd for an answer."""
-    return _told(body.kind, body.about, body.ecu, body.body, zone)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _told(kind: str, about: str, ecu: str, body: bytes, zone: tzinfo) -> Told:
-    said: dict[str, Any] = json.loads(about)
-    match kind:
+    match body.kind:
         case imported.ENERGY:
-            return _energies(said, data_of(body))
+            return _energies(body.about, body.body)
         case imported.POWER:
-            return _powers(said, data_of(body), zone)
+            return _powers(body.said, data_of(body.body), zone)
         case imported.FILE:
-            return _file(said, ecu, body, zone)
+            return _file(body.about, body.ecu, body.body, zone)
     return {}
 
 
@@ -93,8 +89,10 @@ def number(value: object) -> float | None:
     return found if isfinite(found) and found >= 0 else None
 
 
-def _energies(said: Mapping[str, Any], data: object) -> Told:
+@lru_cache(maxsize=_MONTHS)
+def _energies(about: str, body: bytes) -> Told:
     """kWh of the days of a month, by inputs."""
+    said, data = json.loads(about), data_of(body)
     if not isinstance(data, dict):
         return {}
     first = date.fromisoformat(f"{said['month']}-01")
@@ -128,7 +126,9 @@ def _powers(said: Mapping[str, Any], data: object, zone: tzinfo) -> Told:
     return {day: found} if found else {}
 
 
-def _file(said: Mapping[str, Any], ecu: str, body: bytes, zone: tzinfo) -> Told:
+@lru_cache(maxsize=_FILES)
+def _file(about: str, ecu: str, body: bytes, zone: tzinfo) -> Told:
+    said: dict[str, Any] = json.loads(about)
     inverter, channel = said.get("inverter", ""), int(said.get("channel", 0))
     source: Source = (inverter, channel) if inverter else whole(ecu)
     if is_curve(body):

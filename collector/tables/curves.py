@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final
 
+from collector.tables._dates import FIRST_YEAR, LAST_YEAR
 from collector.tables._lines import Line, split, text_of
 from collector.tables._numbers import is_number, marks
 from collector.tables._rows import MOST_BYTES, NOTHING, POWER, energies_in
@@ -113,9 +114,11 @@ def _day(name: str, header: Sequence[Line]) -> date:
     for text in (name, *(cell for line in header for cell in line.cells)):
         if match := _DATE.search(text):
             try:
-                return date(int(match["year"]), int(match["month"]), int(match["day"]))
+                day = date(int(match["year"]), int(match["month"]), int(match["day"]))
             except ValueError:
                 continue
+            if FIRST_YEAR <= day.year <= LAST_YEAR:
+                return day
     raise Unreadable(
         header[0].number if header else None,
         "these are times without a date: the portal puts it into the file's name, so call the file as"

@@ -207,6 +207,7 @@ def test_files_are_read_listed_and_taken_back(run: Run, folder: Path) -> None:
         ("2025-02-01,abc\n", (ECU, "--ecu", ECU), "line 1: 'abc' is no number"),
         ("2025-02,300\n2025-03,310\n", (ECU, "--ecu", ECU), "energies of months can't be divided"),
         ("12:00,900\n", (ECU, "--ecu", ECU), "times without a date"),
+        ("2925-03-29\n12:00,900\n", (ECU, "--ecu", ECU), "times without a date"),
         ("2025-02-01,1\n", ("roof",), "'roof' is no place"),
         ("2025-02-01,1\n", ("site",), "no ECU is known yet"),
         ("PK\x03\x04", (ECU, "--ecu", ECU), "this is a spreadsheet"),

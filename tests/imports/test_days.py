@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.clock.stamps import rfc3339
+from collector.imports._bodies import told_of
 from collector.imports.days import Day, derived, shared
 from collector.imports.files import days_in
 from collector.journal.imported import ENERGY, FILE, POWER, Body
+from collector.tables.reading import Unreadable
 from tests.samples import ECU, UID
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -176,6 +178,12 @@ def test_the_portals_power_of_a_day_is_read(content: str | bytes, name: str) -> 
     assert [reading.power_w for reading in both.readings] == [980, 1225]
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "2262", "2925", "9999"])
+def test_a_year_that_influxdb_has_not_is_no_date_of_a_curve(year: str) -> None:
+    with pytest.raises(Unreadable, match="times without a date"):
+        days_in(file("time,W\n12:00,100\n", f"Power Curve {year}-03-29.csv"), AMSTERDAM)
+
+
 def test_hours_stand_in_their_middle_and_the_doubled_one_twice() -> None:
     rows = [f"2025-10-26 {hour:02}:00,0.1" for hour in (1, 2, 2, 3)]
     day = day_of([file("start,kWh\n" + "\n".join(rows))], AUTUMN)
@@ -245,6 +253,12 @@ def test_parts_add_up_to_the_whole_to_the_last_mwh_and_are_never_less_than_nothi
     assert sum(found) == round(total_wh * 1000)
     assert all(part >= 0 for part in found)
     assert sum(shared(parts_wh, None)) == round(sum(parts_wh) * 1000)
+
+
+def test_what_is_parsed_is_remembered_for_bodies_of_several_days_alone() -> None:
+    month, curve = energies("2025-03", e1=[0, 0, 1]), powers(MARCH, ["10:00"], c1=[120])
+    assert told_of(month, AMSTERDAM) is told_of(month, AMSTERDAM)
+    assert told_of(curve, AMSTERDAM) is not told_of(curve, AMSTERDAM)
 
 
 @given(
