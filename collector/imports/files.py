@@ -40,8 +40,8 @@ class Place:
             return
         if match and not match["channel"] and text.startswith(_ECUS_BEGIN) and ecu is None:
             raise CollectorError(
-                f"{text} looks like an ECU, but none is known by that id: if it is one, say `--ecu {text}` too; if it is"
-                " an inverter, name its ECU by `--ecu`"
+                f"{text} looks like an ECU, but none is known by that id: if it is one, say `--ecu {text}` too; if it"
+                " is an inverter, name its ECU by `--ecu`"
             )
         if match:
             self.inverter, self.channel = match["id"], int(match["channel"] or INVERTER)

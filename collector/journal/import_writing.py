@@ -1,9 +1,12 @@
 """What the owner brings along, stored and taken back; and how far InfluxDB is with its days."""
 
 import sqlite3
+import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Final
 
 from collector.journal import imported
@@ -13,6 +16,7 @@ from collector.journal.writing import MARK_DAY, MARK_ENERGIES, Journal
 
 # So many are taken back before gateways get their turn.
 _AT_ONCE: Final = 20
+_LONGEST_PAUSE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class Imports:
     def _keep(self, reader: JournalReader, one: Brought, at: int) -> bool:
         # A gateway waits for an answer while the file is locked, so that what takes long is done before.
         same, packed = _same(reader, one), zlib.compress(one.body)
-        with self._journal.synced() as db:
+        with self._turn() as db:
             row = db.execute(
                 "select id, ecu, first, last from imported where kind = ? and key = ?", (one.kind, one.key)
             ).fetchone()
@@ -72,7 +76,7 @@ class Imports:
         """Take these back, some at a time, so that their days are what they were before; on disk when this returns."""
         left = list(ids)
         for begin in range(0, len(left), _AT_ONCE):
-            with self._journal.synced() as db:
+            with self._turn() as db:
                 days: dict[str, set[str]] = {}
                 for identity in left[begin : begin + _AT_ONCE]:
                     deleted = "delete from imported where id = ? returning ecu, first, last"
@@ -81,6 +85,16 @@ class Imports:
                 for ecu, some in days.items():
                     _mark(db, ecu, sorted(some))
                     _forget(db, ecu, sorted(some))
+
+    @contextmanager
+    def _turn(self) -> Iterator[sqlite3.Connection]:
+        """One of many transactions. The lock is left alone for as long as it was held: who waits for it looks only now
+        and then whether it is free, and would not find it so in between.
+        """
+        with self._journal.synced() as db:
+            began = time.perf_counter()
+            yield db
+        Event().wait(min(time.perf_counter() - began, _LONGEST_PAUSE_S))
 
     def begin(self, day: ImportedDay) -> None:
         """From now on InfluxDB may have points of this day; on disk when this returns."""
