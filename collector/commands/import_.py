@@ -134,7 +134,7 @@ def _files(arguments: argparse.Namespace, config: Config) -> int:
                 some.append((file, one))
             except OSError as exc:
                 faults.append(f"{file}: {exc.strerror}")
-            except Unreadable as exc:
+            except (Unreadable, OverflowError, ValueError) as exc:
                 faults.append(f"{file}: {exc}")
         if faults:
             _import_view.refuse(faults)

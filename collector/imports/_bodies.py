@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -19,9 +20,11 @@ from collector.journal.imported import Body
 from collector.tables.curves import hours, in_order, is_curve, power_curve
 from collector.tables.reading import Kind, read
 
-# Months of all inverters of a gateway, and the file of one.
-_REMEMBERED: Final = 256
-_HALF_HOUR_NS: Final = 1800 * stamps.NS
+# A day after the other is asked for, and each body of several days would be parsed for each of them: months of all
+# inverters of a gateway are small, and a file is not. Powers are of one day.
+_MONTHS: Final = 256
+_FILES: Final = 2
+_HOUR_NS: Final = 3600 * stamps.NS
 _DAY: Final = timedelta(days=1)
 _CHANNEL_ENERGY, _CHANNEL_MARK = "e", "-"
 
@@ -43,19 +46,13 @@ class Odd(CollectorError):
 
 def told_of(body: Body, zone: tzinfo) -> Told:
     """All that a body says of days. Raises Unreadable for a file, and Odd for an answer."""
-    return _told(body.kind, body.about, body.ecu, body.body, zone)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _told(kind: str, about: str, ecu: str, body: bytes, zone: tzinfo) -> Told:
-    said: dict[str, Any] = json.loads(about)
-    match kind:
+    match body.kind:
         case imported.ENERGY:
-            return _energies(said, data_of(body))
+            return _energies(body.about, body.body)
         case imported.POWER:
-            return _powers(said, data_of(body), zone)
+            return _powers(body.said, data_of(body.body), zone)
         case imported.FILE:
-            return _file(said, ecu, body, zone)
+            return _file(body.about, body.ecu, body.body, zone)
     return {}
 
 
@@ -92,8 +89,10 @@ def number(value: object) -> float | None:
     return found if isfinite(found) and found >= 0 else None
 
 
-def _energies(said: Mapping[str, Any], data: object) -> Told:
+@lru_cache(maxsize=_MONTHS)
+def _energies(about: str, body: bytes) -> Told:
     """kWh of the days of a month, by inputs."""
+    said, data = json.loads(about), data_of(body)
     if not isinstance(data, dict):
         return {}
     first = date.fromisoformat(f"{said['month']}-01")
@@ -127,7 +126,9 @@ def _powers(said: Mapping[str, Any], data: object, zone: tzinfo) -> Told:
     return {day: found} if found else {}
 
 
-def _file(said: Mapping[str, Any], ecu: str, body: bytes, zone: tzinfo) -> Told:
+@lru_cache(maxsize=_FILES)
+def _file(about: str, ecu: str, body: bytes, zone: tzinfo) -> Told:
+    said: dict[str, Any] = json.loads(about)
     inverter, channel = said.get("inverter", ""), int(said.get("channel", 0))
     source: Source = (inverter, channel) if inverter else whole(ecu)
     if is_curve(body):
@@ -135,18 +136,26 @@ def _file(said: Mapping[str, Any], ecu: str, body: bytes, zone: tzinfo) -> Told:
         instants = [stamps.to_ns(at) for at in in_order(curve.times, zone)]
         readings = list(zip(instants, curve.powers_w, strict=True))
         return {curve.day: {source: Known(powers_w=_within(curve.day, readings, zone))}}
-    if by_hours := hours(body, zone, said.get("dates")):
+    what = Kind(said["what"]) if said.get("what") else None
+    if by_hours := hours(body, zone, what, said.get("dates")):
         told = [hour.at for hour in by_hours]
         instants = [stamps.to_ns(at) for at in in_order(told, zone)]
         exact = [stamps.to_ns(one.utc) if one.utc else at for one, at in zip(by_hours, instants, strict=True)]
-        days: dict[date, list[tuple[int, float]]] = {}
+        days: dict[date, dict[int, float]] = {}
+        half = _step_ns(exact) // 2
         for one, at in zip(by_hours, exact, strict=True):
-            # What an hour made stands in the middle of it.
-            days.setdefault(one.at.date(), []).append((at + _HALF_HOUR_NS, one.energy_wh))
-        return {day: {source: Known(energies_wh=tuple(some))} for day, some in days.items()}
-    table = read(body, zone, Kind(said["what"]) if said.get("what") else None, said.get("dates"))
+            # What an hour, or a quarter of one, made stands in the middle of it.
+            of_day = days.setdefault(one.at.date(), {})
+            of_day[at + half] = of_day.get(at + half, 0.0) + one.energy_wh
+        return {day: {source: Known(energies_wh=tuple(sorted(some.items())))} for day, some in days.items()}
+    table = read(body, zone, what, said.get("dates"))
     days_of = {span.first: span.energy_wh for span in table.spans if span.first == span.last}
     return {day: {source: Known(energy_wh=energy_wh)} for day, energy_wh in days_of.items()}
+
+
+def _step_ns(instants: Sequence[int]) -> int:
+    """How long each time of a file is: the least that two are apart, but no more than an hour."""
+    return min([_HOUR_NS, *(later - earlier for earlier, later in pairwise(instants) if later > earlier)])
 
 
 def _time(text: object) -> time | None:

@@ -6,11 +6,11 @@ gateway as a whole.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, time, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Final, NamedTuple
 
 from collector.clock import stamps
-from collector.clock.days import times_of
+from collector.clock.days import midnight, times_of
 from collector.config.names import Names
 from collector.errors import CollectorError
 from collector.imports._bodies import Known, told_of
@@ -23,6 +23,7 @@ from collector.journal.reading import JournalReader
 _INTERVAL_H: Final = 300 / 3600
 MOST_OFF: Final = 0.10
 _NOON: Final = time(12)
+_DAY: Final = timedelta(days=1)
 _MWH: Final = 1000
 
 
@@ -65,11 +66,16 @@ def derived(bodies: Iterable[Body], ecu: str, day: date, zone: tzinfo) -> Day | 
     """A day out of bodies in the order in which they came; None where they tell of nothing that was made."""
     known = _known(bodies, ecu, day, zone)
     noon = stamps.to_ns(datetime.combine(day, _NOON, zone))
+    first, last = stamps.to_ns(midnight(day, zone)), stamps.to_ns(midnight(day + _DAY, zone)) - stamps.NS
     readings: list[Reading] = []
     sums_wh, counted_wh, is_off = 0.0, 0.0, False
     for source, one in sorted(known.items()):
         powers_wh = [w * _INTERVAL_H for _, w in one.powers_w]
-        readings += _readings(source, one, powers_wh, noon)
+        # A point beyond the day would be deleted with the next one, and make that look like InfluxDB's own.
+        readings += [
+            reading._replace(at=min(max(reading.at, first), last))
+            for reading in _readings(source, one, powers_wh, noon)
+        ]
         if one.powers_w and one.energy_wh is not None:
             own_wh = sum(powers_wh)
             sums_wh, counted_wh = sums_wh + own_wh, counted_wh + one.energy_wh

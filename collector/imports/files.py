@@ -13,10 +13,13 @@ from collector.imports._bodies import told_of
 from collector.imports.sources import INVERTER
 from collector.journal.import_writing import Brought
 from collector.journal.imported import FILE, Body
+from collector.protocol.fields import ID
 from collector.tables.reading import Unreadable
 
 SITE: Final = "site"
 _PLACE = re.compile(r"(?P<id>[0-9]{12})(?:/(?P<channel>[1-9]))?")
+# Ids of ECUs begin so, and those of inverters with other digits.
+_ECUS_BEGIN: Final = "2"
 _DIGEST_CHARACTERS: Final = 12
 
 
@@ -29,10 +32,17 @@ class Place:
     def __init__(self, text: str, ecus: Sequence[str], ecu: str | None = None) -> None:
         self.text = text
         self.inverter, self.channel = "", INVERTER
+        if ecu is not None and not ID.fullmatch(ecu):
+            raise CollectorError(f"--ecu {ecu!r} is no ECU: it has 12 digits, as on its label")
         match = _PLACE.fullmatch(text)
-        if match and match["id"] in ecus and not match["channel"]:
+        if match and match["id"] in (*ecus, ecu) and not match["channel"]:
             self.ecu = match["id"]
             return
+        if match and not match["channel"] and text.startswith(_ECUS_BEGIN) and ecu is None:
+            raise CollectorError(
+                f"{text} looks like an ECU, but none is known by that id: if it is one, say `--ecu {text}` too; if it"
+                " is an inverter, name its ECU by `--ecu`"
+            )
         if match:
             self.inverter, self.channel = match["id"], int(match["channel"] or INVERTER)
         elif text != SITE:

@@ -1,12 +1,22 @@
 """What the owner brings along, stored and taken back; and how far InfluxDB is with its days."""
 
 import sqlite3
+import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event
+from typing import Final
 
+from collector.journal import imported
 from collector.journal.imported import ImportedDay
+from collector.journal.reading import JournalReader
 from collector.journal.writing import MARK_DAY, MARK_ENERGIES, Journal
+
+# So many are taken back before gateways get their turn.
+_AT_ONCE: Final = 20
+_LONGEST_PAUSE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,51 +33,68 @@ class Brought:
 
 
 class Imports:
-    """The writing side of a journal for it. Every method raises JournalError, and then has changed nothing."""
+    """The writing side of a journal for it. Every method raises JournalError; of several things some may be done then,
+    each whole.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def keep(self, brought: Iterable[Brought], at: int) -> int:
-        """Keep all of it, on disk when this returns; returns how much of it is new. What is held under the same key and
-        differs is replaced.
+        """Keep all of it, each on disk before the next is begun; returns how much of it is new. What is held under the
+        same key, and differs or is to be read in another way, is replaced.
         """
-        new = 0
-        with self._journal.synced() as db:
-            for one in brought:
-                row = db.execute(
-                    "select id, ecu, first, last, body, is_whole from imported where kind = ? and key = ?",
-                    (one.kind, one.key),
-                ).fetchone()
-                if row is not None and zlib.decompress(row[4]) == one.body:
-                    db.execute(
-                        "update imported set is_whole = ?, fetched_at = ? where id = ?", (one.is_whole, at, row[0])
-                    )
-                    continue
-                new += 1
-                if row is not None:
-                    _mark(db, row[1], _days_between(db, *row[1:4]))
-                db.execute(
-                    "insert or replace into imported (kind, key, about, ecu, first, last, fetched_at, is_whole, body)"
-                    " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        *(one.kind, one.key, one.about, one.ecu),
-                        *(min(one.days, default=""), max(one.days, default="")),
-                        *(at, one.is_whole, zlib.compress(one.body)),
-                    ),
-                )
-                _mark(db, one.ecu, one.days)
-        return new
+        self._journal.open()
+        with JournalReader(self._journal.path) as reader:
+            return sum([self._keep(reader, one, at) for one in brought])
+
+    def _keep(self, reader: JournalReader, one: Brought, at: int) -> bool:
+        # A gateway waits for an answer while the file is locked, so that what takes long is done before.
+        same, packed = _same(reader, one), zlib.compress(one.body)
+        with self._turn() as db:
+            row = db.execute(
+                "select id, ecu, first, last from imported where kind = ? and key = ?", (one.kind, one.key)
+            ).fetchone()
+            if row is not None and row[0] == same:
+                db.execute("update imported set is_whole = ?, fetched_at = ? where id = ?", (one.is_whole, at, same))
+                return False
+            if row is not None:
+                _mark(db, row[1], _days_between(db, *row[1:4]))
+            db.execute(
+                "insert or replace into imported (kind, key, about, ecu, first, last, fetched_at, is_whole, body)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(one.kind, one.key, one.about, one.ecu),
+                    *(min(one.days, default=""), max(one.days, default="")),
+                    *(at, one.is_whole, packed),
+                ),
+            )
+            _mark(db, one.ecu, one.days)
+        return True
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Take these back, so that their days are what they were before; on disk when this returns."""
+        """Take these back, some at a time, so that their days are what they were before; on disk when this returns."""
+        left = list(ids)
+        for begin in range(0, len(left), _AT_ONCE):
+            with self._turn() as db:
+                days: dict[str, set[str]] = {}
+                for identity in left[begin : begin + _AT_ONCE]:
+                    deleted = "delete from imported where id = ? returning ecu, first, last"
+                    for row in db.execute(deleted, (identity,)).fetchall():
+                        days.setdefault(row[0], set()).update(_days_between(db, *row))
+                for ecu, some in days.items():
+                    _mark(db, ecu, sorted(some))
+                    _forget(db, ecu, sorted(some))
+
+    @contextmanager
+    def _turn(self) -> Iterator[sqlite3.Connection]:
+        """One of many transactions. The lock is left alone for as long as it was held: who waits for it looks only now
+        and then whether it is free, and would not find it so in between.
+        """
         with self._journal.synced() as db:
-            for identity in ids:
-                row = db.execute("delete from imported where id = ? returning ecu, first, last", (identity,)).fetchone()
-                if row is not None:
-                    days = _days_between(db, *row)
-                    _mark(db, row[0], days)
-                    _forget(db, row[0], days)
+            began = time.perf_counter()
+            yield db
+        Event().wait(min(time.perf_counter() - began, _LONGEST_PAUSE_S))
 
     def begin(self, day: ImportedDay) -> None:
         """From now on InfluxDB may have points of this day; on disk when this returns."""
@@ -80,9 +107,10 @@ class Imports:
         """
         with self._journal.synced() as db:
             db.execute(
-                "update record set delivered_at = null, held = null where delivered_at is not null and ecu = ?1"
-                " and (time >= ?2 and time < ?3 and time != '' or late or id in"
-                " (select record from energy_late where ecu = ?1 and day = ?4))",
+                "update record set delivered_at = null, held = null where delivered_at is not null and +ecu = ?1"
+                " and id in (select id from record where ecu = ?1 and time >= ?2 and time < ?3 and time != ''"
+                " union select id from record where ecu = ?1 and late"
+                " union select record from energy_late where ecu = ?1 and day = ?4)",
                 (day.ecu, *times, day.day),
             )
             _done(db, day, is_written=False)
@@ -110,6 +138,12 @@ class Imports:
         """InfluxDB does not take that day, and is not asked again before it changes."""
         with self._journal.derived() as db:
             _done(db, day, is_written=True)
+
+
+def _same(reader: JournalReader, one: Brought) -> int | None:
+    """The id of what is held and is the same; what replaces it would have another one."""
+    found = imported.keyed(reader, one.kind, one.key)
+    return found.id if found and (found.about, found.body) == (one.about, one.body) else None
 
 
 def _done(db: sqlite3.Connection, day: ImportedDay, *, is_written: bool) -> None:

@@ -76,6 +76,11 @@ def numbered(reader: JournalReader, ids: Collection[int]) -> list[Body]:
     return _bodies(reader, "where id in (select value from json_each(?)) order by id", json.dumps(sorted(ids)))
 
 
+def keyed(reader: JournalReader, kind: str, key: str) -> Body | None:
+    """What is held of a kind under a key."""
+    return next(iter(_bodies(reader, "where kind = ? and key = ?", kind, key)), None)
+
+
 def listed(reader: JournalReader) -> list[tuple[Body, int]]:
     """All without their bytes, each with how many bytes it has."""
     columns = _COLUMNS.replace("body", "x'', length(body)")

@@ -42,7 +42,7 @@ LOOKS_LIKE_A_DATE = re.compile(
     re.ASCII | re.DOTALL | re.IGNORECASE,
 )
 
-_FIRST_YEAR, _LAST_YEAR = 1970, 2261
+FIRST_YEAR, LAST_YEAR = 1970, 2261
 _MONTHS = 12
 
 
@@ -71,7 +71,7 @@ class Calendar:
             found = self._read(text)
         except (ValueError, OverflowError):
             found = None
-        if found is None or not _FIRST_YEAR <= found.day.year <= _LAST_YEAR:
+        if found is None or not FIRST_YEAR <= found.day.year <= LAST_YEAR:
             raise Unreadable(
                 line, f"{text!r} is no date; expected one as 2026-03-29, 29.03.2026 or, of a month, 2026-03"
             )

@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final
 
+from collector.tables._dates import FIRST_YEAR, LAST_YEAR
 from collector.tables._lines import Line, split, text_of
 from collector.tables._numbers import is_number, marks
 from collector.tables._rows import MOST_BYTES, NOTHING, POWER, energies_in
 from collector.tables._unreadable import Unreadable
+from collector.tables.reading import Kind, kind_of
 
 _TIME = re.compile(
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::[0-9]{2})?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?", re.ASCII
@@ -75,11 +77,17 @@ def power_curve(data: bytes, name: str) -> Curve:
     return Curve(day, times, powers_w)
 
 
-def hours(data: bytes, zone: tzinfo, dates: str | None = None) -> list[Hour]:
-    """The energies of a file by times of days, in their order; empty for one of days or months. Raises Unreadable."""
-    rows = [(row.when.at, row.when.utc, row.energy_wh) for row in energies_in(data, zone, dates).rows]
+def hours(data: bytes, zone: tzinfo, kind: Kind | None = None, dates: str | None = None) -> list[Hour]:
+    """The energies of a file by times of days, in their order; empty for one of days or months, and for readings of a
+    counter. `kind` and `dates` are as for `read`. Raises Unreadable.
+    """
+    energies = energies_in(data, zone, dates)
+    rows = [(row.when.at, row.when.utc, row.energy_wh) for row in energies.rows]
     found = [Hour(at, utc, energy_wh) for at, utc, energy_wh in rows if at is not None]
-    if len(found) < len(rows) or all(hour.at.time() == time.min for hour in found):
+    # One time a day is when the day was read, and a file of those is one of days.
+    if len(found) < len(rows) or len({hour.at.date() for hour in found}) == len(found):
+        return []
+    if (kind or kind_of(energies.rows, energies.header)) is not Kind.DAILY:
         return []
     if all(hour.utc for hour in found):
         return sorted(found, key=lambda hour: hour.utc or hour.at)
@@ -106,9 +114,11 @@ def _day(name: str, header: Sequence[Line]) -> date:
     for text in (name, *(cell for line in header for cell in line.cells)):
         if match := _DATE.search(text):
             try:
-                return date(int(match["year"]), int(match["month"]), int(match["day"]))
+                day = date(int(match["year"]), int(match["month"]), int(match["day"]))
             except ValueError:
                 continue
+            if FIRST_YEAR <= day.year <= LAST_YEAR:
+                return day
     raise Unreadable(
         header[0].number if header else None,
         "these are times without a date: the portal puts it into the file's name, so call the file as"

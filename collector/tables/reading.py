@@ -67,7 +67,7 @@ def read(data: bytes, zone: tzinfo, kind: Kind | None = None, dates: str | None 
     """
     found_in = energies_in(data, zone, dates)
     rows, mark = found_in.rows, found_in.mark
-    found = kind or _kind(rows, found_in.header)
+    found = kind or kind_of(rows, found_in.header)
     notes = []
     if without := found_in.without:
         lines_are = "line has a date and no energy" if len(without) == 1 else "lines have a date and no energy"
@@ -80,7 +80,8 @@ def read(data: bytes, zone: tzinfo, kind: Kind | None = None, dates: str | None 
     return Table(found, tuple(_SPANS[found](rows)), tuple(notes), found_in.step_wh)
 
 
-def _kind(rows: Sequence[Row], header: Iterable[Line]) -> Kind:
+def kind_of(rows: Sequence[Row], header: Iterable[Line]) -> Kind:
+    """What the numbers of a file are, where the owner does not say. Raises Unreadable where nothing tells."""
     if any(row.when.is_month for row in rows):
         return Kind.MONTHLY
     if any(_COUNTER.search(cell) for line in header for cell in line.cells):

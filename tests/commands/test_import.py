@@ -207,8 +207,13 @@ def test_files_are_read_listed_and_taken_back(run: Run, folder: Path) -> None:
         ("2025-02-01,abc\n", (ECU, "--ecu", ECU), "line 1: 'abc' is no number"),
         ("2025-02,300\n2025-03,310\n", (ECU, "--ecu", ECU), "energies of months can't be divided"),
         ("12:00,900\n", (ECU, "--ecu", ECU), "times without a date"),
+        ("2925-03-29\n12:00,900\n", (ECU, "--ecu", ECU), "times without a date"),
         ("2025-02-01,1\n", ("roof",), "'roof' is no place"),
         ("2025-02-01,1\n", ("site",), "no ECU is known yet"),
+        ("2025-02-01,1\n", ("site", "--ecu", "21600000000"), "--ecu '21600000000' is no ECU: it has 12 digits"),
+        ("2025-02-01,1\n", ("site", "--ecu", ""), "--ecu '' is no ECU"),
+        ("2025-02-01,1\n", (f"{UID}/1", "--ecu", "roof"), "--ecu 'roof' is no ECU"),
+        ("2025-02-01,1\n", (ECU,), f"if it is one, say `--ecu {ECU}` too"),
         ("PK\x03\x04", (ECU, "--ecu", ECU), "this is a spreadsheet"),
     ],
 )
@@ -220,6 +225,15 @@ def test_what_can_not_be_taken_is_told_with_its_line_and_a_remedy(
     assert code in (USAGE, FINDING)
     assert said in err
     assert run("import", "list")[1] == "nothing was brought along\n"
+
+
+def test_an_unknown_ecu_is_one_where_it_is_named_as_such(run: Run, folder: Path) -> None:
+    (folder / "file.csv").write_text("2025-02-01,1\n")
+    assert run("import", "files", "file.csv", "--place", "216000000099", "--ecu", "216000000099")[0] == FINE
+    (known,) = json.loads(run("import", "list", "--json")[1])["ecus"]
+    assert known == "216000000099"
+    # Of another one that is not known it is not taken as an inverter.
+    assert run("import", "files", "file.csv", "--place", "216000000098")[0] == FINDING
 
 
 def test_a_file_of_a_site_with_several_gateways_is_refused(run: Run, folder: Path) -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.clock.stamps import rfc3339
+from collector.imports._bodies import told_of
 from collector.imports.days import Day, derived, shared
 from collector.imports.files import days_in
 from collector.journal.imported import ENERGY, FILE, POWER, Body
+from collector.tables.reading import Unreadable
 from tests.samples import ECU, UID
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -176,6 +178,12 @@ def test_the_portals_power_of_a_day_is_read(content: str | bytes, name: str) -> 
     assert [reading.power_w for reading in both.readings] == [980, 1225]
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "2262", "2925", "9999"])
+def test_a_year_that_influxdb_has_not_is_no_date_of_a_curve(year: str) -> None:
+    with pytest.raises(Unreadable, match="times without a date"):
+        days_in(file("time,W\n12:00,100\n", f"Power Curve {year}-03-29.csv"), AMSTERDAM)
+
+
 def test_hours_stand_in_their_middle_and_the_doubled_one_twice() -> None:
     rows = [f"2025-10-26 {hour:02}:00,0.1" for hour in (1, 2, 2, 3)]
     day = day_of([file("start,kWh\n" + "\n".join(rows))], AUTUMN)
@@ -183,9 +191,58 @@ def test_hours_stand_in_their_middle_and_the_doubled_one_twice() -> None:
     assert mwh(day) == {(ECU, 0): 400_000}
 
 
+@pytest.mark.parametrize(("minutes", "first", "last"), [(15, "00:07", "23:52"), (30, "00:15", "23:45")])
+@pytest.mark.parametrize("day", [MARCH, SPRING])
+def test_parts_of_hours_stand_in_their_middle_and_on_their_own_day(
+    day: date, minutes: int, first: str, last: str
+) -> None:
+    times = [f"{at // 60:02}:{at % 60:02}" for at in range(0, 24 * 60, minutes)]
+    rows = [f"{one},0.25" for one in (f"{each} {at}" for each in (day, day + timedelta(days=1)) for at in times)]
+    found = day_of([file("start,kWh\n" + "\n".join(rows))], day)
+    local = [datetime.fromtimestamp(reading.at // 10**9, AMSTERDAM) for reading in found.readings]
+    assert {at.date() for at in local} == {day}
+    assert (f"{local[0]:%H:%M}", f"{local[-1]:%H:%M}") == (first, last)
+    assert mwh(found) == {(ECU, 0): 250_000 * len(times)}
+
+
+def test_no_reading_is_beyond_its_day() -> None:
+    day = day_of([file("start,kWh\n2025-03-03 10:00,0.1\n2025-03-03 23:45,0.2\n")], MARCH)
+    assert instants(day) == ["2025-03-03T09:30:00Z", "2025-03-03T22:59:59Z"]
+    assert mwh(day) == {(ECU, 0): 300_000}
+
+
 def test_hours_with_an_offset_are_of_the_day_that_they_have_here() -> None:
     hours = file("start,kWh\n2025-03-02T23:00:00+00:00,0.1\n2025-03-03T22:00:00Z,0.2\n2025-03-03T23:00:00Z,0.4\n")
     assert mwh(day_of([hours], MARCH)) == {(ECU, 0): 300_000}
+
+
+@pytest.mark.parametrize(
+    ("header", "said", "readings_a_day"),
+    [("Lifetime kWh", {}, 1), ("Zählerstand kWh", {}, 4), ("kWh", {"what": "lifetime"}, 4), ("kWh", {}, 4)],
+)
+def test_a_counters_readings_with_times_are_what_it_grew_by(
+    header: str, said: Mapping[str, object], readings_a_day: int
+) -> None:
+    rows = [
+        f"2025-03-{day:02} {hour:02}:55;{12_000 + day * 7.5 - (23 - hour) * 0.1:.2f}"
+        for day in range(1, 12)
+        for hour in range(23, 23 - readings_a_day, -1)
+    ]
+    counter = file(f"time;{header}\n" + "\n".join(sorted(rows)), **said)
+    assert mwh(day_of([counter], MARCH)) == {(ECU, 0): 7_500_000}
+
+
+def test_a_day_with_the_one_time_at_which_it_was_read_is_a_whole_day() -> None:
+    days = file("time;kWh\n2025-03-02 23:55;3.5\n2025-03-03 23:55;2.5\n")
+    assert mwh(day_of([days], MARCH)) == {(ECU, 0): 2_500_000}
+    assert instants(day_of([days], MARCH)) == ["2025-03-03T11:00:00Z"]
+
+
+def test_hours_that_never_fall_are_energies_where_the_owner_says_so() -> None:
+    rising = "start;kWh\n" + "\n".join(f"2025-03-03 {hour:02}:00;{hour / 10}" for hour in range(4, 13))
+    day = day_of([file(rising, what="daily")], MARCH)
+    assert mwh(day) == {(ECU, 0): 7_200_000}
+    assert len(day.readings) == 9
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=300).filter(lambda some: sum(some) > 0), st.floats(0, 1e6))
@@ -196,6 +253,12 @@ def test_parts_add_up_to_the_whole_to_the_last_mwh_and_are_never_less_than_nothi
     assert sum(found) == round(total_wh * 1000)
     assert all(part >= 0 for part in found)
     assert sum(shared(parts_wh, None)) == round(sum(parts_wh) * 1000)
+
+
+def test_what_is_parsed_is_remembered_for_bodies_of_several_days_alone() -> None:
+    month, curve = energies("2025-03", e1=[0, 0, 1]), powers(MARCH, ["10:00"], c1=[120])
+    assert told_of(month, AMSTERDAM) is told_of(month, AMSTERDAM)
+    assert told_of(curve, AMSTERDAM) is not told_of(curve, AMSTERDAM)
 
 
 @given(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.journal.import_writing import Brought, Imports
-from collector.journal.imported import listed
+from collector.journal.imported import FILE, ImportedDay, listed
 from collector.journal.reading import JournalReader
 from collector.journal.writing import Journal
 from collector.ledger.reading import of_gateway
@@ -109,6 +109,47 @@ def test_what_is_taken_back_leaves_what_was_before(books: Books) -> None:
     books.count()
     assert books.account() == before
     assert books.rows("select count(*) from imported union all select count(*) from imported_day") == [(0,), (0,)]
+
+
+def test_what_is_to_be_read_in_another_way_is_replaced(books: Books) -> None:
+    file = Brought(
+        kind=FILE,
+        key="1",
+        about='{"place": "site", "dates": "day-first"}',
+        ecu=ECU,
+        body=b"01/02/2026,3.5\n",
+        days=["2026-02-01"],
+    )
+    assert keep(books, file) == 1
+    books.count()
+    assert list(days_of(books)) == ["2026-02-01"]
+    other = replace(file, about='{"place": "site", "dates": "month-first"}', days=["2026-01-02"])
+    assert [keep(books, other), keep(books, other)] == [1, 0]
+    books.count()
+    assert days_of(books) == {"2026-01-02": (3_500_000, 3_500_000, "import")}
+
+
+def test_more_than_is_taken_back_at_once_leaves_nothing(books: Books) -> None:
+    keep(books, *(month([1.0, 2.0], uid=f"4080000000{number:02}") for number in range(45)))
+    books.count()
+    remove(books)
+    books.count()
+    assert days_of(books) == {}
+    assert books.rows("select count(*) from imported union all select count(*) from imported_day") == [(0,), (0,)]
+
+
+def test_only_records_that_may_tell_of_a_day_are_sent_again(books: Books) -> None:
+    stamps = ["20260619120000", "20260620120000", "20260621120000", "20260622120000", "20260623120000"]
+    for stamp in stamps:
+        books.store(frame(stamp, yc600()))
+    with contextlib.closing(Journal(books.path)) as journal:
+        with journal.derived() as db:
+            db.execute("update record set delivered_at = 1, late = time = ?", (stamps[3],))
+            db.execute("delete from energy_late")
+            db.execute("insert into energy_late select ecu, ?, id from record where time = ?", (DAY, stamps[4]))
+        Imports(journal).send_again(ImportedDay(ECU, DAY, 1, True, False), ("20260620", "20260621"), RECEIVED)
+    again = books.rows("select time from record where delivered_at is null order by time")
+    assert again == [(stamps[1],), (stamps[3],), (stamps[4],)]
 
 
 def test_half_of_it_can_be_taken_back(books: Books) -> None:
