@@ -277,11 +277,11 @@ def test_the_last_record_of_each_gateway_and_of_the_collector_is_told(mixed: Sit
     }
 
 
-def test_by_night_a_gateway_that_sleeps_is_not_silent(mixed: Site) -> None:
+def test_while_the_collector_is_away_no_gateway_is_called_silent(mixed: Site) -> None:
     screen = Screen(mixed.screen.influx, datetime(2026, 4, 4, 23, 20, tzinfo=UTC))
     states = {row["name"]: row["state"] for row in screen.look(boards()["solar-now"]).panel("Last heard")}
     assert states.pop("Collector Home") == "Silent"
-    assert states == {"Barn (A/B)": "Night", "Roof": "Night", "Shed": "Night"}
+    assert states == {"Barn (A/B)": "Quiet", "Roof": "Quiet", "Shed": "Quiet"}
 
 
 def test_an_inverter_that_missed_two_hours_of_its_gateways_reports_is_listed(mixed: Site, now: Look) -> None:

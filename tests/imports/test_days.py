@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -221,7 +222,7 @@ def test_hours_with_an_offset_are_of_the_day_that_they_have_here() -> None:
     [("Lifetime kWh", {}, 1), ("Zählerstand kWh", {}, 4), ("kWh", {"what": "lifetime"}, 4), ("kWh", {}, 4)],
 )
 def test_a_counters_readings_with_times_are_what_it_grew_by(
-    header: str, said: Mapping[str, object], readings_a_day: int
+    header: str, said: Mapping[str, Any], readings_a_day: int
 ) -> None:
     rows = [
         f"2025-03-{day:02} {hour:02}:55;{12_000 + day * 7.5 - (23 - hour) * 0.1:.2f}"
