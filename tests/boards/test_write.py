@@ -13,7 +13,7 @@ def test_the_committed_files_are_what_is_written_without_a_configuration(tmp_pat
         {"INFLUXDB_BUCKET": "other"}, "write", "--builtin", "--dashboards", str(tmp_path), "--alerting", str(tmp_path)
     )
     assert (code, err) == (0, "")
-    assert out == f"{tmp_path}: 8 boards\n{tmp_path}: alert rules\n"
+    assert out == f"{tmp_path}: 9 boards\n{tmp_path}: alert rules\n"
     committed = [*DASHBOARDS.iterdir(), RULES]
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
         file.name: file.read_bytes() for file in committed

@@ -1,8 +1,8 @@
 """Where in the code a part of a board comes from.
 
 A panel, a row, a variable or an annotation is made by a call that begins with its title or name: its place is the line
-of that call, in the folder of its board or in what boards share. The code is read and not run, so building a
-board takes no notice of it.
+of that call, in the folder of its board, in what boards share, or in the board that it is borrowed from. The code is
+read and not run, so building a board takes no notice of it.
 """
 
 import ast
@@ -16,7 +16,9 @@ class Sources:
     """The calls that make the parts of one board, whose module is `file`."""
 
     def __init__(self, file: Path) -> None:
-        self._calls = [call for folder in (file.parent, _BOARDS / "kit", _BOARDS) for call in _calls(folder)]
+        others = sorted(folder for folder in _BOARDS.iterdir() if folder.is_dir())
+        folders = dict.fromkeys([file.parent, _BOARDS / "kit", _BOARDS, *others])
+        self._calls = [call for folder in folders for call in _calls(folder)]
 
     def place(self, *texts: str) -> str:
         """File and line of the first call that begins with these texts; empty where there is none."""

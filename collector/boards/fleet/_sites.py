@@ -188,7 +188,8 @@ _ROWS = """\
         else "",
     }
   })
-  |> filter(fn: (r) => r.ecu != "")
+  // Of a site that is not chosen only its place is known.
+  |> filter(fn: (r) => r.ecu != "" and (exists r.seen or exists r.known or exists r.today or exists r.yesterday))
 
 of_today = figures
   |> filter(fn: (r) => exists r.yield_today)

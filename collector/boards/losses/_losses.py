@@ -16,13 +16,6 @@ CAUSES = {
     "loss_clip_wh": ("clip", "Above the inverter's limit", COMPARED),
 }
 
-WHAT_IT_NEEDS = """\
-Each panel is compared with its neighbours every night, all energies are DC. Without results look at what \
-`collector status` says. The analysis needs NumPy (the image has it, else \
-`pip install 'apsystems-collector[analysis]'`), at least three panels in an array, `latitude` and `longitude` under \
-`[site]` to tell shade, and a `[[tariff]]` for money.\
-"""
-
 _OF_MONTHS = '  |> aggregateWindow(every: 1mo, fn: {}, createEmpty: false, timeSrc: "_start")\n'
 
 # A month that the range cuts counts with its days that are within.

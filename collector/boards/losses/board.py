@@ -3,7 +3,7 @@
 All of it is from the nightly analysis, which compares each panel with its neighbours: see docs/analysis.md.
 """
 
-from collector.boards.kit.board import ALL, MONTH, YEAR, board, in_the_menu, number, text
+from collector.boards.kit.board import ALL, MONTH, YEAR, board, in_the_menu, number
 from collector.boards.kit.charts import bar_chart, stat, table, time_series
 from collector.boards.kit.colours import CALM, COMPARED, POWER
 from collector.boards.kit.money import currency_variable, money_variable
@@ -19,7 +19,6 @@ from collector.boards.kit.queries import (
     site_variables,
 )
 from collector.boards.losses._losses import (
-    WHAT_IT_NEEDS,
     as_columns,
     energy_columns,
     in_colours,
@@ -47,7 +46,6 @@ def build() -> Json:
             (10, [(12, _energy_of_months()), (12, _money_of_months())]),
             (14, [(24, _panels())]),
             (9, [(24, _days())]),
-            (5, [(24, text(WHAT_IT_NEEDS))]),
         ],
         variables=[
             *site_variables(),

@@ -45,6 +45,8 @@ class Service:
 
     def call(self, request: Request) -> Answer:
         """Raises ServiceError if there is no answer at all."""
+        # None, if it can't be read: then any key is another one.
+        self.used_key = ""
         key = self.used_key = self._key()
         headers = {"X-Pvoutput-Apikey": key, "X-Pvoutput-SystemId": str(self._system_id), "X-Rate-Limit": "1"}
         form = urlencode(request.fields)
