@@ -81,6 +81,11 @@ async def _uploaded(devices: Sequence[Device], ports: Sequence[int]) -> None:
         await client.perform(control.round(NOON))
 
 
+def told_of_outputs(home: Collector) -> list[tuple[str, int, int]]:
+    """What `status` says of the outputs: name, what waits, commands refused."""
+    return [(one["name"], one["waiting"], one["commands_refused"]) for one in home.status()[1]["outputs"]]
+
+
 @pytest.mark.slow
 def test_what_gateways_of_every_generation_send_is_the_same_there_byte_for_byte(tmp_path: Path) -> None:
     (tmp_path / "cloud").mkdir()
@@ -105,8 +110,8 @@ def test_what_gateways_of_every_generation_send_is_the_same_there_byte_for_byte(
         assert rows(cloud.journal, others) == [(0,)], "no poll, no acknowledgement"
         assert rows(cloud.journal, "select sum(repeats) from record") == [(0,)]
         assert rows(home.journal, "select * from vendor_command") == []
-        status = home.status()[1]["outputs"]
-        assert [(one["name"], one["waiting"], one["commands_refused"]) for one in status] == [("mirror", 0, 0)]
+        # Written down with the service's next sign of life.
+        until(lambda: told_of_outputs(home) == [("mirror", 0, 0)], lambda: told_of_outputs(home))
         assert home.stop() == cloud.stop() == 0
 
 
