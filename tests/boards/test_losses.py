@@ -125,7 +125,7 @@ def test_a_panel_is_shown_beside_what_was_expected_of_it(screen: Screen) -> None
     look = screen.look(boards()["solar-panel"], one_panel="South 2")
     rows = look.panel("Energy, expected and without shade")
     assert len(rows) == DAYS
-    assert {(row["own"], row["expected"], row["unshaded"]) for row in rows} == {("0.7", "0.9", "1")}
+    assert {(row["energy"], row["expected"], row["unshaded"]) for row in rows} == {("0.7", "0.9", "1")}
     day = screen.look(
         boards()["solar-day"], start=datetime(2026, 3, 24, tzinfo=UTC), stop=datetime(2026, 3, 26, tzinfo=UTC)
     )

@@ -4,8 +4,8 @@ All of it is from the nightly analysis, which compares each panel with its neigh
 """
 
 from collector.boards.kit.board import ALL, MONTH, YEAR, board, in_the_menu, number
-from collector.boards.kit.charts import bar_chart, stat, table, time_series
-from collector.boards.kit.colours import CALM, COMPARED, POWER
+from collector.boards.kit.charts import bar_chart, stat, table
+from collector.boards.kit.colours import CALM
 from collector.boards.kit.money import currency_variable, money_variable
 from collector.boards.kit.parts import KWH, Json, fixed, override
 from collector.boards.kit.queries import (
@@ -26,7 +26,7 @@ from collector.boards.losses._losses import (
     valued_losses,
 )
 from collector.boards.panels.board import link_to_panel
-from collector.boards.panels.expected import NOT_ANALYSED
+from collector.boards.panels.expected import NOT_ANALYSED, WITH_UNSHADED, beside_expected
 from collector.boards.panels.findings import found
 
 _MONTHS = '["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]'
@@ -220,11 +220,8 @@ def _days() -> Json:
             stop="end",
             at_noon=True,
         )
+        + WITH_UNSHADED
         + """\
-  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
-  |> filter(fn: (r) => exists r.expected_wh and exists r.energy_wh)
-  |> map(fn: (r) => ({r with unshaded_wh: if exists r.unshaded_wh then r.unshaded_wh else r.expected_wh}))
-  |> group()
   |> window(every: 1d)
   |> reduce(
     identity: {energy: 0.0, expected: 0.0, unshaded: 0.0},
@@ -239,32 +236,9 @@ def _days() -> Json:
   |> map(fn: (r) => ({_time: r._start, energy: r.energy, expected: r.expected, unshaded: r.unshaded}))
 """
     )
-    return time_series(
-        "Energy, expected and without shade",
+    return beside_expected(
         "Energy of the panels (DC) by day; what they should have made as they stand; and what they would make without"
         " shade. A gap between bars and the first line is a fault or silence.",
         query,
         name="Energy",
-        no_value=NOT_ANALYSED,
-        unit=KWH,
-        bars=True,
-        fill=80,
-        gap_ms=True,
-        min=0,
-        color=fixed(POWER),
-        overrides=[
-            override("energy", displayName="Energy"),
-            override("expected", displayName="Expected", **_LINE),
-            override(
-                "unshaded", displayName="Without shade", **_LINE, custom__lineStyle={"dash": [4, 6], "fill": "dash"}
-            ),
-        ],
     )
-
-
-_LINE: Json = {
-    "color": fixed(COMPARED),
-    "custom__drawStyle": "line",
-    "custom__fillOpacity": 0,
-    "custom__lineWidth": 1,
-}

@@ -27,6 +27,45 @@ _BOTH = """\
   |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
   |> filter(fn: (r) => exists r.expected_wh and exists r.energy_wh)
 """
+# The same of all three; what has no shade gives as much without it.
+WITH_UNSHADED = (
+    _BOTH
+    + """\
+  |> map(fn: (r) => ({r with unshaded_wh: if exists r.unshaded_wh then r.unshaded_wh else r.expected_wh}))
+  |> group()
+"""
+)
+
+_LINE: Json = {
+    "color": fixed(COMPARED),
+    "custom__drawStyle": "line",
+    "custom__fillOpacity": 0,
+    "custom__lineWidth": 1,
+}
+
+
+def beside_expected(description: str, query: str, *, name: str) -> Json:
+    """Bars of the column `energy` under this name, and over them the lines `expected` and `unshaded`, in kWh."""
+    return time_series(
+        "Energy, expected and without shade",
+        description,
+        query,
+        name=name,
+        no_value=NOT_ANALYSED,
+        unit=KWH,
+        bars=True,
+        fill=80,
+        gap_ms=True,
+        min=0,
+        color=fixed(POWER),
+        overrides=[
+            override("energy", displayName=name),
+            override("expected", displayName="Expected", **_LINE),
+            override(
+                "unshaded", displayName="Without shade", **_LINE, custom__lineStyle={"dash": [4, 6], "fill": "dash"}
+            ),
+        ],
+    )
 
 
 def against_expected() -> Json:
@@ -36,7 +75,7 @@ def against_expected() -> Json:
         f'  |> aggregateWindow(every: step, offset: -early, column: "{field}", fn: sum, createEmpty: false,'
         ' timeSrc: "_start")\n'
         f'  |> map(fn: (r) => ({{_time: r._time, what: "{name}", kwh: r.{field} / 1000.0}}))\n\n'
-        for name, field in (("own", "energy_wh"), ("expected", "expected_wh"), ("unshaded", "unshaded_wh"))
+        for name, field in (("energy", "energy_wh"), ("expected", "expected_wh"), ("unshaded", "unshaded_wh"))
     )
     query = (
         local("date")
@@ -52,48 +91,23 @@ def against_expected() -> Json:
             stop="end",
             at_noon=True,
         )
-        + _BOTH
-        + """\
-  |> map(fn: (r) => ({r with unshaded_wh: if exists r.unshaded_wh then r.unshaded_wh else r.expected_wh}))
-  |> group()
-
-"""
+        + WITH_UNSHADED
+        + "\n"
         + sums
         + """\
-union(tables: [own, expected, unshaded])
+union(tables: [energy, expected, unshaded])
   |> group()
   |> pivot(rowKey: ["_time"], columnKey: ["what"], valueColumn: "kwh")
   |> sort(columns: ["_time"])
 """
     )
-    line: Json = {
-        "color": fixed(COMPARED),
-        "custom__drawStyle": "line",
-        "custom__fillOpacity": 0,
-        "custom__lineWidth": 1,
-    }
-    built = time_series(
-        "Energy, expected and without shade",
+    built = beside_expected(
         "This panel's energy (DC), what its neighbours say that it should have made as it stands, and what it would"
         " make without its shade. A gap below the first line is a fault, between the lines it is shade.",
         query,
         name="This panel",
-        no_value=NOT_ANALYSED,
-        unit=KWH,
-        bars=True,
-        fill=80,
-        gap_ms=True,
-        min=0,
-        color=fixed(POWER),
-        overrides=[
-            override("own", displayName="This panel"),
-            override("expected", displayName="Expected", **line),
-            override(
-                "unshaded", displayName="Without shade", **line, custom__lineStyle={"dash": [4, 6], "fill": "dash"}
-            ),
-        ],
     )
-    return {**built, "transformations": [in_order("_time", "own", "expected", "unshaded")]}
+    return {**built, "transformations": [in_order("_time", "energy", "expected", "unshaded")]}
 
 
 def shade_map() -> Json:
