@@ -187,12 +187,12 @@ def test_a_flat_top_at_the_limit_is_clipping() -> None:
 
 
 def test_a_limit_that_cuts_readings_that_vary_is_clipping_and_no_shade() -> None:
-    made = roof(days=90, noise=0.04)
+    made = roof(days=120, noise=0.08)
     series = made.series
     power_w = series.power_w.copy()
     of_inverter = power_w[:, :2].sum(axis=1, keepdims=True)
-    power_w[:, :2] *= np.minimum(1, 400 * 1.06 / np.maximum(of_inverter, 1))
-    limits = np.array([400.0, 400, 1000, 1000, 1000, 1000])
+    power_w[:, :2] *= np.minimum(1, 550 * 1.06 / np.maximum(of_inverter, 1))
+    limits = np.array([550.0, 550, 1000, 1000, 1000, 1000])
     result = analyse(replace(series, power_w=power_w, ac_limit_w=limits))
     true = float((made.unshaded_w[:, :2] - power_w[:, :2]).sum()) * 300 / 3600
     assert result.loss_clip_wh[:, :2].sum() == pytest.approx(true, rel=0.1)
