@@ -111,9 +111,26 @@ async def test_it_is_off_until_it_is_switched_on(tmp_path: Path, cloud: Cloud) -
     config = config.model_copy(update={"mirror": config.mirror.model_copy(update={"enabled": False})})
     async with running(config) as ports:
         await sent(ports[0], rounds(2))
-        await trio.sleep(0.2)
+        assert run_state(config).outputs == ()
     assert cloud.opened == {}
     assert states(config) == []
+
+
+async def test_what_comes_before_its_first_look_is_sent_as_well(
+    tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, may_look = output.MirrorOutput._look, trio.Event()
+
+    async def held(mirror: output.MirrorOutput, nursery: trio.Nursery) -> None:
+        await may_look.wait()
+        await look(mirror, nursery)
+
+    monkeypatch.setattr(output.MirrorOutput, "_look", held)
+    config = configured(tmp_path, cloud)
+    async with running(config) as ports:
+        await sent(ports[0], rounds(1))
+        may_look.set()
+        await true(lambda: states(config) == [0])
 
 
 async def test_switched_on_it_sends_nothing_of_before_but_from_a_day_on_if_told_so(
