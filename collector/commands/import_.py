@@ -130,7 +130,7 @@ def _files(arguments: argparse.Namespace, config: Config) -> int:
             try:
                 with file.open("rb") as stream:
                     data = stream.read(MOST_BYTES + 1)
-                one = brought(data, file.name, place, names, what=arguments.kind, dates=arguments.dates)
+                one = brought(data, file.name, place, names, time.time_ns(), what=arguments.kind, dates=arguments.dates)
                 some.append((file, one))
             except OSError as exc:
                 faults.append(f"{file}: {exc.strerror}")

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, tzinfo
 from typing import Final
 
+from collector.clock import stamps
 from collector.config.names import Names
 from collector.errors import CollectorError
-from collector.imports._bodies import told_of
+from collector.imports._bodies import Known, Told, told_of
 from collector.imports.sources import INVERTER
 from collector.journal.import_writing import Brought
 from collector.journal.imported import FILE, Body
@@ -21,6 +22,8 @@ _PLACE = re.compile(r"(?P<id>[0-9]{12})(?:/(?P<channel>[1-9]))?")
 # Ids of ECUs begin so, and those of inverters with other digits.
 _ECUS_BEGIN: Final = "2"
 _DIGEST_CHARACTERS: Final = 12
+# A hundred inverters of the largest kind make half of it under a sun that does not set.
+_MOST_KWH: Final = 10_000
 
 
 class Place:
@@ -70,9 +73,11 @@ def _only(ecus: Sequence[str], text: str) -> str:
 
 
 def brought(
-    data: bytes, name: str, place: Place, names: Names, *, what: str | None = None, dates: str | None = None
+    data: bytes, name: str, place: Place, names: Names, now: int, *, what: str | None = None, dates: str | None = None
 ) -> Brought:
-    """A file as it is to be kept. Raises Unreadable, also where it tells of no day."""
+    """A file as it is to be kept, at the instant `now` (ns). Raises Unreadable, also where it tells of no day, of a day
+    that is still to come, or of more than a gateway makes in a day.
+    """
     about = {
         "name": name,
         "place": place.text,
@@ -82,12 +87,23 @@ def brought(
         "dates": dates,
     }
     text = json.dumps({key: value for key, value in about.items() if value})
-    days = days_in(Body(0, FILE, "", text, place.ecu, "", "", 0, True, data), names.ecu(place.ecu).zone)
+    zone = names.ecu(place.ecu).zone
+    told = told_of(Body(0, FILE, "", text, place.ecu, "", "", 0, True, data), zone)
+    days = _days(told)
     if not days:
         raise Unreadable(
             None,
             "it tells of no single day: energies of months can't be divided, and of a counter each day's reading is"
             " needed; take the portal's Daily Energy Report",
+        )
+    if days[-1] > stamps.from_ns(now).astimezone(zone).date():
+        raise Unreadable(None, f"{days[-1]} is still to come: is the year right, and the order of day and month?")
+    day, most_kwh = max(((day, _kwh(told[day].values())) for day in days), key=lambda found: found[1])
+    if most_kwh > _MOST_KWH:
+        raise Unreadable(
+            None,
+            f"{day} has {most_kwh:,.0f} kWh, more than any ECU's inverters make in a day: are the numbers Wh? Then say"
+            " so in the header, as `Energy (Wh)`; what readings of a counter are, `--kind` tells",
         )
     digest = hashlib.blake2b(data, digest_size=_DIGEST_CHARACTERS // 2).hexdigest()
     key = f"{place.ecu} {place.text} {digest}"
@@ -96,7 +112,15 @@ def brought(
 
 def days_in(body: Body, zone: tzinfo) -> list[date]:
     """The days that a body tells of, in order. Raises CollectorError."""
-    return sorted(day for day, sources in told_of(body, zone).items() if any(_says(one) for one in sources.values()))
+    return _days(told_of(body, zone))
+
+
+def _days(told: Told) -> list[date]:
+    return sorted(day for day, sources in told.items() if any(_says(one) for one in sources.values()))
+
+
+def _kwh(sources: Iterable[Known]) -> float:
+    return sum(sum(wh for _, wh in one.energies_wh) + (one.energy_wh or 0.0) for one in sources) / 1000
 
 
 def _says(known: tuple[object, ...]) -> bool:

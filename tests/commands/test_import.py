@@ -215,6 +215,8 @@ def test_files_are_read_listed_and_taken_back(run: Run, folder: Path) -> None:
         ("2025-02-01,1\n", (f"{UID}/1", "--ecu", "roof"), "--ecu 'roof' is no ECU"),
         ("2025-02-01,1\n", (ECU,), f"if it is one, say `--ecu {ECU}` too"),
         ("PK\x03\x04", (ECU, "--ecu", ECU), "this is a spreadsheet"),
+        ("2125-02-01,1\n", (ECU, "--ecu", ECU), "2125-02-01 is still to come: is the year right"),
+        ("2025-02-01,1\n2025-02-02,12001\n", (ECU, "--ecu", ECU), "2025-02-02 has 12,001 kWh"),
     ],
 )
 def test_what_can_not_be_taken_is_told_with_its_line_and_a_remedy(
