@@ -51,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         report = figures(
             ledger, layout, Tariffs(config.tariff), latest(reader), config.site.name, _period(arguments, today)
         )
+    if not report.period.days:
+        raise CollectorError(f"no day of {report.period.title} is over yet")
     if not any(site.kwh for site in report.sites):
         raise CollectorError(
             f"nothing is recorded of {report.period.title}: `collector ledger --json` shows which days there are"

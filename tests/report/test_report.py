@@ -140,6 +140,7 @@ def test_a_time_without_records_and_a_file_that_can_t_be_written_are_said(
     run: Run, journal: Path, tmp_path: Path
 ) -> None:
     assert journal.exists()
+    assert run("report", "--year", "2098")[0::2] == (FINDING, "collector: no day of 2098 is over yet\n")
     assert run("report", "--month", "2024-01")[0::2] == (
         FINDING,
         "collector: nothing is recorded of January 2024: `collector ledger --json` shows which days there are\n",
