@@ -338,6 +338,30 @@ async def test_whatever_goes_wrong_with_one_gateway_the_others_are_mirrored(
     assert all(record.exc_info for record in told)
 
 
+async def test_a_record_that_is_refused_again_and_again_keeps_no_other_one_waiting(
+    tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, taken = rounds(2)
+    cloud.answer = lambda frame: b"000" if frame == refused else right_answer(frame)
+    config = configured(tmp_path, cloud, "since = 2020-01-01\n")
+
+    def tries() -> int:
+        with JournalReader(config.journal.path) as reader:
+            return max((row[0] for row in reader.rows("select tries from mirror")), default=0)
+
+    async with running(config) as ports:
+        await sent(ports[0], [refused])
+        await true(lambda: tries() >= 3)
+    before = tries()
+    # From now on whoever fails waits for longer than this test.
+    monkeypatch.setattr(_upstream, "_FIRST_WAIT_S", 1000.0)
+    monkeypatch.setattr(_upstream, "_LONGEST_WAIT_S", 1000.0)
+    async with running(config) as ports:
+        await true(lambda: tries() > before)
+        await sent(ports[0], [taken])
+        await true(lambda: states(config) == [1, 0])
+
+
 async def test_an_answer_of_nothing_but_brackets_is_no_acknowledgement(tmp_path: Path, cloud: Cloud) -> None:
     brackets = b'{"a":' + b"[" * 4000
     cloud.answer = lambda frame: brackets if ECU.encode() in frame else right_answer(frame)
