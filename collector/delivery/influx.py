@@ -29,27 +29,31 @@ from email.utils import mktime_tz, parsedate_tz
 from enum import StrEnum
 from pathlib import Path
 
-from influxdb_client.client.exceptions import InfluxDBError
-from influxdb_client.client.flux_csv_parser import (
-    FluxCsvParser,
-    FluxCsvParserException,
-    FluxQueryException,
-    FluxSerializationMode,
-)
-from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
-from influxdb_client.domain.delete_predicate_request import DeletePredicateRequest
-from influxdb_client.rest import ApiException
-from influxdb_client.service.delete_service import DeleteService
-from influxdb_client.service.write_service import WriteService
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from collector.config import authority
 from collector.delivery import influx_answers
+from collector.delivery._without import without
 from collector.delivery.deadline import CallEnded, Calls
 from collector.errors import SinkRejected, SinkUnavailable, TokenRefused
+
+# The client takes numpy along for data frames where the analysis has brought it, which costs 12 MB of memory here.
+with without("numpy"):
+    from influxdb_client.client.exceptions import InfluxDBError
+    from influxdb_client.client.flux_csv_parser import (
+        FluxCsvParser,
+        FluxCsvParserException,
+        FluxQueryException,
+        FluxSerializationMode,
+    )
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+    from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
+    from influxdb_client.domain.delete_predicate_request import DeletePredicateRequest
+    from influxdb_client.rest import ApiException
+    from influxdb_client.service.delete_service import DeleteService
+    from influxdb_client.service.write_service import WriteService
 
 _log = logging.getLogger(__name__)
 
