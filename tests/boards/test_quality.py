@@ -108,6 +108,14 @@ def test_a_gap_that_lasts_is_listed(mixed: Site, quality: Look) -> None:
     assert float(row["minutes"]) == pytest.approx((NOW - heard) / MINUTE)
 
 
+def test_a_day_that_is_lost_until_now_is_a_gap_as_well(mixed: Site) -> None:
+    # The collector reported nothing meanwhile, so that nobody can tell who was silent.
+    look = Screen(mixed.screen.influx, NOW + 3 * DAY).look(boards()["solar-quality"], site=ROOF)
+    (lost,) = look.panel("Days lost")
+    assert int(lost["_value"]) == 2
+    assert max(float(row["minutes"]) for row in look.panel("Gaps")) > 2 * DAY / MINUTE
+
+
 def test_a_range_of_years_has_a_cell_a_week(mixed: Site) -> None:
     look = mixed.screen.look(boards()["solar-quality"], start=NOW - timedelta(days=800), stop=NOW)
     days = [when(row).astimezone(AMSTERDAM) for row in look.panel("Completeness by inverter and day")]

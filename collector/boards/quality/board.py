@@ -212,7 +212,9 @@ running = gateways
   |> filter(fn: (r) => """
         + SITE
         + """)
-  |> filter(fn: (r) => r.state == "Silent" and int(v: v.timeRangeStop) > int(v: now()) - 3600000000000)
+  // What was never seen to fall silent, as while the collector was away itself, is a gap after a day at the latest.
+  |> filter(fn: (r) => r.state == "Silent" or r.age_s > 86400.0)
+  |> filter(fn: (r) => int(v: v.timeRangeStop) > int(v: now()) - 3600000000000)
   |> map(fn: (r) => ({from: r._time, minutes: r.age_s / 60.0, ecu: r.ecu, ecu_name: r.site}))
 
 and_those_running = (tables=<-) => union(tables: [tables, running])
