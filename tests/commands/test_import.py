@@ -133,9 +133,10 @@ def test_what_the_vendor_refuses_says_what_to_do(run: Run, vendor: EmaService, f
     assert "--system" in err
     (folder / "secret").write_text("")
     code, _, err = run(*ema(vendor, "--system", SYSTEM))
-    assert (code, err) == (FINDING, "collector: secret: it has to hold the App Secret and nothing else\n")
+    wanted = "--secret-file names a text file that you make, with the App Secret in it and nothing else\n"
+    assert (code, err) == (FINDING, f"collector: secret: this is not the secret; {wanted}")
     (folder / "secret").unlink()
-    assert run(*ema(vendor, "--system", SYSTEM))[2] == "collector: secret: No such file or directory\n"
+    assert run(*ema(vendor, "--system", SYSTEM))[2] == f"collector: secret: No such file or directory; {wanted}"
 
 
 def test_days_of_the_gateways_own_are_not_asked_for(run: Run, vendor: EmaService, folder: Path) -> None:
