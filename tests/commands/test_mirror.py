@@ -85,7 +85,9 @@ def test_switched_off_it_says_what_it_would_do_and_how_it_is_switched_on(tmp_pat
         Path(config).write_text(Path(config).read_text().replace("enabled = true", "enabled = false"))
         code, out, err = run("mirror", "--check", "--config", config)
     assert code == 1
-    assert out.startswith("the mirror is off: nothing is sent. This is what it would do:\nthe vendor's cloud: 127.0.0.1")
+    assert out.startswith(
+        "the mirror is off: nothing is sent. This is what it would do:\nthe vendor's cloud: 127.0.0.1"
+    )
     assert err == "collector: the mirror is off: `enabled = true` under [mirror] in config.toml switches it on\n"
 
 
