@@ -144,6 +144,24 @@ def test_a_day_is_judged_again_when_the_reading_before_it_comes_late(books: Book
     assert books.account() == books.rebuilt()
 
 
+def test_of_two_days_that_look_back_the_one_behind_the_late_reading_is_judged_again(books: Books) -> None:
+    first = yc600(watts=(280, 280), wh=(900.0, 23.0))
+    books.store(frame("20260621000500", first), frame("20260622000500", first))
+    books.count()
+    books.store(frame("20260620235500", yc600(watts=(280, 280))))
+    books.count()
+    assert books.account()[0][ECU, UID, 1, "2026-06-21"][2:4] == (900_000, 46_667)
+    assert books.account() == books.rebuilt()
+
+
+def test_a_day_that_does_not_look_back_is_not_computed_for_a_late_reading_before_it(books: Books) -> None:
+    books.store(frame("20260621000500", yc600()))
+    books.count()
+    books.store(frame("20260620235500", yc600()))
+    # Its own day is marked, and computed.
+    assert books.count() == 2
+
+
 def test_what_a_redated_record_tells_is_counted_at_its_new_time_alone(books: Books) -> None:
     books.store(frame("20990101120000", yc600()))
     books.count()
@@ -156,6 +174,7 @@ def test_what_a_redated_record_tells_is_counted_at_its_new_time_alone(books: Boo
             Devices(journal).date([(one.id, ns(at))])
         books.count()
         assert {day for _, _, _, day in books.account()[0]} == {at[:10]}
+        assert books.rows("select day from energy_late") == [(at[:10],)]
         assert books.account() == books.rebuilt()
 
 
