@@ -7,13 +7,14 @@ import pytest
 
 from collector.errors import JournalError
 from collector.journal import energies
-from collector.journal.energies import EVERY_DAY
-from collector.journal.energy_writing import Energies, Passed
+from collector.journal.energies import EVERY_DAY, WIRE, DayRow
+from collector.journal.energy_writing import Account, Energies, Passed
 from collector.journal.reading import JournalReader
 from collector.journal.writing import Journal
-from tests.samples import ECU, arrival, frame, ns, yc600
+from tests.samples import ECU, UID, arrival, frame, ns, yc600
 
 OTHER = "216000999999"
+ROW = DayRow(0, 1000, 1040, 0, 0, 1, 250.0, ns("2026-06-21T10:00:00Z"), None, 0, WIRE)
 
 
 def test_what_was_found_before_another_process_changed_the_account_is_refused_as_a_whole(tmp_path: Path) -> None:
@@ -43,3 +44,40 @@ def test_gateways_with_all_of_their_days_come_first_and_then_the_oldest_days(tmp
         (ECU, "2026-06-22"),
         (OTHER, "2026-06-22"),
     ]
+
+
+def test_a_mark_that_was_set_again_meanwhile_is_not_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with contextlib.closing(Journal(path)) as journal:
+        written = Energies(journal)
+        written.mark([(ECU, "2026-06-21")])
+        with JournalReader(path) as reader:
+            (before,) = energies.marks(reader)
+            written.mark([(ECU, "2026-06-21")])
+            (now,) = energies.marks(reader)
+            assert now.mark != before.mark
+            account = Account(ECU, "2026-06-21", {(UID, 0): UID}, {(UID, 0): ROW}, {(UID, 0): []})
+            written.replace(account, before, 0)
+            written.add_late(account, before, 0)
+            written.mark([(ECU, "2026-06-20")], instead=before)
+            assert energies.marks(reader) == [now]
+            assert energies.places(reader) == []
+            written.replace(account, now, 0)
+            assert energies.marks(reader) == []
+            assert [place.place for place in energies.places(reader)] == [UID]
+
+
+def test_what_was_found_before_a_day_was_computed_anew_is_refused_though_no_record_has_come(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with contextlib.closing(Journal(path)) as journal:
+        journal.open()
+        written = Energies(journal)
+        with JournalReader(path) as reader:
+            before = energies.standing(reader)
+            written.mark([(ECU, "2026-06-21")])
+            (mark,) = energies.marks(reader)
+            account = Account(ECU, "2026-06-21", {(UID, 0): UID}, {(UID, 0): ROW}, {(UID, 0): []})
+            written.replace(account, mark, before.cursor)
+            with pytest.raises(JournalError, match="changed by another process"):
+                written.add(account, before, before.cursor + 1)
+            assert energies.standing(reader).cursor == before.cursor

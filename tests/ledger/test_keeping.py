@@ -25,7 +25,7 @@ from collector.protocol.blocks import Inverter
 from collector.protocol.upload import LateGroup
 from collector.status.site import gather
 from tests.ledger.books import RECEIVED, Books, total_mwh
-from tests.samples import ECU, UID, a_day_after, day_times, fill_up, frame, ns, purge_before, qs1, yc500, yc600
+from tests.samples import ECU, UID, a_day_after, control, day_times, fill_up, frame, ns, purge_before, qs1, yc500, yc600
 
 OTHER = "216000999999"
 HOUR_NS = 3600 * 10**9
@@ -102,6 +102,24 @@ def test_the_latest_record_costs_no_computation_of_its_day(books: Books, monkeyp
     assert books.rows("select count(*), sum(readings) from energy_day") == [(8, 15 * 8)]
     monkeypatch.undo()
     assert books.account() == books.rebuilt()
+
+
+def test_a_lower_power_that_is_added_leaves_the_highest_of_the_day(books: Books) -> None:
+    for time, watts in (("20260621120000", (100.0, 280.0)), ("20260621120500", (90.0, 20.0))):
+        books.store(frame(time, yc600(watts=watts)))
+        books.count()
+    peak_w = (
+        "select peak_w from energy_day where place in (select id from energy_place where channel > 0) order by place"
+    )
+    assert books.rows(peak_w) == [(100.0,), (280.0,)]
+    assert books.account() == books.rebuilt()
+
+
+def test_a_report_of_the_control_port_costs_nothing_to_compute(books: Books) -> None:
+    in_order(books)
+    books.store(control("A123", f"000120260621120000END{UID}07AAAA"))
+    # It is passed by, and no day is marked.
+    assert books.count() == 1
 
 
 def test_a_row_gets_a_new_number_only_when_its_figures_change(books: Books) -> None:
@@ -230,6 +248,17 @@ def test_to_a_purged_day_what_comes_late_of_later_times_is_added_once(
         other.count()
         assert other.rows(dc) == [(one, 1), (3 * one, 3), (one, 1)]
     assert books.rows("select * from energy_mark") == []
+
+
+def test_what_was_refused_of_a_purged_day_stays_beside_what_is_refused_of_later_times(books: Books) -> None:
+    books.store(frame("20260621120000", yc600()), frame("20260621120500", yc600(wh=(45.0, 2.0))))
+    books.count()
+    with contextlib.closing(Journal(books.path)) as journal:
+        journal.mark_delivered((1, 2), RECEIVED)
+        purge_before(journal, RECEIVED + 10)
+    books.store(frame("20260621121000", yc600(wh=(46.0, 2.0))), received_at=RECEIVED + 20)
+    books.count()
+    assert books.account()[0][ECU, UID, 1, "2026-06-21"][2] == 91_000
 
 
 def test_what_came_without_a_readable_id_keeps_what_was_counted_as_well(books: Books) -> None:
