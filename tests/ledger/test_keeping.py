@@ -415,6 +415,35 @@ def test_where_the_highest_power_of_a_day_goes_that_of_the_other_days_is_it(book
     assert books.account() == books.rebuilt()
 
 
+def test_what_is_gone_is_told_of_once(books: Books) -> None:
+    books.store(frame("20260621120000", yc600(), qs1()), frame("20260621130000", yc600()))
+    books.count()
+    rows = (
+        "select hour, place, readings, change from energy_hour"
+        " union all select 0, place, readings, change from energy_day"
+    )
+    with contextlib.closing(Journal(books.path)) as journal, journal.derived() as db:
+        db.execute("delete from record where id = 1")
+    told = []
+    for _ in range(2):
+        with contextlib.closing(Journal(books.path)) as journal:
+            Energies(journal).mark([(ECU, "2026-06-21")])
+        books.count()
+        told.append(books.rows(rows))
+    assert sum(row[2] == 0 for row in told[0]) == 3 + 5 + 5
+    assert told[0] == told[1]
+    assert books.account() == books.rebuilt()
+
+
+def test_a_day_with_the_highest_power_of_all_is_not_computed_again_for_its_own_sake(books: Books) -> None:
+    books.store(frame("20260621120000", yc600(watts=(280, 280))), frame("20260621120500", yc600(wh=(45.0, 2.0))))
+    books.count()
+    books.store(frame("20260621115500", yc600(watts=(310.0, 20.0))))
+    assert books.account()[0][ECU, UID, 1, "2026-06-21"][2] == 45_000
+    # The day is marked, and computed.
+    assert books.count() == 2
+
+
 def test_an_inverter_that_waits_to_be_accepted_is_not_counted_until_it_is(books: Books) -> None:
     books.store(frame("20260620120000", yc600(), qs1()), frame("20260621120000", yc600(), qs1()))
     books.count()
