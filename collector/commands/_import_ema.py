@@ -27,6 +27,7 @@ URL = ema.URL
 # As owners report of their accounts.
 _CALLS_A_MONTH = 1000
 _MOST_SECRET_BYTES = 1000
+_WANTED = "--secret-file names a text file that you make, with the App Secret in it and nothing else"
 
 
 def run(arguments: argparse.Namespace, config: Config, reader: JournalReader, imports: Imports) -> int:
@@ -85,9 +86,9 @@ def _secret(arguments: argparse.Namespace) -> str:
             secret = str(stream.read(_MOST_SECRET_BYTES).decode().strip())
     except (OSError, UnicodeDecodeError) as exc:
         told = exc.strerror if isinstance(exc, OSError) else "it is no text"
-        raise CollectorError(f"{arguments.secret_file}: {told}") from exc
+        raise CollectorError(f"{arguments.secret_file}: {told}; {_WANTED}") from exc
     if not secret or not secret.isprintable():
-        raise CollectorError(f"{arguments.secret_file}: it has to hold the App Secret and nothing else")
+        raise CollectorError(f"{arguments.secret_file}: this is not the secret; {_WANTED}")
     return secret
 
 

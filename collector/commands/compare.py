@@ -84,7 +84,8 @@ def _beginning(file: Path) -> bytes:
 
 
 def _refused(file: Path, why: object) -> int:
-    print(f"collector: {file}: {why}", file=sys.stderr)
+    for fault in str(why).splitlines():
+        print(f"collector: {file}: {fault}", file=sys.stderr)
     return USAGE
 
 

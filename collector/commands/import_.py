@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from collector.commands import _import_ema, _import_view
+from collector.commands._progress import bar
 from collector.commands.arguments import add_config, day
 from collector.commands.exit_codes import FINE, USAGE
 from collector.config.load import load
@@ -135,7 +136,7 @@ def _files(arguments: argparse.Namespace, config: Config) -> int:
             except OSError as exc:
                 faults.append(f"{file}: {exc.strerror}")
             except (Unreadable, OverflowError, ValueError) as exc:
-                faults.append(f"{file}: {exc}")
+                faults += [f"{file}: {fault}" for fault in str(exc).splitlines()]
         if faults:
             _import_view.refuse(faults)
             return USAGE
@@ -165,7 +166,9 @@ def _remove(arguments: argparse.Namespace, config: Config) -> int:
         gone = set(arguments.numbers) or {number for number, kind in kinds.items() if arguments.all or kind in wanted}
         if not gone:
             raise CollectorError("nothing of it was brought along")
-        imports.remove(sorted(gone))
+        with bar() as progress:
+            task = progress.add_task("taken back", total=len(gone))
+            imports.remove(sorted(gone), lambda count: progress.advance(task, count))
     print(f"{len(gone)} taken back")
     _import_view.tell_what_follows(config)
     return FINE

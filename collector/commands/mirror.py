@@ -1,6 +1,7 @@
 """`collector mirror`: where the vendor's cloud is, whether it can be reached, and what waits for it."""
 
 import argparse
+import sys
 import time
 
 from collector.clock.stamps import to_second
@@ -14,6 +15,7 @@ from collector.journal.reading import JournalReader
 from collector.outputs.mirror.trying import tried, waiting
 from collector.protocol.commands import meaning
 
+_OFF = "the mirror is off: `enabled = true` under [mirror] in config.toml switches it on"
 _SHOWN_COMMANDS = 10
 _SHOWN_BYTES = 60
 
@@ -32,10 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it. Raises ConfigError and JournalError."""
     config = load(arguments.config, needs_token=False)
     if not config.mirror.enabled:
-        print("the mirror is off: [mirror] enabled = true in config.toml switches it on; this is what it would do")
+        print("the mirror is off: nothing is sent. This is what it would do:")
     is_fine = _reached(config)
     with JournalReader(config.journal.path) as reader:
         _say_what_waits(config, reader)
+    if not config.mirror.enabled:
+        # As of each output that is not configured.
+        print(f"collector: {_OFF}", file=sys.stderr)
+        return FINDING
     return FINE if is_fine else FINDING
 
 

@@ -223,9 +223,10 @@ def purged_time(reader: JournalReader, ecu: str) -> str:
 
 def places(reader: JournalReader, ecu: str | None = None) -> list[Place]:
     """All of which there is an account, or those of a gateway."""
-    query = f"select {_PLACE_COLUMNS} from energy_place where ?1 is null or ecu = ?1 order by id"  # noqa: S608
-    rows = reader.rows(query, ecu)
-    return [Place(*row) for row in rows]
+    every = f"select {_PLACE_COLUMNS} from energy_place"  # noqa: S608 (a constant)
+    # One query for both would look at all places of a fleet for each of its records.
+    rows = reader.rows(every) if ecu is None else reader.rows(f"{every} where ecu = ?", ecu)
+    return [Place(*row) for row in sorted(rows)]
 
 
 def account_days(reader: JournalReader, ecu: str, first: date | None, last: date | None) -> list[str]:

@@ -3,7 +3,8 @@
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
@@ -14,8 +15,8 @@ from collector.journal.imported import ImportedDay
 from collector.journal.reading import JournalReader
 from collector.journal.writing import MARK_DAY, MARK_ENERGIES, Journal
 
-# So many are taken back before gateways get their turn.
-_AT_ONCE: Final = 20
+# For so long things are taken back before gateways get their turn.
+_LONGEST_TURN_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 0.1
 
 
@@ -39,6 +40,7 @@ class Imports:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._not_before = 0.0
 
     def keep(self, brought: Iterable[Brought], at: int) -> int:
         """Keep all of it, each on disk before the next is begun; returns how much of it is new. What is held under the
@@ -72,29 +74,36 @@ class Imports:
             _mark(db, one.ecu, one.days)
         return True
 
-    def remove(self, ids: Iterable[int]) -> None:
-        """Take these back, some at a time, so that their days are what they were before; on disk when this returns."""
-        left = list(ids)
-        for begin in range(0, len(left), _AT_ONCE):
+    def remove(self, ids: Iterable[int], progress: Callable[[int], None] = lambda _: None) -> None:
+        """Take these back, some at a time, so that their days are what they were before; `progress` hears of each time
+        how many it were, which are on disk then.
+        """
+        left = deque(ids)
+        while left:
+            before = len(left)
             with self._turn() as db:
+                ends = time.perf_counter() + _LONGEST_TURN_S
                 days: dict[str, set[str]] = {}
-                for identity in left[begin : begin + _AT_ONCE]:
+                while left and (len(left) == before or time.perf_counter() < ends):
                     deleted = "delete from imported where id = ? returning ecu, first, last"
-                    for row in db.execute(deleted, (identity,)).fetchall():
+                    for row in db.execute(deleted, (left.popleft(),)).fetchall():
                         days.setdefault(row[0], set()).update(_days_between(db, *row))
                 for ecu, some in days.items():
                     _mark(db, ecu, sorted(some))
                     _forget(db, ecu, sorted(some))
+            progress(before - len(left))
 
     @contextmanager
     def _turn(self) -> Iterator[sqlite3.Connection]:
-        """One of many transactions. The lock is left alone for as long as it was held: who waits for it looks only now
-        and then whether it is free, and would not find it so in between.
+        """One of many transactions. Before the next one the lock is left alone for as long as it was held: who waits
+        for it looks only now and then whether it is free, and would not find it so in between.
         """
+        Event().wait(max(0.0, self._not_before - time.perf_counter()))
         with self._journal.synced() as db:
             began = time.perf_counter()
             yield db
-        Event().wait(min(time.perf_counter() - began, _LONGEST_PAUSE_S))
+        now = time.perf_counter()
+        self._not_before = now + min(now - began, _LONGEST_PAUSE_S)
 
     def begin(self, day: ImportedDay) -> None:
         """From now on InfluxDB may have points of this day; on disk when this returns."""

@@ -65,11 +65,14 @@ def mwh(values_wh: Sequence[float]) -> list[int]:
     return [round(value * 1000) for value in values_wh]
 
 
+def share(ac: int, dc: int, whole: int) -> int:
+    """What an input has of an AC energy, by its DC energy of the whole."""
+    return ac * dc // whole if whole else 0
+
+
 def shares(acs: Sequence[int], inputs: Sequence[Sequence[int]], sums: Sequence[int]) -> list[list[int]]:
     """The AC energies of readings divided among the inputs by their DC energies; the first one has what is left."""
-    others = [
-        [ac * dc // whole if whole else 0 for ac, dc, whole in zip(acs, one, sums, strict=True)] for one in inputs[1:]
-    ]
+    others = [[share(ac, dc, whole) for ac, dc, whole in zip(acs, one, sums, strict=True)] for one in inputs[1:]]
     first = list(acs)
     for other in others:
         first = [left - share for left, share in zip(first, other, strict=True)]

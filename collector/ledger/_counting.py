@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from collector.journal.energies import IMPORT, WIRE, DayRow, HourRow
 from collector.journal.energy_writing import Source
-from collector.ledger._columns import HOUR_NS, Columns, Moment, columns_of, shares, sums_of
+from collector.ledger._columns import HOUR_NS, Columns, Moment, columns_of, sums_of
+from collector.ledger._columns import share as ac_share
 from collector.points.ac_energy import ac_energy_wh
 from collector.points.plausible import (
     Correction,
@@ -178,11 +179,11 @@ def _as_sent(at: int, inverter: str, moment: Moment) -> Counted:
     channels = _read(moment)
     dcs = [round((channel[4] or 0.0) * 1000) for channel in channels]
     ac = None if moment.ac_wh is None else round(moment.ac_wh * 1000)
-    parts = tuple(
+    parts = [
         Part(channel[0], channel[1], part, dc, 0, 0)
         for channel, part, dc in zip(channels, _shares(ac, dcs), dcs, strict=True)
-    )
-    return Counted(at, inverter, moment.power_w, ac, sum(dcs), parts)
+    ]
+    return Counted(at, inverter, moment.power_w, ac, sum(dcs), tuple(parts))
 
 
 def _read(moment: Moment) -> list[Channel]:
@@ -215,7 +216,9 @@ def _put_right(at: int, inverter: str, moment: Moment, wrong: Mapping[tuple[int,
 def _shares(ac: int | None, dcs: list[int]) -> Sequence[int | None]:
     if ac is None or not dcs:
         return [None] * len(dcs)
-    return [column[0] for column in shares([ac], [[dc] for dc in dcs], [sum(dcs)])]
+    whole = sum(dcs)
+    others = [ac_share(ac, dc, whole) for dc in dcs[1:]]
+    return [ac - sum(others), *others]
 
 
 class _Tally:

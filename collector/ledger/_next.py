@@ -100,7 +100,7 @@ class NextChange:
         passed = Passed(until)
         for one in found:
             if is_live and one.is_newest and not one.is_scattered:
-                if passed.marks or passed.late:
+                if passed.marks:
                     # What comes before it in the journal is in the account before it.
                     passed.cursor = one.id - 1
                     break

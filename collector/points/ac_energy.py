@@ -35,8 +35,11 @@ def ac_energy_wh(inverter: Inverter) -> float | None:
 
 
 def _fits(ac: float, dc: float) -> bool:
-    # Rounded, since a share of exactly 0.8 may come out just below it.
-    return dc > 0 and _LEAST_SHARE <= round(ac / dc, 9) <= _MOST_SHARE
+    if dc <= 0:
+        return False
+    share = ac / dc
+    # Rounded where it counts, since a share of exactly 0.8 may come out just below it.
+    return _LEAST_SHARE <= share <= _MOST_SHARE or _LEAST_SHARE <= round(share, 9) <= _MOST_SHARE
 
 
 def sum_of_ac_powers_w(inverters: Sequence[Inverter], dc_power_w: float | None) -> float | None:

@@ -6,6 +6,7 @@ wherever days or hours are summed, this is what the sum is put right by.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -67,6 +68,8 @@ def peak_power_w(configured_w: float | None, highest_w: float | None) -> float:
     return configured_w or max(highest_w or 0.0, _LEAST_PEAK_W)
 
 
+# Asked for each reading of inputs, most of which are alike.
+@lru_cache(maxsize=1000)
 def surely_plausible_wh(peak_w: float) -> float:
     """Up to this much a reading is right whenever the one before it was, so that nobody needs to know that."""
     return min(_most_wh(peak_w, _INTERVAL_H), _CUT_FROM_WH - _STEP_WH)

@@ -1,4 +1,6 @@
-"""What a record says of inverters, by instant: its round, and the groups that came late. Pure but for the log."""
+"""What a record says of inverters' powers and energies, and perhaps of nothing else, by instant: its round, and the
+groups that came late. Pure but for the log.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -28,7 +30,7 @@ def told_safely(record: Record, zone: tzinfo) -> Told:
 
 
 def _told(record: Record, zone: tzinfo) -> Told:
-    decoded = upload.decode(record.raw.decode("latin-1"))
+    decoded = upload.decode_energies(record.raw.decode("latin-1"))
     found = []
     if decoded.has_round:
         try:

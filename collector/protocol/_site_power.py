@@ -35,6 +35,10 @@ class Said:
         """A header of 0 was not filled."""
         return any(self.powers_w)
 
+    def meets(self, sum_w: float) -> bool:
+        """Whether one of the powers is this sum of the inputs, so that their unit is right."""
+        return any(abs(power_w - sum_w) <= _EXACT * sum_w for power_w in self.powers_w)
+
 
 def of_whole_w(said: Said, channel_sum_w: float) -> tuple[float | None, bool]:
     """The power of a round of which every channel is known, and whether the header agrees.
@@ -83,10 +87,10 @@ def in_tenths(inverters: Sequence[Inverter], said: Said) -> tuple[Inverter, ...]
     """The inverters, with ten times the DC power where their voltages times currents and the header both say so."""
     suspects = [inverter for inverter in inverters if _is_tenth(inverter)]
     sum_w = sum_if_known([inverter.dc_power_w for inverter in inverters])
-    if not suspects or sum_w is None or any(_meets(power_w, sum_w) for power_w in said.powers_w):
+    if not suspects or sum_w is None or said.meets(sum_w):
         return tuple(inverters)
     mended_w = sum_w + (_STEPS - 1) * total(inverter.dc_power_w or 0.0 for inverter in suspects)
-    if not any(_meets(power_w, mended_w) for power_w in said.powers_w):
+    if not said.meets(mended_w):
         return tuple(inverters)
     return tuple(inverter.with_ten_times_the_power() if inverter in suspects else inverter for inverter in inverters)
 
@@ -100,10 +104,6 @@ def _is_tenth(inverter: Inverter) -> bool:
         and _STEPS / 2 * channel.power_w <= channel.volt_amperes_w <= 2 * _STEPS * channel.power_w
         for channel in told
     )
-
-
-def _meets(power_w: float, sum_w: float) -> bool:
-    return abs(power_w - sum_w) <= _EXACT * sum_w
 
 
 def _nearest(powers_w: Sequence[float], expected_w: float) -> float:

@@ -216,7 +216,7 @@ def _decode_form(form: Form, text: str, *, knows_scale: bool) -> tuple[Inverter,
         _any_flag([values[place] for place in form.flags]) if form.flags else None,
         phases,
     )
-    if not unread and ac_power_w and _is_sure(ac_power_w, sum([values[place] for place in form.powers])):
+    if not unread and ac_power_w and is_sure(ac_power_w, sum([values[place] for place in form.powers])):
         return inverter, unread
     return _settled(inverter, form.ac_steps, knows_scale=knows_scale), unread
 
@@ -245,7 +245,7 @@ def _settled(inverter: Inverter, steps: int, *, knows_scale: bool) -> Inverter:
     """
     power_w, dc_power_w = inverter.ac_power_w, inverter.dc_power_w
     if power_w and dc_power_w:
-        if not _is_sure(power_w, dc_power_w):
+        if not is_sure(power_w, dc_power_w):
             expected_w = [dc_power_w, inverter.volt_amperes_w if knows_scale else None]
             return _rescaled(inverter, steps, [AC_SHARE * power_w for power_w in expected_w if power_w])
     elif power_w == 0 and dc_power_w:
@@ -262,7 +262,8 @@ def _settled(inverter: Inverter, steps: int, *, knows_scale: bool) -> Inverter:
 _LEAST_SURE, _MOST_SURE = 2 * AC_SHARE / 11, 20 * AC_SHARE / 11
 
 
-def _is_sure(ac_power_w: float, dc_power_w: float) -> bool:
+def is_sure(ac_power_w: float, dc_power_w: float) -> bool:
+    """Whether an AC power is in the unit of its model, as the DC power beside it tells at once."""
     return _LEAST_SURE * dc_power_w <= ac_power_w <= _MOST_SURE * dc_power_w
 
 

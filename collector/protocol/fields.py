@@ -210,6 +210,10 @@ class Layout:
         parts = (f"({field.pattern})" if field.name else f"(?:{field.pattern})" for field in fields)
         self._pattern = re.compile("".join(parts), _FLAGS_OF_PATTERNS)
 
+    def only(self, *names: str) -> "Layout":
+        """The same layout with values for these fields alone: the others are checked, and not read."""
+        return Layout(*(field if field.name in names else replace(field, name="") for field in self.fields))
+
     def values(self, text: str) -> list[Any]:
         """Read a text of exactly this layout's width: a value for each of `names`. Raises FieldError for any other."""
         match = self._pattern.fullmatch(text)
@@ -230,6 +234,23 @@ class Layout:
             ]
         except ValueError as exc:
             raise FieldError(f"not a number in {text!r}") from exc
+
+    def columns(self, texts: Sequence[str]) -> list[list[Any]]:
+        """Read several texts as `values` does: for each of `names` its values, in the order of the texts."""
+        matches = [self._pattern.fullmatch(text) for text in texts]
+        rows = [match.groups() for match in matches if match is not None]
+        if len(rows) < len(texts):
+            raise FieldError("not all of the expected form")
+        padded = any("A" in text for text in texts)
+        try:
+            return [
+                [float(raw.lstrip("A") or "0" if padded else raw) / steps for raw in raws]
+                if steps
+                else [read(raw) for raw in raws]
+                for (read, steps), raws in zip(self._readers, zip(*rows, strict=True), strict=True)
+            ]
+        except ValueError as exc:
+            raise FieldError("not a number") from exc
 
     def readable(self, text: str) -> tuple[list[Any], list[str]]:
         """Read as `values` does, but what is not as it should be costs that field alone, whose value is None.

@@ -193,6 +193,15 @@ class Form:
         return tuple(place for place, name in enumerate(self._block.names) if name == "power_w")
 
     @cached_property
+    def energies(self) -> Layout | None:
+        """Reads serial number, AC power and energy, and then energy and power of each channel; None for blocks that
+        have them in another order.
+        """
+        layout = self._block.only("uid", "ac_power_w", "ac_energy_wh", "energy_wh", "power_w")
+        usual = ("uid", "ac_power_w", "ac_energy_wh", *("energy_wh", "power_w") * len(self.groups))
+        return layout if layout.names == usual else None
+
+    @cached_property
     def flags(self) -> tuple[int, ...]:
         """Where flags stand among the values."""
         return tuple(place for place, name in enumerate(self._block.names) if name == "status")

@@ -9,7 +9,7 @@ from typing import Final
 from collector.tables._dates import LOOKS_LIKE_A_DATE, Calendar, When, order
 from collector.tables._lines import Line, split, text_of
 from collector.tables._numbers import Marks, is_number, marks
-from collector.tables._unreadable import Unreadable
+from collector.tables._unreadable import Faults, Unreadable
 
 # Of thirty years of quarters of an hour.
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -26,11 +26,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """An energy as it is written: its line, its number, and a unit behind that, if there is one."""
+    """An energy as it is written: its line, its date, its number and what that counts."""
 
     line: int
+    date: str
     number: str
-    unit: str | None
+    unit_wh: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +58,31 @@ def energies_in(data: bytes, zone: tzinfo, dates: str | None = None) -> Energies
     if len(data) > MOST_BYTES:
         raise Unreadable(None, f"it has more than {MOST_BYTES // 1024 // 1024} MiB, which is no table of days")
     lines = split(text_of(data), LOOKS_LIKE_A_DATE)
-    data_lines = [line for line in lines if _is_data(line)]
+    faults = Faults()
+    data_lines = [line for line in lines if faults.tried(_is_data, line)]
     if not data_lines:
+        if faults:
+            raise faults.together()
         shown = f", the first has {' | '.join(lines[0].cells[:3])!r}" if lines else ""
         raise Unreadable(lines[0].number if lines else None, f"no line has a date and an energy{shown}")
     header = [line for line in lines if line.number < data_lines[0].number]
     unit_wh = _unit_wh(header)
     with_value = [line for line in data_lines if len(line.cells) == 2 and line.cells[1].casefold() not in NOTHING]
     if not with_value:
+        if faults:
+            raise faults.together()
         raise Unreadable(data_lines[0].number, "this date has no energy, nor has any other")
-    cells = [_cell(line) for line in with_value]
-    mark = marks((cell.line, cell.number) for cell in cells)
-    calendar = Calendar(dates or order((line.number, line.cells[0]) for line in data_lines), zone)
-    units_wh = [unit_wh if cell.unit is None else _WH[cell.unit] for cell in cells]
-    rows = [
-        Row(cell.line, calendar.when(cell.line, line.cells[0]), unit * mark.value(cell.line, cell.number))
-        for line, cell, unit in zip(with_value, cells, units_wh, strict=True)
-    ]
-    step_wh = min(unit / 10 ** mark.decimals(cell.number) for cell, unit in zip(cells, units_wh, strict=True))
+    cells = [cell for line in with_value if (cell := faults.tried(_cell, line, unit_wh))]
+    mark = faults.tried(marks, [(cell.line, cell.number) for cell in cells])
+    which = dates or faults.tried(order, [(line.number, line.cells[0]) for line in data_lines])
+    if mark is None or which is None:
+        raise faults.together()
+    calendar = Calendar(which, zone)
+    rows = [row for cell in cells if (row := faults.tried(_row, cell, calendar, mark))]
+    if faults:
+        raise faults.together()
+    step_wh = min(cell.unit_wh / 10 ** mark.decimals(cell.number) for cell in cells)
+    step_wh = min(cell.unit_wh / 10 ** mark.decimals(cell.number) for cell in cells)
     without = [line.number for line in data_lines if len(line.cells) < 2 or line.cells[1].casefold() in NOTHING]
     return Energies(rows, header, without, mark, step_wh)
 
@@ -108,14 +116,19 @@ def _unit_wh(header: Iterable[Line]) -> float:
     return _WH["k"]
 
 
-def _cell(line: Line) -> _Cell:
-    """The second cell of a line. Raises Unreadable for what is no number."""
-    text = line.cells[1]
+def _cell(line: Line, unit_wh: float) -> _Cell:
+    """The energy of a line, in the unit of the header or its own. Raises Unreadable for what is no number."""
+    date, text = line.cells
     match = _WITH_UNIT.fullmatch(text)
-    number, unit = (match["number"], match["unit"].casefold()) if match else (text, None)
+    number = match["number"] if match else text
     if not is_number(number):
         raise Unreadable(line.number, _no_number(number))
-    return _Cell(line.number, number, unit)
+    return _Cell(line.number, date, number, _WH[match["unit"].casefold()] if match else unit_wh)
+
+
+def _row(cell: _Cell, calendar: Calendar, mark: Marks) -> Row:
+    """Raises Unreadable."""
+    return Row(cell.line, calendar.when(cell.line, cell.date), cell.unit_wh * mark.value(cell.line, cell.number))
 
 
 def _no_number(cell: str) -> str:

@@ -14,7 +14,7 @@ from collector.tables._dates import FIRST_YEAR, LAST_YEAR
 from collector.tables._lines import Line, split, text_of
 from collector.tables._numbers import is_number, marks
 from collector.tables._rows import MOST_BYTES, NOTHING, POWER, energies_in
-from collector.tables._unreadable import Unreadable
+from collector.tables._unreadable import Faults, Unreadable
 from collector.tables.reading import Kind, kind_of
 
 _TIME = re.compile(
@@ -60,17 +60,15 @@ def power_curve(data: bytes, name: str) -> Curve:
     day = _day(name, header)
     unit_w = _unit_w(header)
     told = [line for line in rows if len(line.cells) > 1 and line.cells[1].casefold() not in NOTHING]
-    for line in told:
-        if len(line.cells) > 2:
-            raise Unreadable(
-                line.number,
-                f"{len(line.cells)} columns, where two are expected, the time and the power: take out others",
-            )
-        if not is_number(line.cells[1]):
-            raise Unreadable(line.number, f"{line.cells[1]!r} is no power")
-    mark = marks(((line.number, line.cells[1]) for line in told), groups=True)
-    times = [_at(line, day) for line in told]
-    powers_w = [unit_w * mark.value(line.number, line.cells[1]) for line in told]
+    faults = Faults()
+    cells = [cell for line in told if (cell := faults.tried(_power, line))]
+    times = [at for line in told if (at := faults.tried(_at, line, day))]
+    mark = faults.tried(marks, cells, groups=True)
+    if mark is None:
+        raise faults.together()
+    powers_w = [unit_w * w for cell in cells if (w := faults.tried(mark.value, *cell)) is not None]
+    if faults:
+        raise faults.together()
     if times and times[0] > times[-1]:
         times.reverse()
         powers_w.reverse()
@@ -131,6 +129,17 @@ def _unit_w(header: Sequence[Line]) -> float:
         if match := POWER.search(cell):
             return 1000.0 if match[0].casefold() == "kw" else 1.0
     return 1.0
+
+
+def _power(line: Line) -> tuple[int, str]:
+    """The line and its power, as it is written."""
+    if len(line.cells) > 2:
+        raise Unreadable(
+            line.number, f"{len(line.cells)} columns, where two are expected, the time and the power: take out others"
+        )
+    if not is_number(line.cells[1]):
+        raise Unreadable(line.number, f"{line.cells[1]!r} is no power")
+    return line.number, line.cells[1]
 
 
 def _at(line: Line, day: date) -> datetime:

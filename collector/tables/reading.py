@@ -14,7 +14,7 @@ from itertools import pairwise
 from collector.tables._dates import DAY_FIRST, MONTH_FIRST, When
 from collector.tables._lines import Line
 from collector.tables._rows import MOST_BYTES, Row, energies_in
-from collector.tables._unreadable import Unreadable
+from collector.tables._unreadable import Faults, Unreadable
 
 __all__ = ["DAY_FIRST", "MONTH_FIRST", "MOST_BYTES", "Kind", "Span", "Table", "Unreadable", "read"]
 
@@ -126,28 +126,42 @@ def _is_by_daylight(when: When) -> bool:
 def _daily(rows: Sequence[Row]) -> list[Span]:
     """Energies of days; those of times of a day are added up."""
     found: dict[date, float] = {}
-    whole = set()
+    whole: set[date] = set()
+    faults = Faults()
     for row in rows:
-        if row.when.is_month:
-            raise Unreadable(row.line, f"{row.when.day:%Y-%m} is a month, which has no energy of a day")
-        day = row.when.day
-        if day in found and (row.when.at is None or day in whole):
-            raise Unreadable(row.line, f"{day} stands in an earlier line as well")
-        if row.when.at is None:
-            whole.add(day)
-        found[day] = found.get(day, 0.0) + row.energy_wh
+        faults.tried(_add_to_day, row, found, whole)
+    if faults:
+        raise faults.together()
     return [Span(day, day, energy_wh) for day, energy_wh in sorted(found.items())]
+
+
+def _add_to_day(row: Row, found: dict[date, float], whole: set[date]) -> None:
+    if row.when.is_month:
+        raise Unreadable(row.line, f"{row.when.day:%Y-%m} is a month, which has no energy of a day")
+    day = row.when.day
+    if day in found and (row.when.at is None or day in whole):
+        raise Unreadable(row.line, f"{day} stands in an earlier line as well")
+    if row.when.at is None:
+        whole.add(day)
+    found[day] = found.get(day, 0.0) + row.energy_wh
 
 
 def _monthly(rows: Sequence[Row]) -> list[Span]:
     found: dict[date, float] = {}
+    faults = Faults()
     for row in rows:
-        month = row.when.day.replace(day=1)
-        if month in found:
-            raise Unreadable(row.line, f"{month:%Y-%m} stands in an earlier line as well")
-        found[month] = row.energy_wh
+        faults.tried(_add_month, row, found)
+    if faults:
+        raise faults.together()
     ends = {month: (month + 31 * _DAY).replace(day=1) - _DAY for month in found}
     return [Span(month, ends[month], energy_wh) for month, energy_wh in sorted(found.items())]
+
+
+def _add_month(row: Row, found: dict[date, float]) -> None:
+    month = row.when.day.replace(day=1)
+    if month in found:
+        raise Unreadable(row.line, f"{month:%Y-%m} stands in an earlier line as well")
+    found[month] = row.energy_wh
 
 
 def _lifetime(rows: Sequence[Row]) -> list[Span]:

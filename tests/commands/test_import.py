@@ -133,9 +133,10 @@ def test_what_the_vendor_refuses_says_what_to_do(run: Run, vendor: EmaService, f
     assert "--system" in err
     (folder / "secret").write_text("")
     code, _, err = run(*ema(vendor, "--system", SYSTEM))
-    assert (code, err) == (FINDING, "collector: secret: it has to hold the App Secret and nothing else\n")
+    wanted = "--secret-file names a text file that you make, with the App Secret in it and nothing else\n"
+    assert (code, err) == (FINDING, f"collector: secret: this is not the secret; {wanted}")
     (folder / "secret").unlink()
-    assert run(*ema(vendor, "--system", SYSTEM))[2] == "collector: secret: No such file or directory\n"
+    assert run(*ema(vendor, "--system", SYSTEM))[2] == f"collector: secret: No such file or directory; {wanted}"
 
 
 def test_days_of_the_gateways_own_are_not_asked_for(run: Run, vendor: EmaService, folder: Path) -> None:
@@ -227,6 +228,26 @@ def test_what_can_not_be_taken_is_told_with_its_line_and_a_remedy(
     assert code in (USAGE, FINDING)
     assert said in err
     assert run("import", "list")[1] == "nothing was brought along\n"
+
+
+def test_all_that_is_wrong_with_a_file_is_told_at_once_but_no_more_than_ten_lines_of_it(run: Run, folder: Path) -> None:
+    bad = ["2025-02-01,abc", "2025-02-02,1", "2025-02-30,1", "2025-02-03,-4", "2025-02-04,1,2", "2025/13/01,1"]
+    (folder / "some.csv").write_text("\n".join(bad))
+    (folder / "many.csv").write_text("".join(f"2025-01-{day:02},abc\n" for day in range(1, 32)))
+    code, _, err = run("import", "files", "some.csv", "many.csv", "--place", ECU, "--ecu", ECU)
+    assert code == USAGE
+    lines = err.splitlines()
+    assert [line.partition("csv: ")[2][:7] for line in lines[:5]] == [f"line {number}:" for number in (1, 3, 4, 5, 6)]
+    assert [line.partition("csv: ")[2][:7].rstrip(":") for line in lines[5:15]] == [
+        f"line {number}" for number in range(1, 11)
+    ]
+    assert lines[15:] == ["collector: many.csv: and 21 more", "collector: nothing was taken, of no file"]
+
+
+def test_all_that_is_wrong_with_a_curve_is_told_at_once(run: Run, folder: Path) -> None:
+    (folder / "Power Curve 2025-02-01.csv").write_text("12:00,900\n12:05,x\n12:75,900\n12:10,1,2\n")
+    _, _, err = run("import", "files", "Power Curve 2025-02-01.csv", "--place", ECU, "--ecu", ECU)
+    assert [line.partition("csv: ")[2][:7] for line in err.splitlines()[:3]] == ["line 2:", "line 3:", "line 4:"]
 
 
 def test_an_unknown_ecu_is_one_where_it_is_named_as_such(run: Run, folder: Path) -> None:

@@ -69,15 +69,26 @@ def test_it_says_what_waits_what_was_refused_and_what_the_vendor_tried(tmp_path:
     ) in out
 
 
-def test_a_port_that_is_closed_is_a_finding_and_switched_off_it_says_so(tmp_path: Path, run: Run) -> None:
+def test_a_port_that_is_closed_is_a_finding(tmp_path: Path, run: Run) -> None:
     stored(tmp_path)
     with Cloud() as cloud:
-        config = configured(tmp_path, cloud).replace("enabled = true", "enabled = false")
-    Path(config).write_text(Path(config).read_text().replace("enabled = true", "enabled = false"))
+        config = configured(tmp_path, cloud)
     code, out, err = run("mirror", "--check", "--config", config)
     assert (code, err) == (1, "")
-    assert out.startswith("the mirror is off: [mirror] enabled = true in config.toml switches it on")
     assert f"port {cloud.ports[0]}: nothing listens at 127.0.0.1, port {cloud.ports[0]}" in out
+
+
+def test_switched_off_it_says_what_it_would_do_and_how_it_is_switched_on(tmp_path: Path, run: Run) -> None:
+    stored(tmp_path)
+    with Cloud() as cloud:
+        config = configured(tmp_path, cloud)
+        Path(config).write_text(Path(config).read_text().replace("enabled = true", "enabled = false"))
+        code, out, err = run("mirror", "--check", "--config", config)
+    assert code == 1
+    assert out.startswith(
+        "the mirror is off: nothing is sent. This is what it would do:\nthe vendor's cloud: 127.0.0.1"
+    )
+    assert err == "collector: the mirror is off: `enabled = true` under [mirror] in config.toml switches it on\n"
 
 
 def test_an_address_that_is_refused_is_a_finding(tmp_path: Path, run: Run) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collector.journal import import_writing
 from collector.journal.import_writing import Brought, Imports
 from collector.journal.imported import FILE, ImportedDay, listed
 from collector.journal.reading import JournalReader
@@ -230,3 +231,18 @@ def test_a_process_that_is_killed_loses_nothing_of_it(books: Books, steps: int) 
     copy.count()
     books.count()
     assert copy.account() == books.account()
+
+
+def test_what_is_taken_back_is_told_as_it_goes_however_short_the_turns_are(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(books, month([1.0], begin=1), month([1.0], uid="408000000009"), curve(NEXT))
+    books.count()
+    monkeypatch.setattr(import_writing, "_LONGEST_TURN_S", 0.0)
+    told: list[int] = []
+    with contextlib.closing(Journal(books.path)) as journal, JournalReader(books.path) as reader:
+        Imports(journal).remove([body.id for body, _ in listed(reader)], told.append)
+        assert listed(reader) == []
+    assert told == [1, 1, 1]
+    books.count()
+    assert books.account() == ({}, {}, {})

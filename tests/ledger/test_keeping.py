@@ -25,7 +25,7 @@ from collector.protocol.blocks import Inverter
 from collector.protocol.upload import LateGroup
 from collector.status.site import gather
 from tests.ledger.books import RECEIVED, Books, total_mwh
-from tests.samples import ECU, UID, a_day_after, day_times, fill_up, frame, ns, purge_before, qs1, yc500, yc600
+from tests.samples import ECU, UID, a_day_after, control, day_times, fill_up, frame, ns, purge_before, qs1, yc500, yc600
 
 OTHER = "216000999999"
 HOUR_NS = 3600 * 10**9
@@ -104,14 +104,34 @@ def test_the_latest_record_costs_no_computation_of_its_day(books: Books, monkeyp
     assert books.account() == books.rebuilt()
 
 
+def test_a_lower_power_that_is_added_leaves_the_highest_of_the_day(books: Books) -> None:
+    for time, watts in (("20260621120000", (100.0, 280.0)), ("20260621120500", (90.0, 20.0))):
+        books.store(frame(time, yc600(watts=watts)))
+        books.count()
+    peak_w = (
+        "select peak_w from energy_day where place in (select id from energy_place where channel > 0) order by place"
+    )
+    assert books.rows(peak_w) == [(100.0,), (280.0,)]
+    assert books.account() == books.rebuilt()
+
+
+def test_a_report_of_the_control_port_costs_nothing_to_compute(books: Books) -> None:
+    in_order(books)
+    books.store(control("A123", f"000120260621120000END{UID}07AAAA"))
+    # It is passed by, and no day is marked.
+    assert books.count() == 1
+
+
 def test_a_row_gets_a_new_number_only_when_its_figures_change(books: Books) -> None:
     some = in_order(books)
-    before = books.rows("select * from energy_hour"), books.rows("select * from energy_day")
+    changes = "select ecu, day, change from energy_account"
+    before = books.rows("select * from energy_hour"), books.rows("select * from energy_day"), books.rows(changes)
     # A repeat that a gateway makes with the flag for more to follow is another record of the same round.
     books.store(*(raw[:78] + b"1" + raw[79:] for raw in some))
     books.count()
     assert books.rows("select count(*) from record") == [(30,)]
-    assert (books.rows("select * from energy_hour"), books.rows("select * from energy_day")) == before
+    after = books.rows("select * from energy_hour"), books.rows("select * from energy_day"), books.rows(changes)
+    assert after == before
 
 
 def test_where_two_records_have_one_time_the_later_one_counts(books: Books) -> None:
@@ -156,6 +176,7 @@ def test_what_a_redated_record_tells_is_counted_at_its_new_time_alone(books: Boo
             Devices(journal).date([(one.id, ns(at))])
         books.count()
         assert {day for _, _, _, day in books.account()[0]} == {at[:10]}
+        assert books.rows("select day from energy_late") == [(at[:10],)]
         assert books.account() == books.rebuilt()
 
 
@@ -211,6 +232,17 @@ def test_to_a_purged_day_what_comes_late_of_later_times_is_added_once(
         other.count()
         assert other.rows(dc) == [(one, 1), (3 * one, 3), (one, 1)]
     assert books.rows("select * from energy_mark") == []
+
+
+def test_what_was_refused_of_a_purged_day_stays_beside_what_is_refused_of_later_times(books: Books) -> None:
+    books.store(frame("20260621120000", yc600()), frame("20260621120500", yc600(wh=(45.0, 2.0))))
+    books.count()
+    with contextlib.closing(Journal(books.path)) as journal:
+        journal.mark_delivered((1, 2), RECEIVED)
+        purge_before(journal, RECEIVED + 10)
+    books.store(frame("20260621121000", yc600(wh=(46.0, 2.0))), received_at=RECEIVED + 20)
+    books.count()
+    assert books.account()[0][ECU, UID, 1, "2026-06-21"][2] == 91_000
 
 
 def test_what_came_without_a_readable_id_keeps_what_was_counted_as_well(books: Books) -> None:
@@ -367,6 +399,26 @@ def test_where_the_highest_power_of_a_day_goes_that_of_the_other_days_is_it(book
     assert books.account() == books.rebuilt()
 
 
+def test_what_is_gone_is_told_of_once(books: Books) -> None:
+    books.store(frame("20260621120000", yc600(), qs1()), frame("20260621130000", yc600()))
+    books.count()
+    rows = (
+        "select hour, place, readings, change from energy_hour"
+        " union all select 0, place, readings, change from energy_day"
+    )
+    with contextlib.closing(Journal(books.path)) as journal, journal.derived() as db:
+        db.execute("delete from record where id = 1")
+    told = []
+    for _ in range(2):
+        with contextlib.closing(Journal(books.path)) as journal:
+            Energies(journal).mark([(ECU, "2026-06-21")])
+        books.count()
+        told.append(books.rows(rows))
+    assert sum(row[2] == 0 for row in told[0]) == 3 + 5 + 5
+    assert told[0] == told[1]
+    assert books.account() == books.rebuilt()
+
+
 def test_an_inverter_that_waits_to_be_accepted_is_not_counted_until_it_is(books: Books) -> None:
     books.store(frame("20260620120000", yc600(), qs1()), frame("20260621120000", yc600(), qs1()))
     books.count()
@@ -389,7 +441,8 @@ def test_a_gateway_that_waits_to_be_accepted_is_counted_when_it_is(books: Books)
     books.store(frame("20260620120000", yc600()))
     with contextlib.closing(sqlite3.connect(books.path)) as db, db:
         db.execute("update ecu set admitted_at = null")
-    books.count()
+    # The configuration is noted, and its records are passed by, which is all that such gateways cost.
+    assert books.count() == 2
     assert books.account()[0] == {}
     with contextlib.closing(Journal(books.path)) as journal:
         Devices(journal).accept_gateway(ECU)

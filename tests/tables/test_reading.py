@@ -334,7 +334,8 @@ def _read_or_refuse(data: bytes, kind: Kind | None) -> None:
     except Unreadable as exc:
         refused = str(exc)
         spans = ()
-    assert len(refused) < 700
+    assert len(refused.splitlines()) <= 11
+    assert all(len(fault) < 700 for fault in refused.splitlines())
     assert bool(spans) != bool(refused)
     assert all(span.first <= span.last and span.energy_wh >= 0 for span in spans)
     assert all(one.last < two.first for one, two in pairwise(spans))
