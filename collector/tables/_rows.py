@@ -82,7 +82,6 @@ def energies_in(data: bytes, zone: tzinfo, dates: str | None = None) -> Energies
     if faults:
         raise faults.together()
     step_wh = min(cell.unit_wh / 10 ** mark.decimals(cell.number) for cell in cells)
-    step_wh = min(cell.unit_wh / 10 ** mark.decimals(cell.number) for cell in cells)
     without = [line.number for line in data_lines if len(line.cells) < 2 or line.cells[1].casefold() in NOTHING]
     return Energies(rows, header, without, mark, step_wh)
 
