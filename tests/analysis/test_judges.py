@@ -1,0 +1,223 @@
+"""Programs that nobody here wrote come to the same: pvlib about the sun and its light, RdTools about ageing.
+
+Run by hand, since they are large: `pip install -e '.[dev,judges]'` (CONTRIBUTING.md). `-s` prints the differences.
+"""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.analysis import arrays
+from collector.analysis._ageing import ageing
+from collector.analysis._sun import position, sky
+from collector.analysis.analyse import analyse
+from collector.analysis.series import ArraySeries, Doubles
+from collector.clock.sun import Place as ClockPlace
+from collector.simulate.sky import Place, Plane, SkyDay
+from tests.analysis.roofs import roof
+
+_ABSENT = "needs the extra [judges], which is not in [dev]: pip install -e '.[dev,judges]'"
+pd: Any = pytest.importorskip("pandas", reason=_ABSENT)
+pvlib: Any = pytest.importorskip("pvlib", reason=_ABSENT)
+rdtools: Any = pytest.importorskip("rdtools", reason=_ABSENT)
+# What they use of each other's that is to go: their affair.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+PLACES = [(52.09, 5.12), (70.0, 25.0), (64.1, -21.9), (1.3, 103.8), (-33.9, 151.2), (21.3, -157.8)]
+NINE_YEARS = pd.date_range("2018-01-01", "2026-12-31 23:55", freq="17min", tz="UTC")
+A_YEAR = pd.date_range("2025-01-01", "2025-12-31 23:55", freq="5min", tz="UTC")
+NS = 10**9
+# Roofs that nothing was tuned on, two arrays each.
+SEEDS = range(4101, 4106)
+YEARS = 5
+
+
+def seconds(times: Any) -> Doubles:  # noqa: ANN401
+    """UTC seconds of a pandas index."""
+    found: Doubles = np.asarray(times.as_unit("s").asi8, np.float64)
+    return found
+
+
+def across(one: Doubles, other: Doubles, elevation: Doubles) -> Doubles:
+    """How far two azimuths are apart on the sky, where the sun stands so high."""
+    found: Doubles = np.abs((one - other + 180) % 360 - 180) * np.cos(np.radians(elevation))
+    return found
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), PLACES)
+def test_the_sun_of_the_analysis_is_where_pvlib_has_it(latitude: float, longitude: float) -> None:
+    theirs = pvlib.solarposition.get_solarposition(NINE_YEARS, latitude, longitude)
+    azimuth, elevation = position(seconds(NINE_YEARS), latitude, longitude)
+    true = theirs.elevation.to_numpy()
+    is_up = true > 0
+    height = np.abs(elevation - true)[is_up].max()
+    side = across(azimuth, theirs.azimuth.to_numpy(), true)[is_up].max()
+    print(f"{latitude} {longitude}: {height:.3f}° in height, {side:.3f}° sideways")  # noqa: T201
+    assert max(height, side) < 0.02
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), PLACES)
+def test_the_sun_of_the_simulator_is_where_pvlib_has_it(latitude: float, longitude: float) -> None:
+    times, place = NINE_YEARS[::37], Place(latitude, longitude)
+    theirs = pvlib.solarposition.get_solarposition(times, latitude, longitude)
+    true, at_s = theirs.elevation.to_numpy(), seconds(times)
+    suns = [SkyDay(place, place.day(at)).sun(at) for at in at_s]
+    is_up = true > 0
+    height = np.abs(np.array([sun.elevation_deg for sun in suns]) - true)[is_up].max()
+    side = across(np.array([sun.azimuth_deg for sun in suns]), theirs.azimuth.to_numpy(), true)[is_up].max()
+    print(f"{latitude} {longitude}: {height:.3f}° in height, {side:.3f}° sideways")  # noqa: T201
+    # It takes declination and equation of time once a day.
+    assert max(height, side) < 0.15
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), PLACES)
+def test_the_sun_of_the_clock_rises_and_stands_where_pvlib_has_it(latitude: float, longitude: float) -> None:
+    times, place = A_YEAR[::50], ClockPlace(latitude, longitude)
+    theirs = pvlib.solarposition.get_solarposition(times, latitude, longitude).apparent_elevation.to_numpy()
+    ours = np.array([place.sun_elevation_deg(int(at) * NS) for at in seconds(times)])
+    is_high = theirs > 5
+    assert np.abs(ours - theirs)[is_high].max() < 0.03
+    # Without refraction, as it says: so the sun is at 0° by the geometric elevation.
+    begins, ends = place.light_s(float(seconds(times)[len(times) // 5]), 10.0)
+    edges = pd.to_datetime([begins, ends], unit="s", utc=True)
+    geometric = pvlib.solarposition.get_solarposition(edges, latitude, longitude).elevation.to_numpy()
+    if begins != ends:
+        assert np.abs(geometric - 10.0).max() < 0.5
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), PLACES)
+def test_the_clear_sky_of_the_analysis_has_the_shape_of_pvlibs(latitude: float, longitude: float) -> None:
+    empty = roof(days=1, channels=3).series
+    count = len(A_YEAR)
+    series = ArraySeries(
+        channels=empty.channels,
+        peak_w=empty.peak_w,
+        ac_limit_w=empty.ac_limit_w,
+        latitude=latitude,
+        longitude=longitude,
+        zone="UTC",
+        end_s=seconds(A_YEAR).astype(np.int64) + 150,
+        span_s=np.full(count, 300, np.float32),
+        power_w=np.zeros((count, 3), np.float32),
+        day=np.full(count, date(2025, 1, 1).toordinal(), np.int32),
+    )
+    level = sky(series).level
+    sun = pvlib.solarposition.get_solarposition(A_YEAR, latitude, longitude)
+    is_high = sun.apparent_elevation.to_numpy() > 10
+    haurwitz = pvlib.clearsky.haurwitz(sun.apparent_zenith).ghi.to_numpy()
+    # A model with the haze of each month and place, of which the shape over the day counts and not the height.
+    location = pvlib.location.Location(latitude, longitude)
+    ineichen = location.get_clearsky(A_YEAR, model="ineichen", solar_position=sun).ghi.to_numpy()
+    off = np.abs(1000 * level[is_high] / haurwitz[is_high] - 1)
+    day = np.arange(count) // 288
+    ratio = np.where(is_high, 1000 * level / np.maximum(ineichen, 1), np.nan)
+    shapes = []
+    for one in range(365):
+        mine = ratio[day == one]
+        if np.isfinite(mine).sum() > 24:
+            shapes.append(np.nanstd(mine) / np.nanmean(mine))
+    print(f"{latitude} {longitude}: {100 * off.max():.1f} % from Haurwitz, {100 * np.max(shapes):.1f} % from Ineichen")  # noqa: T201
+    assert off.max() < 0.015
+    assert max(shapes) < 0.08
+
+
+@pytest.mark.parametrize(("azimuth_deg", "tilt_deg"), [(180.0, 38.0), (262.0, 38.0), (90.0, 15.0), (0.0, 0.0)])
+def test_the_light_on_the_planes_of_the_simulator_is_pvlibs(azimuth_deg: float, tilt_deg: float) -> None:
+    latitude, longitude = PLACES[0]
+    place, plane = Place(latitude, longitude), Plane(azimuth_deg, tilt_deg)
+    ours = []
+    for at in seconds(A_YEAR):
+        heaven = SkyDay(place, place.day(at))
+        sun = heaven.sun(at)
+        ours.append(sum(plane.irradiance(sun, heaven.light(sun, 1.0))) if sun.up > 0 else 0.0)
+    falling = np.array(ours)
+    sun = pvlib.solarposition.get_solarposition(A_YEAR, latitude, longitude)
+    level = pvlib.clearsky.haurwitz(sun.zenith).ghi
+    parts = pvlib.irradiance.erbs(level, sun.zenith, A_YEAR)
+    total = pvlib.irradiance.get_total_irradiance(
+        tilt_deg, azimuth_deg, sun.zenith, sun.azimuth, parts.dni, level, parts.dhi, model="isotropic", albedo=0.2
+    ).poa_global.to_numpy()
+    is_high = sun.elevation.to_numpy() > 10
+    error = np.abs(falling - total)[is_high]
+    yearly = falling.sum() / np.nansum(total) - 1
+    print(f"{azimuth_deg} {tilt_deg}: at most {error.max():.1f} W/m², a year {100 * yearly:+.2f} %")  # noqa: T201
+    assert error.max() < 25
+    assert abs(yearly) < 0.01
+
+
+def clear_days(series: ArraySeries, azimuth_deg: float, tilt_deg: float) -> Any:  # noqa: ANN401
+    """Each clear day's yield as a share of the clear sky's on the plane, and the light that it is of: all by pvlib and
+    RdTools, from the middle panel of all whose inverter is not at its limit.
+    """
+    shares = series.power_w.astype(float) / series.peak_w
+    inverters = [inverter for inverter, _ in series.channels]
+    for inverter in set(inverters):
+        mine = [number for number, one in enumerate(inverters) if one == inverter]
+        is_flat = np.nansum(series.power_w[:, mine], axis=1) > 0.93 * series.ac_limit_w[mine[0]] / 0.94
+        shares[np.ix_(is_flat, mine)] = np.nan
+    has_any = ~np.isnan(shares).all(axis=1)
+    found = np.full(len(shares), np.nan)
+    found[has_any] = np.nanmedian(shares[has_any], axis=1)
+    middles = pd.to_datetime(series.end_s - 150, unit="s", utc=True)
+    times = pd.date_range(middles[0], middles[-1], freq="300s")
+    power = pd.Series(1000 * found, index=middles).reindex(times)
+    location = pvlib.location.Location(series.latitude, series.longitude)
+    sun = location.get_solarposition(times)
+    clear = location.get_clearsky(times, model="haurwitz", solar_position=sun)
+    parts = pvlib.irradiance.erbs(clear.ghi, sun.zenith, times)
+    plane = pvlib.irradiance.get_total_irradiance(
+        tilt_deg, azimuth_deg, sun.apparent_zenith, sun.azimuth, parts.dni, clear.ghi, parts.dhi, albedo=0.2
+    ).poa_global
+    usual = (power / plane)[plane > 400].quantile(0.9)
+    is_clear = pvlib.clearsky.detect_clearsky((power / usual).fillna(0), plane, infer_limits=True)
+    is_clear &= (plane > 200) & power.notna()
+    light = plane[is_clear]
+    yields = rdtools.aggregation_insol((power / plane)[is_clear], light, "D")
+    daily = pd.DataFrame({"share": yields, "light": light.resample("D").sum()}).dropna()
+    return daily[daily.light > 0.3 * daily.light[daily.light > 0].median()]
+
+
+def multi_year_rate(daily: Any) -> float:  # noqa: ANN401
+    """What RdTools says, in percent a year."""
+    share = daily.share.tz_convert(None)
+    rate, *_ = rdtools.degradation_year_on_year(share, multi_yoy=True, uncertainty_method=None)
+    return float(rate)
+
+
+@pytest.fixture(scope="module")
+def rates() -> list[tuple[float, float, float, float]]:
+    """By array: what is true, our analysis of all readings, RdTools on its own clear days, and our method on these."""
+    found = []
+    for seed in SEEDS:
+        for number, (series, _, panels) in enumerate(arrays(seed, YEARS)):
+            azimuth_deg, tilt_deg = map(float, panels[0].array.split("-"))
+            daily = clear_days(series, azimuth_deg, tilt_deg)
+            days = np.array([day.toordinal() for day in daily.index], np.int64)
+            same = ageing(days, daily.share.to_numpy(float), np.sqrt(daily.light.to_numpy(float)), YEARS)
+            whole = analyse(series).ageing
+            assert same.rate_percent is not None
+            assert whole.rate_percent is not None
+            true = float(np.mean([panel.rate_percent_a for panel in panels]))
+            found.append((true, whole.rate_percent, multi_year_rate(daily), same.rate_percent))
+            print(seed, number, *(f"{rate:+.2f}" for rate in found[-1]))  # noqa: T201
+    return found
+
+
+@pytest.mark.slow
+def test_ageing_is_what_rdtools_finds_in_the_same_days(rates: list[tuple[float, float, float, float]]) -> None:
+    apart = [abs(rdtools_rate - same) for _, _, rdtools_rate, same in rates]
+    print(f"the method alone: {np.mean(apart):.2f} apart in the mean, {max(apart):.2f} at most")  # noqa: T201
+    assert np.mean(apart) < 0.1
+    assert max(apart) < 0.25
+
+
+@pytest.mark.slow
+def test_the_whole_analysis_finds_the_ageing_that_rdtools_finds(rates: list[tuple[float, float, float, float]]) -> None:
+    apart = [abs(rdtools_rate - whole) for _, whole, rdtools_rate, _ in rates]
+    print(f"all of it: {np.mean(apart):.2f} apart in the mean, {max(apart):.2f} at most")  # noqa: T201
+    assert np.mean(apart) < 0.2
