@@ -14,8 +14,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from itertools import accumulate, pairwise
-from operator import mul
+from itertools import accumulate
+from operator import mul, sub
 from typing import Any, TextIO
 
 from collector.simulate._inverter import AWAKE_W, Hearing, RunningInverter
@@ -219,11 +219,9 @@ class _Tally:
         powers_w, energies_wh = [], []
         for given_mwh in self._given:
             counted = list(accumulate(map(mul, given_mwh, self._shares)))
-            told = [0, *(int(counted[end]) for end in ends)]
-            energies = [later - earlier for earlier, later in pairwise(told)]
-            powers_w.append(
-                [float(average_w(energy, span_s)) for energy, span_s in zip(energies, spans_s, strict=True)]
-            )
+            told = [0, *map(int, map(counted.__getitem__, ends))]
+            energies = list(map(sub, told[1:], told))
+            powers_w.append(list(map(float, map(average_w, energies, spans_s))))
             energies_wh.append([energy / _MWH for energy in energies])
             self._read.append((told[-1], counted[-1]))
         self.readings = Readings(one.roof.uid, ends_s, spans_s, powers_w, energies_wh)
