@@ -132,15 +132,16 @@ def measure(options: Options) -> list[Row]:
     judged = _Judged()
     years, seeds = (1, _SEEDS[:1]) if options.quick else (5, _SEEDS[: options.seeds])
     for seed in seeds:
-        for series, true, panels in _arrays(seed, years, options.quick):
+        for series, true, panels in arrays(seed, years, is_quick=options.quick):
             judged.add(analyse(series), true, panels)
         tell(f"roof {seed}")
     return [*judged.rows(), *_times(1 if options.quick else 5)]
 
 
-def _arrays(
-    seed: int, years: int, is_quick: bool
+def arrays(
+    seed: int, years: int, *, is_quick: bool = False
 ) -> list[tuple[ArraySeries, dict[str, Doubles], list[truth.PanelTruth]]]:
+    """The arrays of a roof: what the analysis is given, what is true of each day, and the panels."""
     place = _PLACES[seed % len(_PLACES)]
     start = datetime(2018, 3, 1, tzinfo=_ZONE)
     stop = datetime(2018 + years, 3, 1, tzinfo=_ZONE) if not is_quick else datetime(2018, 6, 1, tzinfo=_ZONE)

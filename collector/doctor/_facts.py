@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from collector.analysis import results
 from collector.clock import stamps
 from collector.clock.skew import Skew
 from collector.clock.stamps import NS
@@ -65,7 +66,8 @@ class Facts:
 
     `records_a_week` counts what was live, `span_ns` what that week had; `refused` is the newest that was turned
     away of each address, with how much of it is kept. `understood` is of how many of the `ecus` the latest day was
-    decoded, for `puzzles`; `shared` are the inverters that several gateways report.
+    decoded, for `puzzles`; `shared` are the inverters that several gateways report. `analysis` is the latest, and
+    `analysis_failure` why there is no newer one, or not all of it.
     """
 
     path: Path
@@ -93,6 +95,8 @@ class Facts:
     shared: list[Shared] = field(default_factory=list)
     puzzles: list[Puzzle] = field(default_factory=list)
     understood: int = 0
+    analysis: results.Results = field(default_factory=results.Results)
+    analysis_failure: str = ""
 
 
 def service_state(config: Config) -> RunState:
@@ -141,6 +145,7 @@ def _read(facts: Facts, reader: JournalReader, names: Names, now: int) -> None:
     states = gateway_states(reader, latest, names, facts.run, now)
     facts.ecus = [_ecu(gateway, reader, names, now, heard, states.get(gateway.ecu)) for gateway in latest]
     facts.shared = find_shared(reader, names, now)
+    facts.analysis, facts.analysis_failure = results.latest(reader), results.failure(reader)
 
 
 def _ecu(

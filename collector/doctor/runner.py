@@ -11,7 +11,18 @@ from typing import Final
 import trio
 
 from collector.config.model import Config
-from collector.doctor import _clocks, _dns_names, _grafana, _influxdb, _journal, _outputs, _records, ports, settings
+from collector.doctor import (
+    _analysis,
+    _clocks,
+    _dns_names,
+    _grafana,
+    _influxdb,
+    _journal,
+    _outputs,
+    _records,
+    ports,
+    settings,
+)
 from collector.doctor._facts import Facts, gather, service_state
 from collector.doctor.context import Context
 from collector.doctor.findings import Finding, failure
@@ -33,6 +44,7 @@ _CHECKS: Final[Sequence[tuple[str, _Check]]] = (
     (_influxdb.CHECK, _influxdb.check),
     (_grafana.CHECK, _grafana.check),
     (_outputs.CHECK, _outputs.check),
+    (_analysis.CHECK, _analysis.check),
 )
 CHECKS: Final = len(_CHECKS)
 

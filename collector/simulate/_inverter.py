@@ -105,6 +105,11 @@ class RunningInverter:
         """How long the interval that ends now is by the inverter's own clock."""
         return step_s + self._jitter[slot] - self._jitter[slot - step_s // SLOT_S]
 
+    def all_seconds(self, instants: Sequence[Instant], step_s: int) -> list[int]:
+        """The same of all intervals of a day."""
+        jitter, back = self._jitter, step_s // SLOT_S
+        return [step_s + jitter[now.slot] - jitter[now.slot - back] for now in instants]
+
     def powered(self, watts: Sequence[float], now: Instant, weather: Weather) -> Powered | None:
         """What it makes of its inputs in one interval; None while it sleeps."""
         if max(watts) < AWAKE_W:

@@ -10,7 +10,8 @@ alone: the gateway's own sums, an inverter's `energy_wh` among them, have all of
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from operator import sub
+from typing import NamedTuple
 
 from collector.protocol.blocks import Channel, Inverter, Output, Phase
 from collector.protocol.models import Block, Dialect, Model
@@ -30,8 +31,7 @@ _BELIEVED_W = 500
 _OPTIMIZER_SHARE = 0.98
 
 
-@dataclass(slots=True)
-class Moment:
+class Moment(NamedTuple):
     """What an inverter measures at the instant it is read; the sequences have a value a channel."""
 
     volts: Sequence[float]
@@ -50,7 +50,14 @@ def average_w(mwh: int, seconds: int) -> int:
 
 def _written(mwh: int, digits: int = _ENERGY_DIGITS) -> int:
     """What a field holds of an energy."""
-    return int(str(mwh)[:digits])
+    return mwh if mwh < 10**digits else int(str(mwh)[:digits])
+
+
+def _in_tenths(volts: Sequence[float]) -> list[float]:
+    """Voltages as they are sent. Of panels side by side they are the same, and rounding is dear."""
+    first = volts[0]
+    rounded = round(first, 1)
+    return [rounded if one == first else round(one, 1) for one in volts]
 
 
 class Meter:
@@ -66,6 +73,7 @@ class Meter:
         "_counted",
         "_digits",
         "_model",
+        "_numbers",
         "_read",
         "_seconds",
         "_sends_ac_energy",
@@ -77,6 +85,7 @@ class Meter:
     def __init__(self, uid: str, model: Model, dialect: Dialect, *, sends_ac_energy: bool = False) -> None:
         self._uid = uid
         self._model = model
+        self._numbers = range(1, model.channels + 1)
         self._counted = [0.0] * model.channels
         self._told = [0] * model.channels
         self._ac, self._ac_told = 0.0, 0
@@ -97,9 +106,9 @@ class Meter:
 
     def run(self, watts: Sequence[float], ac_w: float, seconds: int) -> None:
         """Count what is produced in so many seconds of the inverter's own clock."""
-        counted = self._counted
-        for position, power_w in enumerate(watts):
-            counted[position] += power_w * seconds / 3.6
+        self._counted = [
+            counted + power_w * seconds / 3.6 for counted, power_w in zip(self._counted, watts, strict=True)
+        ]
         self._ac += ac_w * seconds / 3.6
         self._seconds += seconds
         self._all_seconds += seconds
@@ -129,12 +138,9 @@ class Meter:
 
     def _energies(self) -> list[int]:
         """The channels' mWh since the last reading."""
-        energies = []
-        told = self._told
-        for position, counted in enumerate(self._counted):
-            energy = int(counted) - told[position]
-            told[position] += energy
-            energies.append(energy)
+        counted = list(map(int, self._counted))
+        energies = list(map(sub, counted, self._told))
+        self._told = counted
         return energies
 
     def _ac_energy(self, phases: int = 1) -> int:
@@ -145,19 +151,18 @@ class Meter:
 
     def _channels(self, moment: Moment, energies: list[int]) -> tuple[tuple[Channel, ...], int]:
         """The inputs, and the sum of their whole watts."""
-        seconds = self._seconds or 1
-        channels = []
-        sum_w = 0
-        for position, energy in enumerate(energies):
-            volts = round(moment.volts[position], 1)
-            amperes = round(moment.watts[position] / volts, 1) if volts else 0.0
-            power_w = average_w(energy, seconds)
-            if power_w > _BELIEVED_W:
-                power_w = int(volts * amperes)
-            sum_w += power_w
-            written = _written(energy, self._digits)
-            channels.append(Channel(position + 1, float(power_w), volts, amperes, written / 1000))
-        return tuple(channels), sum_w
+        seconds, digits = self._seconds or 1, self._digits
+        volts = _in_tenths(moment.volts)
+        amperes = [round(power_w / of, 1) if of else 0.0 for power_w, of in zip(moment.watts, volts, strict=True)]
+        powers_w = [average_w(energy, seconds) for energy in energies]
+        if max(powers_w) > _BELIEVED_W:
+            powers_w = [
+                power_w if power_w <= _BELIEVED_W else int(of * current_a)
+                for power_w, of, current_a in zip(powers_w, volts, amperes, strict=True)
+            ]
+        told_wh = [_written(energy, digits) / 1000 for energy in energies]
+        channels = map(Channel, self._numbers, map(float, powers_w), volts, amperes, told_wh)
+        return tuple(channels), sum(powers_w)
 
     def _steps(self, ac_w: float) -> int:
         """An AC power in the steps that are sent."""
@@ -231,7 +236,7 @@ class Meter:
     def _read_three_phases(self, moment: Moment) -> Inverter:
         energies = self._energies()
         # The four inputs share one voltage.
-        channels, sum_w = self._channels(replace(moment, volts=[max(moment.volts)] * len(energies)), energies)
+        channels, sum_w = self._channels(moment._replace(volts=[max(moment.volts)] * len(energies)), energies)
         thirds = [_written(self._ac_energy(phases=3))] * 3
         counted = self._steps(moment.ac_w) // 3
         grid_v = [int(moment.grid_v) + difference for difference in (-1, 0, 2)]

@@ -140,14 +140,12 @@ class SolarSite:
         if one.forgets_at is not None and slot >= one.forgets_at:
             one.meter.forget()
             one.forgets_at = None
-        match one.hearing(now):
-            case Hearing.LOST:
-                one.meter.lose()
-                return None
-            case Hearing.LATER:
-                return None
-            case hearing:
-                pass
+        hearing = one.hearing(now)
+        if hearing is Hearing.LOST:
+            one.meter.lose()
+            return None
+        if hearing is Hearing.LATER:
+            return None
         temperature_c = int(weather.air_c[slot] + 3 + 0.9 * warmest)
         reading = one.meter.read(
             Moment(volts, watts, powered.ac_w, powered.grid_v, weather.grid_hz[slot], temperature_c, powered.is_tripped)

@@ -22,6 +22,10 @@ from collector.simulate.weather import Weather
 _LEAVES_FROM, _LEAVES_TO = (4, 25), (10, 31)
 _HALF_A_YEAR = timedelta(days=182)
 _ALL_THIRDS = 3
+_NONE_HIDDEN = frozenset({0})
+
+# Watts and volts of an inverter's inputs, and what the warmest of their panels is warmer by than the air.
+Inputs = tuple[tuple[float, ...], tuple[float, ...], float]
 
 
 class UnevenInput:
@@ -61,12 +65,12 @@ class PanelCourse:
         self.thirds = thirds
         rated_w, noise, always = peak_w * day.power, day.fast_noise, 1 + day.slow_noise + dark * day.day_noise
         self.noise = [always * (1 + sigma * noise[slot]) for sigma, slot in zip(fast, slots, strict=True)]
-        factors = [rated_w * factor for factor in self.noise]
-        self.unshaded = [factor * share for factor, share in zip(factors, course[0], strict=True)]
+        self.unshaded = [rated_w * factor * share for factor, share in zip(self.noise, course[0], strict=True)]
         self.expected = self.unshaded
         if thirds is not None:
             self.expected = [
-                factor * course[hidden][at] for at, (factor, hidden) in enumerate(zip(factors, thirds, strict=True))
+                rated_w * factor * course[hidden][at]
+                for at, (factor, hidden) in enumerate(zip(self.noise, thirds, strict=True))
             ]
         self.unsnowed = self.expected
         if day.snowed_until:
@@ -94,6 +98,8 @@ class UnevenPanels:
     ) -> None:
         self._roof = roof
         self._position = -1
+        self._inputs: dict[int, list[Inputs]] = {}
+        self._modules: dict[tuple[int, tuple[Obstacle, ...], bool], tuple[list[float], list[float]]] = {}
         self._outputs: list[list[tuple[Output, ...]]] = []
         in_leaf = _in_leaf(today if place.latitude >= 0 else today + _HALF_A_YEAR)
         slots = [now.slot for now in instants]
@@ -104,11 +110,11 @@ class UnevenPanels:
         thirds = _thirds_of_all(roof, instants, in_leaf=in_leaf)
         for number, plane in enumerate(planes):
             here = [found for (_, of_plane), found in thirds.items() if of_plane == number]
-            shaded = [any(at_once) for at_once in zip(*here, strict=True)] if here else [False] * len(instants)
+            hidden = map(frozenset, zip(*here, strict=True)) if here else [_NONE_HIDDEN] * len(instants)
             self._outputs.append(
                 [
-                    _outputs(*plane.irradiance(now.sun, now.light), weather.air_c[now.slot], is_shaded=is_shaded)
-                    for now, is_shaded in zip(instants, shaded, strict=True)
+                    _outputs(*plane.irradiance(now.sun, now.light), weather.air_c[now.slot], of_now)
+                    for now, of_now in zip(instants, hidden, strict=True)
                 ]
             )
         courses = [[[one[0] for one in at_once] for at_once in zip(*outputs, strict=True)] for outputs in self._outputs]
@@ -132,20 +138,38 @@ class UnevenPanels:
         """Go on to the next interval, which is this."""
         self._position += 1
 
-    def inputs(self, inverter: int) -> tuple[list[float], list[float], float]:
+    def inputs(self, inverter: int) -> Inputs:
         """Watts and volts of an inverter's inputs, by its place on the roof, and what the warmest is warmer by."""
-        position = self._position
-        watts, volts = [], []
-        warmest = 0.0
-        for channel, course in zip(self._roof[inverter], self.courses[inverter], strict=True):
-            hidden = course.thirds[position] if course.thirds else 0
-            _, module_v, warmer = self._outputs[channel.plane][position][hidden]
-            watts.append(course.given[position])
+        if inverter not in self._inputs:
+            self._inputs[inverter] = self._inputs_of(inverter)
+        return self._inputs[inverter][self._position]
+
+    def _inputs_of(self, inverter: int) -> list[Inputs]:
+        """The same of all intervals of the day, of which nobody asks for one alone."""
+        courses = self.courses[inverter]
+        modules = [
+            self._modules_of(channel, course) for channel, course in zip(self._roof[inverter], courses, strict=True)
+        ]
+        watts = zip(*(course.given for course in courses), strict=True)
+        volts = zip(*(module_v for module_v, _ in modules), strict=True)
+        warmest = map(max, *(warmer for _, warmer in modules)) if len(modules) > 1 else iter(modules[0][1])
+        return list(zip(watts, volts, warmest, strict=True))
+
+    def _modules_of(self, channel: UnevenInput, course: PanelCourse) -> tuple[list[float], list[float]]:
+        """A panel's voltages over the day, and what it is warmer by: the same for all with the same light."""
+        is_alive = course.day.left > 0
+        kind = channel.plane, channel.panel.obstacles if course.thirds else (), is_alive
+        if kind not in self._modules:
+            outputs = self._outputs[channel.plane]
+            thirds = course.thirds or [0] * len(outputs)
+            chosen = [at_once[hidden] for at_once, hidden in zip(outputs, thirds, strict=True)]
             # Where all thirds are in the shade, or none, all of them take part.
-            bypassed = hidden % _ALL_THIRDS / _ALL_THIRDS
-            volts.append(module_v * (1 - bypassed) if course.day.left > 0 else 0.0)
-            warmest = max(warmest, warmer)
-        return watts, volts, warmest
+            volts = [
+                module_v * (1 - hidden % _ALL_THIRDS / _ALL_THIRDS) if is_alive else 0.0
+                for (_, module_v, _), hidden in zip(chosen, thirds, strict=True)
+            ]
+            self._modules[kind] = volts, [warmer for _, _, warmer in chosen]
+        return self._modules[kind]
 
 
 def _in_leaf(northern: date) -> bool:
@@ -162,15 +186,16 @@ def _fast_noise(clearness: Sequence[float], slots: Sequence[int], losses: Losses
     ]
 
 
-def _outputs(direct: float, rest: float, air_c: float, *, is_shaded: bool) -> tuple[Output, ...]:
-    """What a plane gives with no, one, two and three thirds in the shade."""
+def _outputs(direct: float, rest: float, air_c: float, hidden: frozenset[int]) -> tuple[Output, ...]:
+    """What a plane gives with no, one, two and three thirds in the shade, as far as panels have so many `hidden`."""
     free = output(KEPT, direct + rest, air_c)
-    if not is_shaded or not direct:
+    if not direct or hidden <= _NONE_HIDDEN:
         return (free,) * (_ALL_THIRDS + 1)
-    return (
-        free,
-        *(output(KEPT, rest + direct * (1 - hidden / _ALL_THIRDS), air_c) for hidden in range(1, _ALL_THIRDS + 1)),
-    )
+    shaded = [
+        output(KEPT, rest + direct * (1 - thirds / _ALL_THIRDS), air_c) if thirds in hidden else free
+        for thirds in range(1, _ALL_THIRDS + 1)
+    ]
+    return (free, *shaded)
 
 
 def _thirds_of_all(
@@ -182,8 +207,20 @@ def _thirds_of_all(
     if not kinds:
         return {}
     suns = [(now.sun.azimuth_deg, now.sun.elevation_deg) for now in instants]
-    all_found = {kind: [_thirds(kind[0], *sun, in_leaf=in_leaf) for sun in suns] for kind in kinds}
+    all_found = {kind: _thirds_of_day(kind[0], suns, in_leaf=in_leaf) for kind in kinds}
     return {kind: found for kind, found in all_found.items() if any(found)}
+
+
+def _thirds_of_day(obstacles: Sequence[Obstacle], suns: Sequence[tuple[float, float]], *, in_leaf: bool) -> list[int]:
+    first_deg = min(one.outline.from_deg - one.apart_deg[0] for one in obstacles)
+    last_deg = max(one.outline.to_deg + one.apart_deg[0] for one in obstacles)
+    top_deg = max(one.outline.below_deg + one.apart_deg[1] for one in obstacles)
+    return [
+        _thirds(obstacles, azimuth_deg, elevation_deg, in_leaf=in_leaf)
+        if elevation_deg <= top_deg and first_deg <= azimuth_deg <= last_deg
+        else 0
+        for azimuth_deg, elevation_deg in suns
+    ]
 
 
 def _thirds(obstacles: Sequence[Obstacle], azimuth_deg: float, elevation_deg: float, *, in_leaf: bool) -> int:

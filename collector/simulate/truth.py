@@ -14,8 +14,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from itertools import accumulate, pairwise
-from operator import mul
+from itertools import accumulate
+from operator import mul, sub
 from typing import Any, TextIO
 
 from collector.simulate._inverter import AWAKE_W, Hearing, RunningInverter
@@ -178,38 +178,37 @@ class _Tally:
         self._courses = courses
         # How long each interval is by the inverter's clock, none are those that don't count; which share of it was
         # read; where it clipped, and what was lost.
-        self._seconds: list[int] = []
+        self._seconds = one.all_seconds(today.instants, today.step_s)
         self._shares: list[float] = []
         self._clipped: list[int] = []
         self._lost: list[int] = []
         ends_s, spans_s, ends = [], [], []
         unread: list[int] = []
-        seconds, shares, step_s, weather = self._seconds, self._shares, today.step_s, today.weather
+        seconds, shares, weather = self._seconds, self._shares, today.weather
+        powered, hearing = one.powered, one.hearing
         given = zip(*(course.given for course in courses), strict=True)
         for at, (now, watts, is_within) in enumerate(zip(today.instants, given, within, strict=True)):
-            powered = one.powered(watts, now, weather)
-            if powered is None:
-                shares.append(0.0)
-                if is_within and any(course.unshaded[at] >= AWAKE_W for course in courses):
-                    seconds.append(one.seconds(now.slot, step_s))
+            running = powered(watts, now, weather)
+            shares.append(running.share if running else 0.0)
+            if not is_within:
+                seconds[at] = 0
+            elif running is None:
+                if any(course.unshaded[at] >= AWAKE_W for course in courses):
                     self._lost.append(at)
                 else:
-                    seconds.append(0)
-                continue
-            shares.append(powered.share)
-            if not is_within:
-                seconds.append(0)
-                continue
-            seconds.append(one.seconds(now.slot, step_s))
-            unread.append(at)
-            hearing = one.hearing(now)
-            if hearing is Hearing.LOST:
-                self._lose(unread)
-            elif hearing is not Hearing.LATER:
-                ends.append(at)
-                ends_s.append(now.at)
-                spans_s.append(seconds[at] if len(unread) == 1 else sum(seconds[earlier] for earlier in unread))
-                self._note(unread)
+                    seconds[at] = 0
+            else:
+                unread.append(at)
+                heard = hearing(now)
+                if heard is Hearing.LOST:
+                    self._lose(unread)
+                elif heard is not Hearing.LATER:
+                    ends.append(at)
+                    ends_s.append(now.at)
+                    spans_s.append(seconds[at] if len(unread) == 1 else sum(seconds[earlier] for earlier in unread))
+                    if len(unread) > 1 or running.share < 1:
+                        self._note(unread)
+                    unread.clear()
         # What nobody has read by dusk.
         self._lose(unread)
         self._given = [
@@ -220,11 +219,9 @@ class _Tally:
         powers_w, energies_wh = [], []
         for given_mwh in self._given:
             counted = list(accumulate(map(mul, given_mwh, self._shares)))
-            told = [0, *(int(counted[end]) for end in ends)]
-            energies = [later - earlier for earlier, later in pairwise(told)]
-            powers_w.append(
-                [float(average_w(energy, span_s)) for energy, span_s in zip(energies, spans_s, strict=True)]
-            )
+            told = [0, *map(int, map(counted.__getitem__, ends))]
+            energies = list(map(sub, told[1:], told))
+            powers_w.append(list(map(float, map(average_w, energies, spans_s))))
             energies_wh.append([energy / _MWH for energy in energies])
             self._read.append((told[-1], counted[-1]))
         self.readings = Readings(one.roof.uid, ends_s, spans_s, powers_w, energies_wh)
@@ -235,7 +232,6 @@ class _Tally:
             share = self._shares[at]
             if share < 1:
                 (self._clipped if share else self._lost).append(at)
-        read.clear()
 
     def _lose(self, unread: list[int]) -> None:
         for at in unread:

@@ -83,7 +83,9 @@ class Roof:
     def held(self) -> Held:
         """All readings, in a form that can be compared."""
         found: Held = {}
-        for ecu in self.shards.gateways():
+        with JournalReader(self.path) as reader:
+            gateways = [gateway.ecu for gateway in reader.gateways()]
+        for ecu in gateways:
             for month in self.shards.months(ecu):
                 content = self.shards.read(ecu, month, self.zone)
                 assert content is not None

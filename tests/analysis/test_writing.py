@@ -1,5 +1,6 @@
 """What was found is in a real InfluxDB, is written once, and comes back when it was lost there."""
 
+import shutil
 from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -7,15 +8,22 @@ from pathlib import Path
 import pytest
 
 from collector.analysis.nightly import job
+from collector.analysis.nightly._shards import folder_of
 from collector.analysis.series import Alarm, Analysis, ArraySeries, Cause, Learned
 from collector.config.model import Config
 from collector.config.names import Names
 from collector.delivery.influx import InfluxSink
+from collector.imports.days import derived
+from collector.imports.points import points_of
+from collector.journal.import_writing import Brought, Imports
+from collector.journal.imported import Body
 from collector.journal.state import NAMES_STATE
 from collector.journal.writing import Journal
+from collector.points.lines import LineWriter
 from tests.analysis import stub
 from tests.analysis.journals import FIRST, NOW, PANELS, Roof, days, patched_model
 from tests.conftest import Influx
+from tests.imports.test_days import energies, powers
 from tests.samples import ECU, UID, config
 
 MIDNIGHTS = ["2026-06-28T22:00:00Z", "2026-06-29T22:00:00Z", "2026-06-30T22:00:00Z"]
@@ -156,3 +164,47 @@ def test_without_the_database_the_results_are_there_and_it_is_said(roof: RoofWit
     assert len(answer.results.panels) == 4
     assert "127.0.0.1" in answer.hindrance
     assert analyse(roof) == ""
+
+
+def bring_along(roof: RoofWithDatabase, day: date, *bodies: Body) -> None:
+    """Keep what the vendor told of a day, and have it in InfluxDB, as the service does."""
+    names, lines = Names(roof.config), LineWriter()
+    found = derived(bodies, ECU, day, names.ecu(ECU).zone)
+    assert found is not None
+    journal = Journal(roof.path)
+    Imports(journal).keep(
+        [
+            Brought(kind=one.kind, key=f"{day} {one.id}", about=one.about, ecu=ECU, body=one.body, days=[str(day)])
+            for one in bodies
+        ],
+        NOW,
+    )
+    journal.close()
+    sink = InfluxSink(
+        roof.influx.url, roof.influx.org, roof.influx.token, roof.influx.bucket, roof.influx.rollup_bucket
+    )
+    sink.write("\n".join(map(lines.line, points_of(found, names.ecu(ECU), {UID: "YC600"}))).encode())
+    sink.close()
+
+
+def test_days_that_were_brought_along_change_nothing(roof: RoofWithDatabase) -> None:
+    assert roof.analyse().results.first == "2026-06-29"
+    # One day with the vendor's powers, one with its energy at noon, and one in the midst of the gateway's own.
+    curve = powers(date(2026, 6, 10), ["12:00", "12:05", "12:10"], c1=[100, 200, 300], c2=[90, 180, 270])
+    bring_along(roof, date(2026, 6, 10), curve)
+    bring_along(roof, date(2026, 6, 11), energies("2026-06", e1=[0.0] * 10 + [1.5], e2=[0.0] * 10 + [1.2]))
+    bring_along(roof, date(2026, 7, 2), powers(date(2026, 7, 2), ["12:00", "12:05"], c1=[1000, 1000]))
+    roof.store(*days(date(2026, 7, 4), 1))
+    rows = roof.influx.query(
+        f'from(bucket: "{roof.influx.bucket}") |> range(start: 0)'
+        ' |> filter(fn: (r) => r._measurement == "channel" and r._field == "energy_wh")'
+    )
+    assert len(rows) == 6 + 2 + 2
+    with_them = roof.analyse()
+    shutil.rmtree(folder_of(roof.path))
+    anew = roof.analyse()
+    without = Roof(roof.path.with_name("other.db"))
+    without.store(*days(FIRST, 3), *days(date(2026, 7, 4), 1))
+    assert with_them.hindrance == anew.hindrance == ""
+    assert with_them.results == anew.results == without.analyse().results
+    assert roof.held() == without.held()

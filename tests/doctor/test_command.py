@@ -176,7 +176,7 @@ async def test_a_check_that_never_ends_costs_itself_alone(monkeypatch: pytest.Mo
     assert "did not end within 0.05 s" in first.found
     assert second.level is Level.OK
     assert len(ended) == 2
-    assert CHECKS == 9
+    assert CHECKS == 10
 
 
 ODD = "[red]a[/red][/][link=http://x]:sun: \\"

@@ -4,7 +4,7 @@ A gateway sends what an inverter has made since it was last read. So where it mi
 both intervals, and counts as the same power in each. What an input can't have made in its interval counts as unknown.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta, tzinfo
 
 import numpy as np
@@ -32,13 +32,15 @@ def series_of(
     shards: Shards, array: Array, zone: tzinfo, place: Place | None, first: date | None, last: date
 ) -> ArraySeries:
     """An array's readings from a local day on, None for all, up to another. Raises Broken and ShardError."""
-    months = sorted({month for ecu in array.ecus for month in shards.months(ecu)})
+    of_ecus = {ecu: frozenset(shards.months(ecu)) for ecu in array.ecus}
+    months = sorted(frozenset().union(*of_ecus.values()))
     times: list[Seconds] = []
     energies: list[NDArray[np.float32]] = []
     peaks_w = np.full(len(array.columns), _LEAST_PEAK_W)
     for month in months:
         if (first is None or month >= f"{first:%Y-%m}") and month <= f"{last:%Y-%m}":
-            readings = _month(shards, array, month, zone)
+            ecus = [ecu for ecu in array.ecus if month in of_ecus[ecu]]
+            readings = _month(shards, array, ecus, month, zone)
             times.append(readings.at)
             energies.append(_values(readings, array, ENERGY_WH))
             with np.errstate(all="ignore"):
@@ -52,10 +54,11 @@ def series_of(
     at, energy = at[cut], energy[cut]
     rated_w = np.array([column.panel.peak_w or np.nan for column in array.columns])
     days = _days(at, zone)
+    began = np.searchsorted(days, days)
     spans = np.diff(at, prepend=at[:1] - _LONGEST_S).astype(np.float32)
     for number in range(len(array.columns)):
         most_w = _TOLERANCE * (rated_w[number] if rated_w[number] > 0 else peaks_w[number])
-        energy[:, number] = _powers_w(energy[:, number], at, days, most_w)
+        energy[:, number] = _powers_w(energy[:, number], at, began, most_w)
     return ArraySeries(
         channels=tuple((column.place.partition("/")[0], str(column.number)) for column in array.columns),
         peak_w=rated_w,
@@ -71,15 +74,14 @@ def series_of(
     )
 
 
-def _month(shards: Shards, array: Array, month: str, zone: tzinfo) -> Readings:
+def _month(shards: Shards, array: Array, ecus: Sequence[str], month: str, zone: tzinfo) -> Readings:
     parts = []
-    for ecu in array.ecus:
+    for ecu in ecus:
         inverters = {one.inverter for column in array.columns for one in column.devices if one.ecu == ecu}
-        if month in shards.months(ecu):
-            found = shards.read(ecu, month, str(zone), inverters)
-            if found is None:
-                raise Broken(f"{ecu} {month}")
-            parts.append(found.readings)
+        found = shards.read(ecu, month, str(zone), inverters)
+        if found is None:
+            raise Broken(f"{ecu} {month}")
+        parts.append(found.readings)
     return joined(parts) if parts else NONE
 
 
@@ -110,26 +112,29 @@ def _days(at: Seconds, zone: tzinfo) -> NDArray[np.int32]:
 
 
 def _powers_w(
-    energy_wh: NDArray[np.float32], at: Seconds, days: NDArray[np.int32], most_w: float
+    energy_wh: NDArray[np.float32], at: Seconds, began: NDArray[np.int64], most_w: float
 ) -> NDArray[np.float32]:
-    """The mean powers of one input, along all rounds."""
+    """The mean powers of one input, along all rounds; `began` is the place of the first one of each round's day."""
     rows = np.flatnonzero(~np.isnan(energy_wh))
     powers = np.full(len(at), np.nan, np.float32)
     if not len(rows):
         return powers
     before = np.concatenate(([-1], rows[:-1]))
     # Where it is the day's first reading, it tells of the time since the gateway's first one of that day.
-    began = np.searchsorted(days, days[rows])
-    before = np.where(before < began, np.where(rows > began, began, rows - 1), before)
+    first = began[rows]
+    before = np.where(before < first, np.where(rows > first, first, rows - 1), before)
     span_s = at[rows] - np.where(before >= 0, at[before], at[rows] - _LONGEST_S)
     is_long = (rows - before > 1) & (span_s > _LONGEST_S)
-    before = np.where(is_long, rows - 1, before)
-    span_s = np.where(is_long, at[rows] - at[np.maximum(rows - 1, 0)], span_s)
+    before[is_long] = rows[is_long] - 1
+    span_s[is_long] = (at[rows] - at[np.maximum(rows - 1, 0)])[is_long]
     power_w = energy_wh[rows] * 3600.0 / np.maximum(span_s, 1)
-    power_w = np.where(power_w > most_w, np.nan, power_w)
-    count = rows - before
-    places = np.repeat(rows, count) - (np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count))
-    powers[places] = np.repeat(power_w, count)
+    power_w[power_w > most_w] = np.nan
+    powers[rows] = power_w
+    # What was missed before a reading is in it, so that it stands there as well.
+    made_up = np.flatnonzero(rows - before > 1)
+    count = (rows - before)[made_up] - 1
+    behind = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    powers[np.repeat(rows[made_up], count) - 1 - behind] = np.repeat(power_w[made_up], count)
     return powers
 
 

@@ -1,14 +1,22 @@
-"""A gateway's days out of what InfluxDB holds of them, for days whose records are not in the journal any more."""
+"""A gateway's days out of what InfluxDB holds of them, for days whose records are not in the journal any more.
+
+Days that the owner has brought along are left out: the vendor's figures are no measurements of five minutes.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from collector.analysis.nightly._readings import Readings, Said, gathered
+from collector.analysis.nightly._readings import NONE, Readings, Said, gathered
 from collector.clock import stamps
 from collector.clock.days import midnight
 
 _DAY = timedelta(days=1)
 _EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
+_ENERGIES = 'r._measurement == "channel" and r._field == "energy_wh"'
+_POWERS = 'r._measurement == "channel" and r._field == "power_w"'
+# What only points of such days have.
+_IMPORTED = "imported"
+_BROUGHT_ALONG = f'r._measurement == "ecu" and r._field == "{_IMPORTED}"'
 
 Row = Mapping[str, object]
 
@@ -40,20 +48,18 @@ class Database:
         return {day for day in found if day < before}
 
     def readings_of(self, ecu: str, day: date, zone: tzinfo) -> Readings:
-        """What there is of a local day."""
+        """What the gateway has sent of a local day, as far as it is there."""
         start, stop = midnight(day, zone), midnight(day + _DAY, zone)
         wanted = '|> keep(columns: ["_time", "_field", "_value", "inverter", "model", "channel"])'
-        rows = self._asked(ecu, start, stop, wanted, fields=("energy_wh", "power_w"))
-        return gathered(_said(rows))
+        rows = self._asked(ecu, start, stop, wanted, f"{_ENERGIES} or {_POWERS} or {_BROUGHT_ALONG}")
+        # A day has one source.
+        return NONE if any(row["_field"] == _IMPORTED for row in rows) else gathered(_said(rows))
 
-    def _asked(
-        self, ecu: str, start: datetime, stop: datetime, rest: str, fields: Sequence[str] = ("energy_wh",)
-    ) -> Sequence[Row]:
-        chosen = " or ".join(f'r._field == "{field}"' for field in fields)
+    def _asked(self, ecu: str, start: datetime, stop: datetime, rest: str, chosen: str = _ENERGIES) -> Sequence[Row]:
         return self._query(
             f'from(bucket: "{self._bucket}")'
             f" |> range(start: {start:%Y-%m-%dT%H:%M:%SZ}, stop: {stop:%Y-%m-%dT%H:%M:%SZ})"
-            f' |> filter(fn: (r) => r._measurement == "channel" and r.ecu == "{ecu}" and ({chosen})) {rest}'
+            f' |> filter(fn: (r) => r.ecu == "{ecu}" and ({chosen})) {rest}'
         )
 
 

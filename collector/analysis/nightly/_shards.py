@@ -73,16 +73,6 @@ class Shards:
         self._folder = folder
         self._contents: dict[tuple[str, str, str], Contents] = {}
 
-    def gateways(self) -> list[str]:
-        """The gateways that have any."""
-        with shard_errors(self._folder):
-            return sorted(path.name for path in self._folder.iterdir() if path.is_dir()) if self.exists else []
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a folder."""
-        return self._folder.is_dir()
-
     def months(self, ecu: str) -> list[str]:
         """The months of a gateway that there are files of, as 2026-03."""
         return sorted(path.stem for path in (self._folder / ecu).glob("*.npz"))
