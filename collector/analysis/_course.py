@@ -1,5 +1,6 @@
 """One day after the other: what each channel should have given, by what was learned on the days before it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,16 +11,21 @@ from collector.analysis._light import Mask, middle, of_others, weighted_middle
 from collector.analysis.series import Doubles, Ints
 
 # Days in which the size of a channel goes half of the way to another one.
-_SIZE_HALF_LIFE_DAYS = 45.0
+_SIZE_HALF_LIFE_DAYS = 120.0
 _SIZE_STEP = 1 - 0.5 ** (1 / _SIZE_HALF_LIFE_DAYS)
-_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE = 0.02, 0.015, 0.007
-# The mean of about the last week, and what is more of a day's noise about its own mean than about that of a week.
-_LEAN_STEP, _AGAINST_LEAN = 0.15, 1.4
-_EARLY_DAYS = 10
+_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE, _MOST_NOISE = 0.02, 0.013, 0.007, 0.02
+# A panel stands a little better or worse for days, by dirt or whatever: how much of a day's deviation tomorrow is
+# expected to have as well, how much of what was expected is left a day later, and at most.
+_DRIFT_STEP, _DRIFT_LEFT, _MOST_DRIFT = 0.35, 0.85, 0.025
+# So many days are gone through once before the first: sizes begin with what most of their light says, and for so long
+# those of a panel that is met later are learned at once.
+FIRST_DAYS, _EARLY_DAYS = 20, 10
 # A day that differs by so many deviations, and by this at least, is not learned from, unless there are so many of them.
 _ODD, _LEAST_ODD, _ODD_DAYS = 4.0, 0.035, 30
 # Of the light of a day, so much has to be in cells that are known to be without shade.
 _ENOUGH = 0.25
+# So much of a day's light has to be compared that a day's own level counts for half of what is said of its other hours.
+_LITTLE = 0.1
 _ALIVE = 0.2
 
 # Below this share of what it should give, a channel tells nothing of the light and is not learned from.
@@ -39,9 +45,12 @@ _FOLD_DAYS = 30
 # A sky without clouds: this share of the clearest, and no more change than this from one interval to the next.
 _CLEAR, _EVEN, _LEAST_LEVEL = 0.8, 0.08, 0.12
 
-# DC power for each W of an inverter's AC limit when it clips: within these, first taken for that.
+# DC power for each W of an inverter's AC limit when it clips: within these, first taken for that. Powers are energies
+# between two readings, the lengths of which differ by seconds, so that the top is flat to 3 % only.
 _CLIPS, _CLIPS_FROM, _CLIPS_TO = 1.05, 1.0, 1.12
-_FLAT, _FLAT_INTERVALS = 0.975, 4
+_FLAT, _FLAT_INTERVALS = 0.97, 12
+# So many have to be below their limits to tell how clear the sky is.
+_FEWEST = 2
 # From this share of its limit on, what an inverter gave is not learned from: of readings that vary, the limit leaves
 # only the lower ones, which would look like shade at noon.
 _NEAR_LIMIT = 0.9
@@ -78,6 +87,7 @@ class Row:
     measured: Doubles
     expected: Doubles
     unshaded: Doubles
+    drift: Doubles
     outage: Doubles
     clip: Doubles
     told: Doubles
@@ -108,7 +118,7 @@ class Course:
         self.noise: Doubles = np.full(channels, _FIRST_NOISE)
         self.snow: Doubles = np.zeros(channels)
         self.odd: Doubles = np.zeros(channels)
-        self.lean: Doubles = np.zeros(channels)
+        self.drift: Doubles = np.zeros(channels)
         self.clips: Doubles = np.full(len(self._first), _CLIPS)
         self.cells = Cells.empty(channels)
         self.clear = Clear.empty()
@@ -124,30 +134,55 @@ class Course:
             "noise": self.noise.copy(),
             "snow": self.snow.copy(),
             "odd": self.odd.copy(),
-            "lean": self.lean.copy(),
+            "drift": self.drift.copy(),
             "clips": self.clips.copy(),
             "given": self.cells.given.copy(),
             "offered": self.cells.offered.copy(),
             "folded": self.folded.copy(),
             "clear": self.clear.ratio.copy(),
+            "limited": self.clear.is_limited.copy(),
             "since_fold": np.array([self.since_fold]),
         }
 
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
         ratio: Doubles
-        self.size, self.days, self.noise, self.snow, self.odd, self.lean, self.clips, self.folded, ratio = (
+        self.size, self.days, self.noise, self.snow, self.odd, self.drift, self.clips, self.folded, ratio = (
             arrays[name].astype(float)
-            for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
+            for name in ("size", "days", "noise", "snow", "odd", "drift", "clips", "folded", "clear")
         )
         self.cells = Cells(arrays["given"].astype(np.float32), arrays["offered"].astype(np.float32))
-        self.clear = Clear(ratio)
+        self.clear = Clear(ratio, arrays["limited"].astype(np.bool_))
         self.since_fold = float(arrays["since_fold"].astype(float)[0])
 
     def renew(self, channel: int) -> None:
         """Another panel hangs there, or it is on another inverter: its size is learned anew, its shade stays."""
         self.days[channel] = 0
         self.noise[channel] = max(self.noise[channel], _FIRST_NOISE)
+
+    def meet(self, days: Sequence[Day]) -> None:
+        """Take a first look at the first days, as of a roof that nothing is known of."""
+        if not days:
+            return
+        power = np.concatenate([day.power_w for day in days])
+        known = np.isfinite(self.size)
+        with np.errstate(invalid="ignore"):
+            power[~(power > 0)] = np.nan
+        own = np.where(known, self.size, _nan_quantile(power))
+        for _ in range(3):
+            light = middle(power / own)
+            weight = np.where(np.isfinite(power), light[:, None], 0.0)
+            with np.errstate(invalid="ignore"):
+                ratio = weighted_middle(power / light[:, None], np.nan_to_num(weight))
+            own = np.where(np.isfinite(ratio), ratio, own)
+        self.size = np.where(np.isfinite(own), own, self.size)
+        self.days = np.where(np.isfinite(own), float(_EARLY_DAYS), 0.0)
+        nobody = np.zeros(len(self.size), np.bool_)
+        size, seen = self.size.copy(), self.days.copy()
+        for day in days:
+            self.go(day, nobody)
+        self.size, self.days = size, seen
+        self.snow[:], self.odd[:], self.drift[:] = 0, 0, 0
 
     def go(self, day: Day, frozen: Mask) -> Row:
         """Say what a day should have been, then learn from it, but not from the channels that are `frozen`."""
@@ -179,16 +214,23 @@ class Course:
         is_guess = np.isnan(expected) & (~read | stopped | clipped)
         whole = np.where(is_guess, self._by_clear(glance, clear, shares, clipped), expected)
         expected_wh = np.nan_to_num(whole) * hours
+        today_wh = expected_wh * np.exp(self.drift)
         told = usable & np.isfinite(expected) & ~self._near_limit(expected)
+        free = (~self._near_limit(np.fmax(expected, zero))).sum(axis=1)
+        self.clear.is_limited[day.cell[free < min(_FEWEST, len(self.size))]] = True
         sure = told & is_known
         level, of_level = _level(zero, expected, sure, shares)
+        # What could have come of it as it stands today, a fault included.
+        by_today = of_level / np.maximum(of_level + _LITTLE * np.nansum(whole, axis=0), 1e-9)
+        standing_wh = today_wh * (1 + by_today * (level / np.exp(self.drift) - 1))
         cells, clear_given, clear_level = _clear_cells(day, own, clear)
         row = Row(
             measured=np.where(read.any(axis=0), (zero * hours).sum(axis=0), np.nan),
-            expected=expected_wh.sum(axis=0),
-            unshaded=(expected_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
-            outage=np.where((~read | stopped), expected_wh, 0).sum(axis=0),
-            clip=np.maximum(np.where(clipped, expected_wh - zero * hours, 0).sum(axis=0), 0),
+            expected=today_wh.sum(axis=0),
+            unshaded=(today_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
+            drift=self.drift.copy(),
+            outage=np.where((~read | stopped), standing_wh, 0).sum(axis=0),
+            clip=np.maximum(np.where(clipped, standing_wh - zero * hours, 0).sum(axis=0), 0),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             level=level,
@@ -210,7 +252,9 @@ class Course:
             values[unknown] = np.nan
         plain = told & day.is_plain[:, None]
         still = frozen | snowed | is_thaw
-        self._learn(day, zero, shares, light, plain, np.where(of_level > 0, level, np.nan), state, still, glance)
+        anyhow, _ = _level(zero, expected, told, shares)
+        is_sure = of_level > 0
+        self._learn(day, zero, shares, light, plain, np.where(is_sure, level, anyhow), is_sure, state, still, glance)
         return row
 
     def _meet(self, day: Day) -> None:
@@ -240,11 +284,8 @@ class Course:
             flat = with_all >= _FLAT * limit
             near = with_all >= _CLIPS_FROM * self._limit_w
         for one in np.flatnonzero(near.sum(axis=0) >= _FLAT_INTERVALS):
-            # The flat top itself, which the highest readings of such a day are of.
-            top = np.quantile(with_all[near[:, one], one], 0.9)
-            found = min(top / self._limit_w[one], _CLIPS_TO)
-            if found > self.clips[one] or (with_all[:, one] >= 0.985 * top).sum() >= 3 * _FLAT_INTERVALS:
-                self.clips[one] += 0.3 * (found - self.clips[one])
+            found = min(float(np.median(with_all[near[:, one], one])) / self._limit_w[one], _CLIPS_TO)
+            self.clips[one] += 0.3 * (found - self.clips[one])
         clipped: Mask = flat[:, self._inverter] & read
         return clipped
 
@@ -292,6 +333,7 @@ class Course:
         light: Doubles,
         told: Mask,
         level: Doubles,
+        is_sure: Mask,
         state: Ints,
         frozen: Mask,
         glance: Doubles,
@@ -299,24 +341,19 @@ class Course:
         given = np.where(told, zero, 0)
         offered = np.where(told, self.size * shares * light, 0).sum(axis=0)
         early = self.days < _EARLY_DAYS
-        with np.errstate(invalid="ignore", divide="ignore"):
-            first = np.where(offered > 0, given.sum(axis=0) / offered, 1.0)
-        is_told = np.isfinite(level) | early
-        level = np.where(early, first, np.where(np.isfinite(level), level, 1.0))
+        is_told = is_sure | early
         deviation = np.log(np.clip(level, 0.2, 5.0))
         is_odd = np.abs(deviation) > np.maximum(_ODD * self.noise, _LEAST_ODD)
-        self.odd = np.where(is_odd, self.odd + 1, 0)
+        self.odd = np.where(is_odd & is_told, self.odd + 1, np.where(is_told, 0, self.odd))
+        # What is odd for so long is so, and learned at once.
+        self.days = np.where((self.odd > _ODD_DAYS) & ~frozen, np.minimum(self.days, _EARLY_DAYS), self.days)
         learns = ~frozen & is_told & (offered > 0) & (~is_odd | early | (self.odd > _ODD_DAYS))
         # A dull day says less.
         weight = np.minimum(1.0, offered / np.maximum(self.size * _full_light(day), 1e-9))
         step = np.maximum(_SIZE_STEP, 1 / (self.days + 1.5)) * weight
         self.size = np.where(learns, self.size * np.exp(step * deviation), self.size)
         self.days = self.days + learns * weight
-        # A loss that stays is no noise.
-        bounded = np.clip(deviation - self.lean, -3 * self.noise, 3 * self.noise)
-        self.lean = self.lean + _LEAN_STEP * weight * np.where(is_told, np.clip(deviation, -0.5, 0.5) - self.lean, 0)
-        square = self.noise**2 + _NOISE_STEP * weight * (_AGAINST_LEAN * bounded**2 - self.noise**2)
-        self.noise = np.where(learns & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
+        self._drift_on(deviation, np.where(learns & ~early, weight, 0.0))
         # Where the sun stands is learned of all but the dead: what the whole channel has too little is taken out. Not
         # before its size is known, or the first cells would for ever say another one.
         counts = told & ~early & (self.snow == 0) & (level > _ALIVE)
@@ -330,6 +367,24 @@ class Course:
             wholes = self.cells.wholes()
             self.size, self.folded = self.size * wholes, self.folded * wholes
             self.since_fold = 0.0
+
+    def _drift_on(self, deviation: Doubles, weight: Doubles) -> None:
+        """Take in by what a day deviated from the size, as far as it has `weight`."""
+        # A loss is no noise.
+        bounded = np.clip(deviation, -3 * self.noise, 3 * self.noise)
+        square = self.noise**2 + _NOISE_STEP * weight * (bounded**2 - self.noise**2)
+        self.noise = np.clip(np.sqrt(square), _LEAST_NOISE, _MOST_NOISE)
+        drift = _DRIFT_LEFT * (self.drift + _DRIFT_STEP * weight * (bounded - self.drift))
+        self.drift = np.clip(drift, -_MOST_DRIFT, _MOST_DRIFT)
+
+
+def _nan_quantile(power: Doubles) -> Doubles:
+    """Nearly the highest of each column, NaN where there is nothing."""
+    found = np.full(power.shape[1], np.nan)
+    for column, seen in enumerate(np.isfinite(power).T):
+        if seen.any():
+            found[column] = np.quantile(power[seen, column], 0.95)
+    return found
 
 
 def _full_light(day: Day) -> float:
