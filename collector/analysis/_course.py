@@ -13,13 +13,18 @@ from collector.analysis.series import Doubles, Ints
 # Days in which the size of a channel goes half of the way to another one.
 _SIZE_HALF_LIFE_DAYS = 120.0
 _SIZE_STEP = 1 - 0.5 ** (1 / _SIZE_HALF_LIFE_DAYS)
-_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE, _MOST_NOISE = 0.02, 0.013, 0.007, 0.02
+_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE, _MOST_NOISE = 0.02, 0.013, 0.007, 0.1
+_LEFT_OF_SQUARES = 0.774
 # A panel stands a little better or worse for days, by dirt or whatever: how much of a day's deviation tomorrow is
 # expected to have as well, how much of what was expected is left a day later, and at most.
-_DRIFT_STEP, _DRIFT_LEFT, _MOST_DRIFT = 0.35, 0.85, 0.025
+_DRIFT_STEP, _DRIFT_LEFT, _MOST_DRIFT = 0.45, 0.85, 0.025
 # So many days are gone through once before the first: sizes begin with what most of their light says, and for so long
 # those of a panel that is met later are learned at once.
 FIRST_DAYS, _EARLY_DAYS = 20, 10
+# Of what a panel gives beside the others in its first days, this share may be in the shade.
+_UNSHADED_FROM = 0.75
+# What a panel says of a day's light is taken back to so near to what was expected.
+_MOST_SURPRISE = 0.06
 # A day that differs by so many deviations, and by this at least, is not learned from, unless there are so many of them.
 _ODD, _LEAST_ODD, _ODD_DAYS = 4.0, 0.035, 30
 # Of the light of a day, so much has to be in cells that are known to be without shade.
@@ -38,7 +43,7 @@ _UNSHADED = 0.8
 # has of the best channel when it is free again; and how long it may lie.
 _COVERED, _FREE = 0.022, 0.7
 _LONGEST_SNOW_DAYS = 14
-_LEAST_CLEAR_HOURS = 0.3
+_LEAST_CLEAR_HOURS = 0.05
 
 _FOLD_DAYS = 30
 
@@ -79,8 +84,9 @@ class Row:
 
     `told` and `offered` (3, m) are measured and expected in the three parts of the day's light, over intervals that can
     be compared: read, not clipped, with the inverter running. `level` (m,) is the middle one of what they gave by what
-    they should have, without those in the shade where possible; it stands on `of_level` Wh. `size` is each channel's
-    beside the others. `light` is the array's own in hours of full sun, `clear` what a clear sky gives. Of the cells
+    they should have, without those in the shade where possible; it stands on `of_level` Wh. `drift` (m,) is the log
+    of what expected and unshaded were multiplied by, as the channel stood these days. `size` is each channel's beside
+    the others. `light` is the array's own in hours of full sun, `clear` what a clear sky gives. Of the cells
     with a clear sky, `clear_cell`, there are the power `clear_given` and the light on level ground, `clear_level`.
     """
 
@@ -173,8 +179,11 @@ class Course:
             light = middle(power / own)
             weight = np.where(np.isfinite(power), light[:, None], 0.0)
             with np.errstate(invalid="ignore"):
-                ratio = weighted_middle(power / light[:, None], np.nan_to_num(weight))
+                ratio = weighted_middle(power / light[:, None], np.nan_to_num(weight), _UNSHADED_FROM)
             own = np.where(np.isfinite(ratio), ratio, own)
+        # All in one measure: by what they are rated, if that is known.
+        if known.all():
+            own = own / np.nanmedian(own / self.size)
         self.size = np.where(np.isfinite(own), own, self.size)
         self.days = np.where(np.isfinite(own), float(_EARLY_DAYS), 0.0)
         nobody = np.zeros(len(self.size), np.bool_)
@@ -206,7 +215,8 @@ class Course:
         light = of_others(seen / shares, lit)
         sound = self._ratio(zero, size * shares * light, usable) >= _SOUND
         # Once more without those that lag behind, so that their neighbours are not held to be too good.
-        light = of_others(seen / shares, lit & sound)
+        of_sound = of_others(seen / shares, lit & sound)
+        light = np.where(np.isnan(of_sound), light, of_sound)
         expected = size * shares * light
 
         own = middle(np.where(lit & sound, seen / shares, np.nan))
@@ -214,7 +224,6 @@ class Course:
         is_guess = np.isnan(expected) & (~read | stopped | clipped)
         whole = np.where(is_guess, self._by_clear(glance, clear, shares, clipped), expected)
         expected_wh = np.nan_to_num(whole) * hours
-        today_wh = expected_wh * np.exp(self.drift)
         told = usable & np.isfinite(expected) & ~self._near_limit(expected)
         free = (~self._near_limit(np.fmax(expected, zero))).sum(axis=1)
         self.clear.is_limited[day.cell[free < min(_FEWEST, len(self.size))]] = True
@@ -222,13 +231,17 @@ class Course:
         level, of_level = _level(zero, expected, sure, shares)
         # What could have come of it as it stands today, a fault included.
         by_today = of_level / np.maximum(of_level + _LITTLE * np.nansum(whole, axis=0), 1e-9)
-        standing_wh = today_wh * (1 + by_today * (level / np.exp(self.drift) - 1))
+        standing_wh = expected_wh * (np.exp(self.drift) * (1 - by_today) + by_today * level)
+        # Of the light its own word says as much as each other's.
+        surprise = np.clip(np.log(np.maximum(level, 0.1)) - self.drift, -_MOST_SURPRISE, _MOST_SURPRISE)
+        drift = self.drift + np.where(snowed, 0, by_today * surprise / len(level))
+        today_wh = expected_wh * np.exp(drift)
         cells, clear_given, clear_level = _clear_cells(day, own, clear)
         row = Row(
             measured=np.where(read.any(axis=0), (zero * hours).sum(axis=0), np.nan),
             expected=today_wh.sum(axis=0),
             unshaded=(today_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
-            drift=self.drift.copy(),
+            drift=drift,
             outage=np.where((~read | stopped), standing_wh, 0).sum(axis=0),
             clip=np.maximum(np.where(clipped, standing_wh - zero * hours, 0).sum(axis=0), 0),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
@@ -252,8 +265,8 @@ class Course:
             values[unknown] = np.nan
         plain = told & day.is_plain[:, None]
         still = frozen | snowed | is_thaw
-        anyhow, _ = _level(zero, expected, told, shares)
         is_sure = of_level > 0
+        anyhow = level if is_sure.all() else _level(zero, expected, told, shares)[0]
         self._learn(day, zero, shares, light, plain, np.where(is_sure, level, anyhow), is_sure, state, still, glance)
         return row
 
@@ -370,10 +383,12 @@ class Course:
 
     def _drift_on(self, deviation: Doubles, weight: Doubles) -> None:
         """Take in by what a day deviated from the size, as far as it has `weight`."""
-        # A loss is no noise.
+        # A loss is no noise: it is taken back to twice of that, which leaves this much of the squares of normal noise.
+        bounded = np.clip(deviation, -2 * self.noise, 2 * self.noise)
+        step = np.maximum(_NOISE_STEP, 1 / (self.days + 1.5)) * weight
+        self.noise = np.sqrt(self.noise**2 + step * (bounded**2 / _LEFT_OF_SQUARES - self.noise**2))
+        self.noise = np.clip(self.noise, _LEAST_NOISE, _MOST_NOISE)
         bounded = np.clip(deviation, -3 * self.noise, 3 * self.noise)
-        square = self.noise**2 + _NOISE_STEP * weight * (bounded**2 - self.noise**2)
-        self.noise = np.clip(np.sqrt(square), _LEAST_NOISE, _MOST_NOISE)
         drift = _DRIFT_LEFT * (self.drift + _DRIFT_STEP * weight * (bounded - self.drift))
         self.drift = np.clip(drift, -_MOST_DRIFT, _MOST_DRIFT)
 

@@ -10,11 +10,11 @@ from collector.analysis._light import Mask
 from collector.analysis.series import Alarm, Cause, Doubles, Ints
 
 # So many lit days with so large a loss raise an alarm: the larger, the sooner.
-RULES = ((2, 0.2), (3, 0.12), (5, 0.075), (8, 0.055), (14, 0.04))
+RULES = ((2, 0.2), (3, 0.1), (5, 0.065), (8, 0.045), (14, 0.033))
 # What the mean over so many days still has of the noise of one day, since days resemble each other; and how many
 # deviations a loss has to be away from it.
 _NOISE_LEFT = (0.95, 0.9, 0.8, 0.7, 0.6)
-_DEVIATIONS = 3.5
+_DEVIATIONS = 3.0
 # A day counts as lit with this share of what is usual.
 _LIT = 0.25
 _KEPT_DAYS = 90

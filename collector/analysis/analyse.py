@@ -64,7 +64,8 @@ def goes_on_from(learned: Learned) -> int:
 
 
 def analyse(series: ArraySeries, since_day: int | None = None, learned: Learned | None = None) -> Analysis:
-    """Return the results of all days of a series, or of those from `since_day` on.
+    """Return the results of all days of a series, or of those from `since_day` on and of the days before it that a loss
+    which was found since has changed.
 
     With `learned` from an earlier result a series of its last RECENT_DAYS is enough, as long as `since_day` is within a
     fourth of that from its end; otherwise the series has to hold all that is known. Raises ValueError with a sentence
@@ -204,7 +205,7 @@ def _results(series: ArraySeries, gone: _Gone, since_day: int | None, course: Co
         day_sky = np.where(clear > 0, light / clear, np.nan)
     if series.latitude is None or series.longitude is None or channels < _FEWEST:
         shade = np.full_like(shade, np.nan)
-    wanted = days >= (since_day if since_day is not None else 0)
+    wanted = days >= _told_from(since_day, alarms)
 
     def told(values: Doubles) -> Floats:
         return values[wanted].astype(np.float32)
@@ -227,6 +228,15 @@ def _results(series: ArraySeries, gone: _Gone, since_day: int | None, course: Co
         notes=notes(series, table, shade),
         learned=keep(series, table, gone.state, gone.state_day, gone.alarms),
     )
+
+
+def _told_from(since_day: int | None, alarms: tuple[Alarm, ...]) -> int:
+    """The first day that may have changed: an alarm, or its end, says something of the days before it as well."""
+    if since_day is None:
+        return 0
+    raised = [alarm.since_day for alarm in alarms if alarm.found_day >= since_day]
+    ended = [day for alarm in alarms if (day := alarm.until_day) is not None and day >= since_day - _STATE_DAYS_AGO]
+    return min([since_day, *raised, *ended])
 
 
 def _ageings(
