@@ -14,7 +14,8 @@ from collector.analysis.series import Doubles, Ints
 _SIZE_HALF_LIFE_DAYS = 120.0
 _SIZE_STEP = 1 - 0.5 ** (1 / _SIZE_HALF_LIFE_DAYS)
 _NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE, _MOST_NOISE = 0.02, 0.013, 0.007, 0.1
-_LEFT_OF_SQUARES = 0.774
+# A day's deviation from the size is so much more than that from what the days before it let expect.
+_OF_SURPRISE, _LEFT_OF_SQUARES = 1.25, 0.774
 # A panel stands a little better or worse for days, by dirt or whatever: how much of a day's deviation tomorrow is
 # expected to have as well, how much of what was expected is left a day later, and at most.
 _DRIFT_STEP, _DRIFT_LEFT, _MOST_DRIFT = 0.45, 0.85, 0.025
@@ -231,10 +232,11 @@ class Course:
         level, of_level = _level(zero, expected, sure, shares)
         # What could have come of it as it stands today, a fault included.
         by_today = of_level / np.maximum(of_level + _LITTLE * np.nansum(whole, axis=0), 1e-9)
-        standing_wh = expected_wh * (np.exp(self.drift) * (1 - by_today) + by_today * level)
+        drift = np.clip(self.drift, -_MOST_DRIFT, _MOST_DRIFT)
+        standing_wh = expected_wh * (np.exp(drift) * (1 - by_today) + by_today * level)
         # Of the light its own word says as much as each other's.
-        surprise = np.clip(np.log(np.maximum(level, 0.1)) - self.drift, -_MOST_SURPRISE, _MOST_SURPRISE)
-        drift = self.drift + np.where(snowed, 0, by_today * surprise / len(level))
+        surprise = np.clip(np.log(np.maximum(level, 0.1)) - drift, -_MOST_SURPRISE, _MOST_SURPRISE)
+        drift += np.where(snowed, 0, by_today * surprise / len(level))
         today_wh = expected_wh * np.exp(drift)
         cells, clear_given, clear_level = _clear_cells(day, own, clear)
         row = Row(
@@ -243,7 +245,7 @@ class Course:
             unshaded=(today_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
             drift=drift,
             outage=np.where((~read | stopped), standing_wh, 0).sum(axis=0),
-            clip=np.maximum(np.where(clipped, standing_wh - zero * hours, 0).sum(axis=0), 0),
+            clip=self._cut(standing_wh - zero * hours, clipped),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             level=level,
@@ -301,6 +303,13 @@ class Course:
             self.clips[one] += 0.3 * (found - self.clips[one])
         clipped: Mask = flat[:, self._inverter] & read
         return clipped
+
+    def _cut(self, above_wh: Doubles, clipped: Mask) -> Doubles:
+        """By channel what clipping took, of what would have been above what was given."""
+        cut_wh = np.where(clipped, above_wh, 0)
+        # An inverter is never above its limit by less than nothing, but what is said of the light may be too little.
+        of_inverter = (cut_wh @ self._members.T > 0)[:, self._inverter]
+        return np.maximum(np.where(of_inverter, cut_wh, 0).sum(axis=0), 0)
 
     def _near_limit(self, expected: Doubles) -> Mask:
         """Where an inverter should give nearly all that it can, whatever it gave."""
@@ -383,14 +392,14 @@ class Course:
 
     def _drift_on(self, deviation: Doubles, weight: Doubles) -> None:
         """Take in by what a day deviated from the size, as far as it has `weight`."""
+        surprise = deviation - self.drift
         # A loss is no noise: it is taken back to twice of that, which leaves this much of the squares of normal noise.
-        bounded = np.clip(deviation, -2 * self.noise, 2 * self.noise)
+        bounded = np.clip(_OF_SURPRISE * surprise, -2 * self.noise, 2 * self.noise)
         step = np.maximum(_NOISE_STEP, 1 / (self.days + 1.5)) * weight
         self.noise = np.sqrt(self.noise**2 + step * (bounded**2 / _LEFT_OF_SQUARES - self.noise**2))
         self.noise = np.clip(self.noise, _LEAST_NOISE, _MOST_NOISE)
-        bounded = np.clip(deviation, -3 * self.noise, 3 * self.noise)
-        drift = _DRIFT_LEFT * (self.drift + _DRIFT_STEP * weight * (bounded - self.drift))
-        self.drift = np.clip(drift, -_MOST_DRIFT, _MOST_DRIFT)
+        surprise = np.clip(surprise, -3 * self.noise, 3 * self.noise)
+        self.drift = _DRIFT_LEFT * (self.drift + _DRIFT_STEP * weight * surprise)
 
 
 def _nan_quantile(power: Doubles) -> Doubles:
