@@ -55,6 +55,7 @@ _CLEAR, _EVEN, _LEAST_LEVEL = 0.8, 0.08, 0.12
 # between two readings, the lengths of which differ by seconds, so that the top is flat to 3 % only.
 _CLIPS, _CLIPS_FROM, _CLIPS_TO = 1.05, 1.0, 1.12
 _FLAT, _FLAT_INTERVALS = 0.97, 12
+_UNSEEN = 0.5
 # So many have to be below their limits to tell how clear the sky is.
 _FEWEST = 2
 # From this share of its limit on, what an inverter gave is not learned from: of readings that vary, the limit leaves
@@ -223,11 +224,13 @@ class Course:
         own = middle(np.where(lit & sound, seen / shares, np.nan))
         # Where all are clipped, or too few are heard, what it would be on a day of as clear a sky.
         is_guess = np.isnan(expected) & (~read | stopped | clipped)
-        whole = np.where(is_guess, self._by_clear(glance, clear, shares, clipped), expected)
+        at_least = middle(np.where(read & ~stopped, seen / shares, np.nan))
+        whole = np.where(is_guess, self._by_clear(glance, clear, shares, clipped, at_least), expected)
         expected_wh = np.nan_to_num(whole) * hours
         told = usable & np.isfinite(expected) & ~self._near_limit(expected)
         free = (~self._near_limit(np.fmax(expected, zero))).sum(axis=1)
         self.clear.is_limited[day.cell[free < min(_FEWEST, len(self.size))]] = True
+        unseen = clipped & is_guess & self.clear.is_limited[day.cell][:, None]
         sure = told & is_known
         level, of_level = _level(zero, expected, sure, shares)
         # What could have come of it as it stands today, a fault included.
@@ -245,7 +248,7 @@ class Course:
             unshaded=(today_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
             drift=drift,
             outage=np.where((~read | stopped), standing_wh, 0).sum(axis=0),
-            clip=self._cut(standing_wh - zero * hours, clipped),
+            clip=self._cut(standing_wh - zero * hours, clipped, unseen),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             level=level,
@@ -286,10 +289,13 @@ class Course:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(offered > 0, np.where(counts, given, 0).sum(axis=0) / offered, 1.0)
 
-    def _by_clear(self, glance: Doubles, clear: Doubles, shares: Doubles, clipped: Mask) -> Doubles:
+    def _by_clear(self, glance: Doubles, clear: Doubles, shares: Doubles, clipped: Mask, at_least: Doubles) -> Doubles:
+        """What would be expected if the sky were always as clear as in the hours that can be judged, or as clear as
+        those that stand at their limits say.
+        """
         whole = ~clipped.any(axis=1) & np.isfinite(glance) & (clear > 0.3 * np.nanmax(clear, initial=0))
         clearness = float(np.median(glance[whole] / clear[whole])) if whole.any() else np.nan
-        return self.size * shares * (clearness * clear)[:, None]
+        return self.size * shares * np.fmax(clearness * clear, at_least)[:, None]
 
     def _clipped(self, zero: Doubles, read: Mask) -> Mask:
         """Where an inverter gives all that it can."""
@@ -304,12 +310,15 @@ class Course:
         clipped: Mask = flat[:, self._inverter] & read
         return clipped
 
-    def _cut(self, above_wh: Doubles, clipped: Mask) -> Doubles:
-        """By channel what clipping took, of what would have been above what was given."""
+    def _cut(self, above_wh: Doubles, clipped: Mask, unseen: Mask) -> Doubles:
+        """By channel what clipping took, of what would have been above what was given; NaN where that is mostly
+        `unseen`, since all stand at their limits whenever it is clear.
+        """
         cut_wh = np.where(clipped, above_wh, 0)
         # An inverter is never above its limit by less than nothing, but what is said of the light may be too little.
         of_inverter = (cut_wh @ self._members.T > 0)[:, self._inverter]
-        return np.maximum(np.where(of_inverter, cut_wh, 0).sum(axis=0), 0)
+        cut: Doubles = np.maximum(np.where(of_inverter, cut_wh, 0).sum(axis=0), 0)
+        return np.where(unseen.sum(axis=0) > _UNSEEN * clipped.sum(axis=0), np.nan, cut)
 
     def _near_limit(self, expected: Doubles) -> Mask:
         """Where an inverter should give nearly all that it can, whatever it gave."""

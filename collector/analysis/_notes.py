@@ -109,8 +109,7 @@ def _clipping(table: Table) -> Iterator[str]:
     if not len(clip):
         return
     # While all clip, the light above is not seen.
-    all_clip = (clip > 0).all(axis=1)
-    bright = all_clip | (light > 0.8 * clear)
-    bright &= clear > np.quantile(clear, 0.75)
-    if bright.any() and float(np.mean(all_clip[bright])) > _CLIPPED_DAYS:
-        yield "All inverters clip on most clear days, so that what clipping costs is a rough guess."
+    all_clip = ((clip > 0) | np.isnan(clip)).all(axis=1)
+    bright = np.flatnonzero((all_clip | (light > 0.8 * clear)) & (clear > np.quantile(clear, 0.75)))
+    if len(bright) and float(np.mean(np.take(all_clip, bright))) > _CLIPPED_DAYS:
+        yield "All inverters clip on most clear days, so that what it takes then can't be told."

@@ -198,7 +198,7 @@ def _results(series: ArraySeries, gone: _Gone, since_day: int | None, course: Co
     undrifted = np.where(is_fault, np.exp(-table.column("drift").reshape(-1, channels)), 1.0)
     expected, unshaded = expected * undrifted, unshaded * undrifted
     known = np.isfinite(expected)
-    lost = np.maximum(expected - np.nan_to_num(measured) - outage - clip, 0)
+    lost = np.maximum(expected - np.nan_to_num(measured) - outage - np.nan_to_num(clip), 0)
     light, clear = table.column("light"), table.column("clear")
     array, panels, ratio = _ageings(series, table, is_fault, course.clear.is_limited)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -137,11 +137,13 @@ def test_a_polar_night_is_noted_and_is_no_gap() -> None:
     assert result.alarms == ()
 
 
-def test_an_array_that_clips_all_summer_is_noted_and_has_no_shade() -> None:
-    series = roof(days=90, step_s=900).series
+def test_of_an_array_that_clips_all_summer_no_clipping_is_told_and_no_shade() -> None:
+    series = roof(days=90, step_s=900, clear_share=0.3).series
     power_w = np.minimum(series.power_w, 180).astype(np.float32)
     result = analyse(replace(series, power_w=power_w, ac_limit_w=np.full(6, 340.0)))
-    assert any("what clipping costs is a rough guess" in note for note in result.notes)
+    assert any("All inverters clip on most clear days" in note for note in result.notes)
+    bright = result.measured_wh.sum(axis=1) > 0.95 * np.max(result.measured_wh.sum(axis=1))
+    assert np.isnan(result.loss_clip_wh[bright]).mean() > 0.9
     assert np.nansum(result.loss_shade_wh) < 0.01 * np.nansum(result.unshaded_wh)
     assert result.alarms == ()
 
