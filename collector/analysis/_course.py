@@ -7,6 +7,7 @@ import numpy as np
 
 from collector.analysis._cells import STATES, Cells
 from collector.analysis._clear import Clear
+from collector.analysis._inverters import Inverters
 from collector.analysis._light import Mask, middle, of_others, weighted_middle
 from collector.analysis.series import Doubles, Ints
 
@@ -51,16 +52,8 @@ _FOLD_DAYS = 30
 # A sky without clouds: this share of the clearest, and no more change than this from one interval to the next.
 _CLEAR, _EVEN, _LEAST_LEVEL = 0.8, 0.08, 0.12
 
-# DC power for each W of an inverter's AC limit when it clips: within these, first taken for that. Powers are energies
-# between two readings, the lengths of which differ by seconds, so that the top is flat to 3 % only.
-_CLIPS, _CLIPS_FROM, _CLIPS_TO = 1.05, 1.0, 1.12
-_FLAT, _FLAT_INTERVALS = 0.97, 12
-_UNSEEN = 0.5
 # So many have to be below their limits to tell how clear the sky is.
 _FEWEST = 2
-# From this share of its limit on, what an inverter gave is not learned from: of readings that vary, the limit leaves
-# only the lower ones, which would look like shade at noon.
-_NEAR_LIMIT = 0.9
 
 
 @dataclass(slots=True)
@@ -116,10 +109,6 @@ class Course:
 
     def __init__(self, peak_w: Doubles, ac_limit_w: Doubles, inverter: Ints) -> None:
         channels = len(peak_w)
-        self._inverter = inverter
-        self._first = np.array([int(np.argmax(inverter == one)) for one in range(int(inverter.max()) + 1)])
-        self._members = np.stack([inverter == one for one in range(len(self._first))])
-        self._limit_w = ac_limit_w[self._first]
         known = bool(np.isfinite(peak_w).all() and (peak_w > 0).all())
         self.size: Doubles = peak_w.astype(float).copy() if known else np.full(channels, np.nan)
         self.days: Doubles = np.zeros(channels)
@@ -127,7 +116,7 @@ class Course:
         self.snow: Doubles = np.zeros(channels)
         self.odd: Doubles = np.zeros(channels)
         self.drift: Doubles = np.zeros(channels)
-        self.clips: Doubles = np.full(len(self._first), _CLIPS)
+        self._inverters = Inverters(ac_limit_w, inverter)
         self.cells = Cells.empty(channels)
         self.clear = Clear.empty()
         self.since_fold = 0.0
@@ -143,7 +132,7 @@ class Course:
             "snow": self.snow.copy(),
             "odd": self.odd.copy(),
             "drift": self.drift.copy(),
-            "clips": self.clips.copy(),
+            "clips": self._inverters.clips.copy(),
             "given": self.cells.given.copy(),
             "offered": self.cells.offered.copy(),
             "folded": self.folded.copy(),
@@ -155,7 +144,7 @@ class Course:
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
         ratio: Doubles
-        self.size, self.days, self.noise, self.snow, self.odd, self.drift, self.clips, self.folded, ratio = (
+        self.size, self.days, self.noise, self.snow, self.odd, self.drift, self._inverters.clips, self.folded, ratio = (
             arrays[name].astype(float)
             for name in ("size", "days", "noise", "snow", "odd", "drift", "clips", "folded", "clear")
         )
@@ -202,7 +191,7 @@ class Course:
         zero = np.where(read, power, 0.0)
         self._meet(day)
         size = self.size
-        clipped, stopped = self._clipped(zero, read), self._stopped(zero, read, day.level)
+        clipped, stopped = self._inverters.clipped(zero, read), self._inverters.stopped(zero, read, day.level)
         seen = power / size
         usable = read & ~clipped & ~stopped & ~day.is_spread
         # What most see, to know the sky's state before the light is known.
@@ -227,8 +216,8 @@ class Course:
         at_least = middle(np.where(read & ~stopped, seen / shares, np.nan))
         whole = np.where(is_guess, self._by_clear(glance, clear, shares, clipped, at_least), expected)
         expected_wh = np.nan_to_num(whole) * hours
-        told = usable & np.isfinite(expected) & ~self._near_limit(expected)
-        free = (~self._near_limit(np.fmax(expected, zero))).sum(axis=1)
+        told = usable & np.isfinite(expected) & ~self._inverters.near_limit(expected)
+        free = (~self._inverters.near_limit(np.fmax(expected, zero))).sum(axis=1)
         self.clear.is_limited[day.cell[free < min(_FEWEST, len(self.size))]] = True
         unseen = clipped & is_guess & self.clear.is_limited[day.cell][:, None]
         sure = told & is_known
@@ -248,7 +237,7 @@ class Course:
             unshaded=(today_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
             drift=drift,
             outage=np.where((~read | stopped), standing_wh, 0).sum(axis=0),
-            clip=self._cut(standing_wh - zero * hours, clipped, unseen),
+            clip=self._inverters.cut_wh(standing_wh - zero * hours, clipped, unseen),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             level=level,
@@ -296,49 +285,6 @@ class Course:
         whole = ~clipped.any(axis=1) & np.isfinite(glance) & (clear > 0.3 * np.nanmax(clear, initial=0))
         clearness = float(np.median(glance[whole] / clear[whole])) if whole.any() else np.nan
         return self.size * shares * np.fmax(clearness * clear, at_least)[:, None]
-
-    def _clipped(self, zero: Doubles, read: Mask) -> Mask:
-        """Where an inverter gives all that it can."""
-        with_all = zero @ self._members.T
-        limit = self._limit_w * self.clips
-        with np.errstate(invalid="ignore"):
-            flat = with_all >= _FLAT * limit
-            near = with_all >= _CLIPS_FROM * self._limit_w
-        for one in np.flatnonzero(near.sum(axis=0) >= _FLAT_INTERVALS):
-            found = min(float(np.median(with_all[near[:, one], one])) / self._limit_w[one], _CLIPS_TO)
-            self.clips[one] += 0.3 * (found - self.clips[one])
-        clipped: Mask = flat[:, self._inverter] & read
-        return clipped
-
-    def _cut(self, above_wh: Doubles, clipped: Mask, unseen: Mask) -> Doubles:
-        """By channel what clipping took, of what would have been above what was given; NaN where that is mostly
-        `unseen`, since all stand at their limits whenever it is clear.
-        """
-        cut_wh = np.where(clipped, above_wh, 0)
-        # An inverter is never above its limit by less than nothing, but what is said of the light may be too little.
-        of_inverter = (cut_wh @ self._members.T > 0)[:, self._inverter]
-        cut: Doubles = np.maximum(np.where(of_inverter, cut_wh, 0).sum(axis=0), 0)
-        return np.where(unseen.sum(axis=0) > _UNSEEN * clipped.sum(axis=0), np.nan, cut)
-
-    def _near_limit(self, expected: Doubles) -> Mask:
-        """Where an inverter should give nearly all that it can, whatever it gave."""
-        with_all = np.nan_to_num(expected) @ self._members.T
-        with np.errstate(invalid="ignore"):
-            near: Mask = with_all >= _NEAR_LIMIT * self._limit_w * self.clips
-        return near[:, self._inverter]
-
-    def _stopped(self, zero: Doubles, read: Mask, level: Doubles) -> Mask:
-        """Where an inverter of several channels is heard and takes nothing from any while others give, or while the
-        sun stands high, so that the grid was away from all.
-        """
-        given = zero @ self._members.T
-        several = self._members.sum(axis=1) > 1
-        others = ((zero > 0).mean(axis=1) > 0.3) | (level > _LEAST_LEVEL)
-        stopped = (given <= 0) & several & others[:, None]
-        # All day long it is a fault.
-        stopped &= (given > 0).any(axis=0)
-        resting: Mask = stopped[:, self._inverter] & read
-        return resting
 
     def _see_snow(self, day: Day, zero: Doubles, clear: Doubles, shares: Doubles) -> bool:
         """Tell on which channels snow lies; whether it was on most of them and has begun to slide today."""
