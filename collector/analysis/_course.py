@@ -220,7 +220,8 @@ class Course:
         free = (~self._inverters.near_limit(np.fmax(expected, zero))).sum(axis=1)
         self.clear.is_limited[day.cell[free < min(_FEWEST, len(self.size))]] = True
         unseen = clipped & is_guess & self.clear.is_limited[day.cell][:, None]
-        sure = told & is_known
+        # A dead channel learns no cells, and would have nothing to be compared in when the sun comes to other ones.
+        sure = told & (is_known | frozen)
         level, of_level = _level(zero, expected, sure, shares)
         # What could have come of it as it stands today, a fault included.
         by_today = of_level / np.maximum(of_level + _LITTLE * np.nansum(whole, axis=0), 1e-9)

@@ -274,3 +274,14 @@ def test_what_was_learned_of_other_channels_does_not_count() -> None:
     other = replace(series, channels=(*series.channels[:-1], ("806000009999", "1")))
     assert not counts_for(learned, other)
     assert len(analyse(other, None, learned).days) == 10
+
+
+def test_a_panel_that_is_dead_for_months_of_its_first_year_is_a_fault_until_it_gives_again() -> None:
+    series = roof(days=240, step_s=900).series
+    power_w = series.power_w.copy()
+    dead = (series.day >= FIRST_DAY + 110) & (series.day < FIRST_DAY + 220)
+    power_w[dead, 1] = 0
+    (alarm,) = analyse(replace(series, power_w=power_w)).alarms
+    assert (alarm.channel, alarm.cause) == (1, Cause.DEAD)
+    assert alarm.since_day == FIRST_DAY + 110
+    assert alarm.until_day == FIRST_DAY + 219
