@@ -392,10 +392,12 @@ def _by_part(values: Doubles, expected: Doubles) -> Doubles:
 
 def _clear_cells(day: Day, own: Doubles, clear: Doubles) -> tuple[Ints, Doubles, Doubles]:
     """Of the intervals with a clear sky: the cells with their half of the year, and power and level in each."""
-    change = np.abs(np.diff(own, prepend=np.nan))
-    following = np.append(change[1:], np.nan)
-    with np.errstate(invalid="ignore"):
-        even = (change < _EVEN * own) & (following < _EVEN * own) & (own > _CLEAR * clear)
+    # By the sun's height, or intervals of ten minutes would be even where it stands high alone.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        index = own / day.level
+        change = np.abs(np.diff(index, prepend=np.nan))
+        following = np.append(change[1:], np.nan)
+        even = (change < _EVEN * index) & (following < _EVEN * index) & (own > _CLEAR * clear)
     even &= day.is_plain & (day.level > _LEAST_LEVEL)
     cells, place = np.unique(day.cell[even] * 2 + day.half[even], return_inverse=True)
     hours = day.hours[even]

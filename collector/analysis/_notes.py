@@ -104,12 +104,17 @@ def _mixed(shade: Floats) -> Iterator[str]:
         )
 
 
-def _clipping(table: Table) -> Iterator[str]:
+def clips_mostly(table: Table) -> bool:
+    """Whether all inverters clip on most clear days."""
     clip, light, clear = (table.column(name) for name in ("clip", "light", "clear"))
     if not len(clip):
-        return
+        return False
     # While all clip, the light above is not seen.
     all_clip = ((clip > 0) | np.isnan(clip)).all(axis=1)
     bright = np.flatnonzero((all_clip | (light > 0.8 * clear)) & (clear > np.quantile(clear, 0.75)))
-    if len(bright) and float(np.mean(np.take(all_clip, bright))) > _CLIPPED_DAYS:
+    return len(bright) > 0 and float(np.mean(np.take(all_clip, bright))) > _CLIPPED_DAYS
+
+
+def _clipping(table: Table) -> Iterator[str]:
+    if clips_mostly(table):
         yield "All inverters clip on most clear days, so that what it takes then can't be told."

@@ -9,7 +9,7 @@ from collector.analysis._check import check
 from collector.analysis._course import FIRST_DAYS, Course, Day
 from collector.analysis._light import Mask
 from collector.analysis._memory import Arrays, Table, is_of, keep, last_day, recall
-from collector.analysis._notes import notes
+from collector.analysis._notes import clips_mostly, notes
 from collector.analysis._rain import recovers_after_rain
 from collector.analysis._sun import Sky, sky
 from collector.analysis._watch import Watch
@@ -261,7 +261,7 @@ def _ageings(
     is_whole = ~is_limited[cell // 2]
     place, cell, given, level = place[is_whole], cell[is_whole], given[is_whole], level[is_whole]
     ratio, weight = clear_ratio(len(days), place, cell, given * np.exp(drift[place]), level, days / _YEAR_DAYS)
-    array = ageing(days, ratio, weight, years)
+    array = ageing(days, ratio, weight, years, is_cut=clips_mostly(table))
     found = []
     for channel in range(channels):
         renewed = [end_s for number, end_s in series.changed if number == channel]

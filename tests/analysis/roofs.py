@@ -35,7 +35,7 @@ def roof(
     latitude: float = 50.0,
     clear_share: float = 0.0,
 ) -> Roof:
-    """Of the days a `clear_share` is without clouds.
+    """Of the days a `clear_share`, if any, is without clouds and all others are dull.
 
     `shaded` is a panel with a wall in the west, `fault` a panel, a day and the share that it lacks from then on."""
     chance = np.random.default_rng(seed)
@@ -49,7 +49,7 @@ def roof(
     day = (end_s - 1) // 86_400 + _EPOCH_DAY
     of_day = chance.uniform(0.15, 1.0, days) ** 0.7
     if clear_share:
-        of_day[chance.random(days) < clear_share] = 1.0
+        of_day = np.where(chance.random(days) < clear_share, 1.0, 0.7 * of_day)
     clearness = np.repeat(of_day, len(end_s) // days)
     light = up * clearness * (1 - ageing_percent / 100) ** ((day - FIRST_DAY) / 365.25)
     own = 1 + noise * chance.standard_normal((days, channels))

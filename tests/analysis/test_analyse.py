@@ -247,7 +247,7 @@ def test_what_a_new_alarm_says_of_the_days_before_it_is_told_with_the_last_day()
 
 
 def test_an_array_that_stands_at_its_limit_at_noon_ages_by_its_other_hours() -> None:
-    made = roof(days=1500, channels=4, step_s=1800, ageing_percent=0.7, clear_share=0.3)
+    made = roof(days=1500, channels=4, step_s=1800, ageing_percent=0.7, clear_share=0.5)
     of_inverter = made.series.power_w.reshape(-1, 2, 2).sum(axis=2)
     cut = np.repeat(np.minimum(1, 424 / np.maximum(of_inverter, 1)), 2, axis=1)
     power_w = (made.series.power_w * cut).astype(np.float32)
