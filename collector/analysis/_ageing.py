@@ -20,13 +20,16 @@ _ROBUST = 2.0
 # On nine arrays of simulated roofs the slopes of five years were off by 0.23 % a year (root mean square), of which the
 # blocks told 0.11; the rest, 1.96 times, is 0.4 a year.
 _UNTOLD_PERCENT = 2.0
+# Twice as much where limits leave only hours of a low sun: there slopes were up to 1 % a year too high.
+_UNTOLD_OF_LOW_SUN = 2.0
 _STEEPEST = 0.1
 # No roof ages faster, and none gains so much, in percent a year: what seems to has another cause.
 _FASTEST_LOSS, _LARGEST_GAIN = -4.0, 1.5
 
 
-def ageing(day: Ints, ratio: Doubles, weight: Doubles, years: float) -> Ageing:
+def ageing(day: Ints, ratio: Doubles, weight: Doubles, years: float, *, is_cut: bool = False) -> Ageing:
     """The change of `ratio`, a day's clear power by what is usual for its hours; `years` are those of all readings.
+    It `is_cut` if most of the clear hours are missing, since all inverters stood at their limits.
 
     A ratio is NaN, or its weight 0, where a day says nothing.
     """
@@ -55,7 +58,8 @@ def ageing(day: Ints, ratio: Doubles, weight: Doubles, years: float) -> Ageing:
         return Ageing(years, reason="clear days of the same season of different years are missing")
     draws = np.random.default_rng(len(day)).multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), _DRAWS)
     spread = float(np.std(draws @ of_block)) * np.sqrt(len(blocks) / (len(blocks) - 2))
-    half = 100 * float(np.hypot(1.96 * spread, _UNTOLD_PERCENT / 100 / years))
+    untold_percent = _UNTOLD_PERCENT * (_UNTOLD_OF_LOW_SUN if is_cut else 1.0)
+    half = 100 * float(np.hypot(1.96 * spread, untold_percent / 100 / years))
     rate = 100 * (np.exp(slope) - 1)
     reason = "" if years >= _SURE_YEARS else "a first guess: it stands on less than three years"
     return Ageing(years, rate, rate - half, rate + half, reason)

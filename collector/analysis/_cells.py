@@ -21,6 +21,11 @@ _HALF_LIFE_DAYS = 730.0
 _PRIOR = np.array([0.2, 0.5, 0.8, 1.0, 1.0])
 _OTHER_HALF, _NOTHING_SEEN = 1.0, 0.3
 
+# A share that differs from the whole by less than this, or than so many deviations of what was seen of it, is none. By
+# state, the deviation that one interval of full sun leaves.
+_LEAST_SHADE, _DEVIATIONS = 0.015, 3.0
+_DEVIATION = np.array([0.01, 0.015, 0.022, 0.022, 0.015])
+
 # A channel's own whole: the middle of the shares that are near to its high ones.
 _HIGH, _NEAR = 0.85, 0.04
 
@@ -39,7 +44,9 @@ class Cells:
         return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 
     def shares(self, cell: Ints, half: Ints, state: Ints) -> tuple[Doubles, Mask]:
-        """The shares (n, m) in these cells, 1 is what channels get that have no shade; and which were seen there."""
+        """The shares (n, m) in these cells, 1 is what channels get that have no shade; and which were seen there, or
+        beside it, or in the other half of the year.
+        """
         key = _key(cell, half, state)
         # Each cell that the sun is in comes up several times a day.
         keys, back = np.unique(key, return_inverse=True)
@@ -51,7 +58,9 @@ class Cells:
         first = (given + _NOTHING_SEEN) / (offered + _NOTHING_SEEN)
         prior = _PRIOR[kinds // 2, None]
         shares = (self.given[keys] + prior * first) / (self.offered[keys] + prior)
-        return (shares / _whole(shares))[back], (self.offered[keys] >= prior)[back]
+        seen = offered + self.offered[keys]
+        doubt = _DEVIATIONS * _DEVIATION[kinds // 2, None] / np.sqrt(np.maximum(seen, prior))
+        return _certain(shares / _whole(shares), np.maximum(_LEAST_SHADE, doubt))[back], (seen >= prior)[back]
 
     def learn(self, cell: Ints, half: Ints, state: Ints, given: Doubles, offered: Doubles) -> None:
         """Add a day: what channels gave (n, m), and what there was without shade; 0 for what is not to count."""
@@ -64,11 +73,6 @@ class Cells:
         factor = np.float32(0.5 ** (days / _HALF_LIFE_DAYS))
         self.given *= factor
         self.offered *= factor
-
-    def forget_channel(self, channel: int, left: float) -> None:
-        """Let what was learned of a channel count for much less."""
-        self.given[:, channel] *= np.float32(left)
-        self.offered[:, channel] *= np.float32(left)
 
     def wholes(self) -> Doubles:
         """By channel, what it takes for its whole: its share where it has no shade. Its sums are set to it."""
@@ -100,6 +104,13 @@ class Cells:
 
 def _key(cell: Ints, half: Ints, state: Ints) -> Ints:
     return (cell * (len(STATES) + 1) + state) * 2 + half
+
+
+def _certain(shares: Doubles, doubt: Doubles) -> Doubles:
+    """The same where they differ from 1 by much more than `doubt`, 1 where by less, and little change between."""
+    apart = shares - 1
+    with np.errstate(divide="ignore"):
+        return 1 + apart * np.maximum(1 - (doubt / apart) ** 4, 0)
 
 
 def _whole(shares: Doubles) -> Doubles:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from collector.analysis._light import Mask
 from collector.analysis._sun import CELLS, beside
 from collector.analysis.series import Doubles, Ints
 
@@ -12,15 +13,18 @@ _CALM = 0.06
 
 
 class Clear:
-    """`ratio` is to be kept: the array's power for each share of a clear sky's light on level ground, NaN if unseen."""
+    """`ratio` is to be kept: the array's power for each share of a clear sky's light on level ground, NaN if unseen.
+    So is `is_limited`: the cells in which inverters have stood at their limits, so that a clear sky was never seen.
+    """
 
-    def __init__(self, ratio: Doubles) -> None:
+    def __init__(self, ratio: Doubles, is_limited: Mask) -> None:
         self.ratio = ratio
+        self.is_limited = is_limited
 
     @classmethod
     def empty(cls) -> "Clear":
         """Nothing is known."""
-        return cls(np.full(CELLS, np.nan))
+        return cls(np.full(CELLS, np.nan), np.zeros(CELLS, np.bool_))
 
     def power(self, cell: Ints, level: Doubles, light: Doubles) -> Doubles:
         """What a clear sky gives in these cells; for those not yet seen, by what is known beside them."""

@@ -1,25 +1,38 @@
 """One day after the other: what each channel should have given, by what was learned on the days before it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from collector.analysis._cells import STATES, Cells
 from collector.analysis._clear import Clear
+from collector.analysis._inverters import Inverters
 from collector.analysis._light import Mask, middle, of_others, weighted_middle
 from collector.analysis.series import Doubles, Ints
 
 # Days in which the size of a channel goes half of the way to another one.
-_SIZE_HALF_LIFE_DAYS = 45.0
+_SIZE_HALF_LIFE_DAYS = 120.0
 _SIZE_STEP = 1 - 0.5 ** (1 / _SIZE_HALF_LIFE_DAYS)
-_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE = 0.02, 0.015, 0.007
-# The mean of about the last week, and what is more of a day's noise about its own mean than about that of a week.
-_LEAN_STEP, _AGAINST_LEAN = 0.15, 1.4
-_EARLY_DAYS = 10
+_NOISE_STEP, _FIRST_NOISE, _LEAST_NOISE, _MOST_NOISE = 0.02, 0.013, 0.007, 0.1
+# A day's deviation from the size is so much more than that from what the days before it let expect.
+_OF_SURPRISE, _LEFT_OF_SQUARES = 1.25, 0.774
+# A panel stands a little better or worse for days, by dirt or whatever: how much of a day's deviation tomorrow is
+# expected to have as well, how much of what was expected is left a day later, and at most.
+_DRIFT_STEP, _DRIFT_LEFT, _MOST_DRIFT = 0.45, 0.85, 0.025
+# So many days are gone through once before the first: sizes begin with what most of their light says, and for so long
+# those of a panel that is met later are learned at once.
+FIRST_DAYS, _EARLY_DAYS = 20, 10
+# Of what a panel gives beside the others in its first days, this share may be in the shade.
+_UNSHADED_FROM = 0.75
+# What a panel says of a day's light is taken back to so near to what was expected.
+_MOST_SURPRISE = 0.06
 # A day that differs by so many deviations, and by this at least, is not learned from, unless there are so many of them.
 _ODD, _LEAST_ODD, _ODD_DAYS = 4.0, 0.035, 30
 # Of the light of a day, so much has to be in cells that are known to be without shade.
 _ENOUGH = 0.25
+# So much of a day's light has to be compared that a day's own level counts for half of what is said of its other hours.
+_LITTLE = 0.1
 _ALIVE = 0.2
 
 # Below this share of what it should give, a channel tells nothing of the light and is not learned from.
@@ -32,19 +45,15 @@ _UNSHADED = 0.8
 # has of the best channel when it is free again; and how long it may lie.
 _COVERED, _FREE = 0.022, 0.7
 _LONGEST_SNOW_DAYS = 14
-_LEAST_CLEAR_HOURS = 0.3
+_LEAST_CLEAR_HOURS = 0.05
 
 _FOLD_DAYS = 30
 
 # A sky without clouds: this share of the clearest, and no more change than this from one interval to the next.
 _CLEAR, _EVEN, _LEAST_LEVEL = 0.8, 0.08, 0.12
 
-# DC power for each W of an inverter's AC limit when it clips: within these, first taken for that.
-_CLIPS, _CLIPS_FROM, _CLIPS_TO = 1.05, 1.0, 1.12
-_FLAT, _FLAT_INTERVALS = 0.975, 4
-# From this share of its limit on, what an inverter gave is not learned from: of readings that vary, the limit leaves
-# only the lower ones, which would look like shade at noon.
-_NEAR_LIMIT = 0.9
+# So many have to be below their limits to tell how clear the sky is.
+_FEWEST = 2
 
 
 @dataclass(slots=True)
@@ -70,14 +79,16 @@ class Row:
 
     `told` and `offered` (3, m) are measured and expected in the three parts of the day's light, over intervals that can
     be compared: read, not clipped, with the inverter running. `level` (m,) is the middle one of what they gave by what
-    they should have, without those in the shade where possible; it stands on `of_level` Wh. `size` is each channel's
-    beside the others. `light` is the array's own in hours of full sun, `clear` what a clear sky gives. Of the cells
+    they should have, without those in the shade where possible; it stands on `of_level` Wh. `drift` (m,) is the log
+    of what expected and unshaded were multiplied by, as the channel stood these days. `size` is each channel's beside
+    the others. `light` is the array's own in hours of full sun, `clear` what a clear sky gives. Of the cells
     with a clear sky, `clear_cell`, there are the power `clear_given` and the light on level ground, `clear_level`.
     """
 
     measured: Doubles
     expected: Doubles
     unshaded: Doubles
+    drift: Doubles
     outage: Doubles
     clip: Doubles
     told: Doubles
@@ -98,18 +109,14 @@ class Course:
 
     def __init__(self, peak_w: Doubles, ac_limit_w: Doubles, inverter: Ints) -> None:
         channels = len(peak_w)
-        self._inverter = inverter
-        self._first = np.array([int(np.argmax(inverter == one)) for one in range(int(inverter.max()) + 1)])
-        self._members = np.stack([inverter == one for one in range(len(self._first))])
-        self._limit_w = ac_limit_w[self._first]
         known = bool(np.isfinite(peak_w).all() and (peak_w > 0).all())
         self.size: Doubles = peak_w.astype(float).copy() if known else np.full(channels, np.nan)
         self.days: Doubles = np.zeros(channels)
         self.noise: Doubles = np.full(channels, _FIRST_NOISE)
         self.snow: Doubles = np.zeros(channels)
         self.odd: Doubles = np.zeros(channels)
-        self.lean: Doubles = np.zeros(channels)
-        self.clips: Doubles = np.full(len(self._first), _CLIPS)
+        self.drift: Doubles = np.zeros(channels)
+        self._inverters = Inverters(ac_limit_w, inverter)
         self.cells = Cells.empty(channels)
         self.clear = Clear.empty()
         self.since_fold = 0.0
@@ -124,30 +131,58 @@ class Course:
             "noise": self.noise.copy(),
             "snow": self.snow.copy(),
             "odd": self.odd.copy(),
-            "lean": self.lean.copy(),
-            "clips": self.clips.copy(),
+            "drift": self.drift.copy(),
+            "clips": self._inverters.clips.copy(),
             "given": self.cells.given.copy(),
             "offered": self.cells.offered.copy(),
             "folded": self.folded.copy(),
             "clear": self.clear.ratio.copy(),
+            "limited": self.clear.is_limited.copy(),
             "since_fold": np.array([self.since_fold]),
         }
 
     def take(self, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
         """Go back to what `arrays` gave."""
         ratio: Doubles
-        self.size, self.days, self.noise, self.snow, self.odd, self.lean, self.clips, self.folded, ratio = (
+        self.size, self.days, self.noise, self.snow, self.odd, self.drift, self._inverters.clips, self.folded, ratio = (
             arrays[name].astype(float)
-            for name in ("size", "days", "noise", "snow", "odd", "lean", "clips", "folded", "clear")
+            for name in ("size", "days", "noise", "snow", "odd", "drift", "clips", "folded", "clear")
         )
         self.cells = Cells(arrays["given"].astype(np.float32), arrays["offered"].astype(np.float32))
-        self.clear = Clear(ratio)
+        self.clear = Clear(ratio, arrays["limited"].astype(np.bool_))
         self.since_fold = float(arrays["since_fold"].astype(float)[0])
 
     def renew(self, channel: int) -> None:
         """Another panel hangs there, or it is on another inverter: its size is learned anew, its shade stays."""
         self.days[channel] = 0
         self.noise[channel] = max(self.noise[channel], _FIRST_NOISE)
+
+    def meet(self, days: Sequence[Day]) -> None:
+        """Take a first look at the first days, as of a roof that nothing is known of."""
+        if not days:
+            return
+        power = np.concatenate([day.power_w for day in days])
+        known = np.isfinite(self.size)
+        with np.errstate(invalid="ignore"):
+            power[~(power > 0)] = np.nan
+        own = np.where(known, self.size, _nan_quantile(power))
+        for _ in range(3):
+            light = middle(power / own)
+            weight = np.where(np.isfinite(power), light[:, None], 0.0)
+            with np.errstate(invalid="ignore"):
+                ratio = weighted_middle(power / light[:, None], np.nan_to_num(weight), _UNSHADED_FROM)
+            own = np.where(np.isfinite(ratio), ratio, own)
+        # All in one measure: by what they are rated, if that is known.
+        if known.all():
+            own = own / np.nanmedian(own / self.size)
+        self.size = np.where(np.isfinite(own), own, self.size)
+        self.days = np.where(np.isfinite(own), float(_EARLY_DAYS), 0.0)
+        nobody = np.zeros(len(self.size), np.bool_)
+        size, seen = self.size.copy(), self.days.copy()
+        for day in days:
+            self.go(day, nobody)
+        self.size, self.days = size, seen
+        self.snow[:], self.odd[:], self.drift[:] = 0, 0, 0
 
     def go(self, day: Day, frozen: Mask) -> Row:
         """Say what a day should have been, then learn from it, but not from the channels that are `frozen`."""
@@ -156,7 +191,7 @@ class Course:
         zero = np.where(read, power, 0.0)
         self._meet(day)
         size = self.size
-        clipped, stopped = self._clipped(zero, read), self._stopped(zero, read, day.level)
+        clipped, stopped = self._inverters.clipped(zero, read), self._inverters.stopped(zero, read, day.level)
         seen = power / size
         usable = read & ~clipped & ~stopped & ~day.is_spread
         # What most see, to know the sky's state before the light is known.
@@ -171,24 +206,39 @@ class Course:
         light = of_others(seen / shares, lit)
         sound = self._ratio(zero, size * shares * light, usable) >= _SOUND
         # Once more without those that lag behind, so that their neighbours are not held to be too good.
-        light = of_others(seen / shares, lit & sound)
+        of_sound = of_others(seen / shares, lit & sound)
+        light = np.where(np.isnan(of_sound), light, of_sound)
         expected = size * shares * light
 
         own = middle(np.where(lit & sound, seen / shares, np.nan))
         # Where all are clipped, or too few are heard, what it would be on a day of as clear a sky.
         is_guess = np.isnan(expected) & (~read | stopped | clipped)
-        whole = np.where(is_guess, self._by_clear(glance, clear, shares, clipped), expected)
+        at_least = middle(np.where(read & ~stopped, seen / shares, np.nan))
+        whole = np.where(is_guess, self._by_clear(glance, clear, shares, clipped, at_least), expected)
         expected_wh = np.nan_to_num(whole) * hours
-        told = usable & np.isfinite(expected) & ~self._near_limit(expected)
-        sure = told & is_known
+        told = usable & np.isfinite(expected) & ~self._inverters.near_limit(expected)
+        free = (~self._inverters.near_limit(np.fmax(expected, zero))).sum(axis=1)
+        self.clear.is_limited[day.cell[free < min(_FEWEST, len(self.size))]] = True
+        unseen = clipped & is_guess & self.clear.is_limited[day.cell][:, None]
+        # A dead channel learns no cells, and would have nothing to be compared in when the sun comes to other ones.
+        sure = told & (is_known | frozen)
         level, of_level = _level(zero, expected, sure, shares)
+        # What could have come of it as it stands today, a fault included.
+        by_today = of_level / np.maximum(of_level + _LITTLE * np.nansum(whole, axis=0), 1e-9)
+        drift = np.clip(self.drift, -_MOST_DRIFT, _MOST_DRIFT)
+        standing_wh = expected_wh * (np.exp(drift) * (1 - by_today) + by_today * level)
+        # Of the light its own word says as much as each other's.
+        surprise = np.clip(np.log(np.maximum(level, 0.1)) - drift, -_MOST_SURPRISE, _MOST_SURPRISE)
+        drift += np.where(snowed, 0, by_today * surprise / len(level))
+        today_wh = expected_wh * np.exp(drift)
         cells, clear_given, clear_level = _clear_cells(day, own, clear)
         row = Row(
             measured=np.where(read.any(axis=0), (zero * hours).sum(axis=0), np.nan),
-            expected=expected_wh.sum(axis=0),
-            unshaded=(expected_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
-            outage=np.where((~read | stopped), expected_wh, 0).sum(axis=0),
-            clip=np.maximum(np.where(clipped, expected_wh - zero * hours, 0).sum(axis=0), 0),
+            expected=today_wh.sum(axis=0),
+            unshaded=(today_wh * np.maximum(1.0, 1.0 / shares)).sum(axis=0),
+            drift=drift,
+            outage=np.where((~read | stopped), standing_wh, 0).sum(axis=0),
+            clip=self._inverters.cut_wh(standing_wh - zero * hours, clipped, unseen),
             told=_by_part(np.where(sure, zero * hours, 0), expected_wh),
             offered=_by_part(np.where(sure, expected_wh, 0), expected_wh),
             level=level,
@@ -210,7 +260,9 @@ class Course:
             values[unknown] = np.nan
         plain = told & day.is_plain[:, None]
         still = frozen | snowed | is_thaw
-        self._learn(day, zero, shares, light, plain, np.where(of_level > 0, level, np.nan), state, still, glance)
+        is_sure = of_level > 0
+        anyhow = level if is_sure.all() else _level(zero, expected, told, shares)[0]
+        self._learn(day, zero, shares, light, plain, np.where(is_sure, level, anyhow), is_sure, state, still, glance)
         return row
 
     def _meet(self, day: Day) -> None:
@@ -227,46 +279,13 @@ class Course:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(offered > 0, np.where(counts, given, 0).sum(axis=0) / offered, 1.0)
 
-    def _by_clear(self, glance: Doubles, clear: Doubles, shares: Doubles, clipped: Mask) -> Doubles:
+    def _by_clear(self, glance: Doubles, clear: Doubles, shares: Doubles, clipped: Mask, at_least: Doubles) -> Doubles:
+        """What would be expected if the sky were always as clear as in the hours that can be judged, or as clear as
+        those that stand at their limits say.
+        """
         whole = ~clipped.any(axis=1) & np.isfinite(glance) & (clear > 0.3 * np.nanmax(clear, initial=0))
         clearness = float(np.median(glance[whole] / clear[whole])) if whole.any() else np.nan
-        return self.size * shares * (clearness * clear)[:, None]
-
-    def _clipped(self, zero: Doubles, read: Mask) -> Mask:
-        """Where an inverter gives all that it can."""
-        with_all = zero @ self._members.T
-        limit = self._limit_w * self.clips
-        with np.errstate(invalid="ignore"):
-            flat = with_all >= _FLAT * limit
-            near = with_all >= _CLIPS_FROM * self._limit_w
-        for one in np.flatnonzero(near.sum(axis=0) >= _FLAT_INTERVALS):
-            # The flat top itself, which the highest readings of such a day are of.
-            top = np.quantile(with_all[near[:, one], one], 0.9)
-            found = min(top / self._limit_w[one], _CLIPS_TO)
-            if found > self.clips[one] or (with_all[:, one] >= 0.985 * top).sum() >= 3 * _FLAT_INTERVALS:
-                self.clips[one] += 0.3 * (found - self.clips[one])
-        clipped: Mask = flat[:, self._inverter] & read
-        return clipped
-
-    def _near_limit(self, expected: Doubles) -> Mask:
-        """Where an inverter should give nearly all that it can, whatever it gave."""
-        with_all = np.nan_to_num(expected) @ self._members.T
-        with np.errstate(invalid="ignore"):
-            near: Mask = with_all >= _NEAR_LIMIT * self._limit_w * self.clips
-        return near[:, self._inverter]
-
-    def _stopped(self, zero: Doubles, read: Mask, level: Doubles) -> Mask:
-        """Where an inverter of several channels is heard and takes nothing from any while others give, or while the
-        sun stands high, so that the grid was away from all.
-        """
-        given = zero @ self._members.T
-        several = self._members.sum(axis=1) > 1
-        others = ((zero > 0).mean(axis=1) > 0.3) | (level > _LEAST_LEVEL)
-        stopped = (given <= 0) & several & others[:, None]
-        # All day long it is a fault.
-        stopped &= (given > 0).any(axis=0)
-        resting: Mask = stopped[:, self._inverter] & read
-        return resting
+        return self.size * shares * np.fmax(clearness * clear, at_least)[:, None]
 
     def _see_snow(self, day: Day, zero: Doubles, clear: Doubles, shares: Doubles) -> bool:
         """Tell on which channels snow lies; whether it was on most of them and has begun to slide today."""
@@ -292,6 +311,7 @@ class Course:
         light: Doubles,
         told: Mask,
         level: Doubles,
+        is_sure: Mask,
         state: Ints,
         frozen: Mask,
         glance: Doubles,
@@ -299,24 +319,19 @@ class Course:
         given = np.where(told, zero, 0)
         offered = np.where(told, self.size * shares * light, 0).sum(axis=0)
         early = self.days < _EARLY_DAYS
-        with np.errstate(invalid="ignore", divide="ignore"):
-            first = np.where(offered > 0, given.sum(axis=0) / offered, 1.0)
-        is_told = np.isfinite(level) | early
-        level = np.where(early, first, np.where(np.isfinite(level), level, 1.0))
+        is_told = is_sure | early
         deviation = np.log(np.clip(level, 0.2, 5.0))
         is_odd = np.abs(deviation) > np.maximum(_ODD * self.noise, _LEAST_ODD)
-        self.odd = np.where(is_odd, self.odd + 1, 0)
+        self.odd = np.where(is_odd & is_told, self.odd + 1, np.where(is_told, 0, self.odd))
+        # What is odd for so long is so, and learned at once.
+        self.days = np.where((self.odd > _ODD_DAYS) & ~frozen, np.minimum(self.days, _EARLY_DAYS), self.days)
         learns = ~frozen & is_told & (offered > 0) & (~is_odd | early | (self.odd > _ODD_DAYS))
         # A dull day says less.
         weight = np.minimum(1.0, offered / np.maximum(self.size * _full_light(day), 1e-9))
         step = np.maximum(_SIZE_STEP, 1 / (self.days + 1.5)) * weight
         self.size = np.where(learns, self.size * np.exp(step * deviation), self.size)
         self.days = self.days + learns * weight
-        # A loss that stays is no noise.
-        bounded = np.clip(deviation - self.lean, -3 * self.noise, 3 * self.noise)
-        self.lean = self.lean + _LEAN_STEP * weight * np.where(is_told, np.clip(deviation, -0.5, 0.5) - self.lean, 0)
-        square = self.noise**2 + _NOISE_STEP * weight * (_AGAINST_LEAN * bounded**2 - self.noise**2)
-        self.noise = np.where(learns & ~early, np.maximum(np.sqrt(square), _LEAST_NOISE), self.noise)
+        self._drift_on(deviation, np.where(learns & ~early, weight, 0.0))
         # Where the sun stands is learned of all but the dead: what the whole channel has too little is taken out. Not
         # before its size is known, or the first cells would for ever say another one.
         counts = told & ~early & (self.snow == 0) & (level > _ALIVE)
@@ -330,6 +345,26 @@ class Course:
             wholes = self.cells.wholes()
             self.size, self.folded = self.size * wholes, self.folded * wholes
             self.since_fold = 0.0
+
+    def _drift_on(self, deviation: Doubles, weight: Doubles) -> None:
+        """Take in by what a day deviated from the size, as far as it has `weight`."""
+        surprise = deviation - self.drift
+        # A loss is no noise: it is taken back to twice of that, which leaves this much of the squares of normal noise.
+        bounded = np.clip(_OF_SURPRISE * surprise, -2 * self.noise, 2 * self.noise)
+        step = np.maximum(_NOISE_STEP, 1 / (self.days + 1.5)) * weight
+        self.noise = np.sqrt(self.noise**2 + step * (bounded**2 / _LEFT_OF_SQUARES - self.noise**2))
+        self.noise = np.clip(self.noise, _LEAST_NOISE, _MOST_NOISE)
+        surprise = np.clip(surprise, -3 * self.noise, 3 * self.noise)
+        self.drift = _DRIFT_LEFT * (self.drift + _DRIFT_STEP * weight * surprise)
+
+
+def _nan_quantile(power: Doubles) -> Doubles:
+    """Nearly the highest of each column, NaN where there is nothing."""
+    found = np.full(power.shape[1], np.nan)
+    for column, seen in enumerate(np.isfinite(power).T):
+        if seen.any():
+            found[column] = np.quantile(power[seen, column], 0.95)
+    return found
 
 
 def _full_light(day: Day) -> float:
@@ -357,10 +392,12 @@ def _by_part(values: Doubles, expected: Doubles) -> Doubles:
 
 def _clear_cells(day: Day, own: Doubles, clear: Doubles) -> tuple[Ints, Doubles, Doubles]:
     """Of the intervals with a clear sky: the cells with their half of the year, and power and level in each."""
-    change = np.abs(np.diff(own, prepend=np.nan))
-    following = np.append(change[1:], np.nan)
-    with np.errstate(invalid="ignore"):
-        even = (change < _EVEN * own) & (following < _EVEN * own) & (own > _CLEAR * clear)
+    # By the sun's height, or intervals of ten minutes would be even where it stands high alone.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        index = own / day.level
+        change = np.abs(np.diff(index, prepend=np.nan))
+        following = np.append(change[1:], np.nan)
+        even = (change < _EVEN * index) & (following < _EVEN * index) & (own > _CLEAR * clear)
     even &= day.is_plain & (day.level > _LEAST_LEVEL)
     cells, place = np.unique(day.cell[even] * 2 + day.half[even], return_inverse=True)
     hours = day.hours[even]

@@ -39,11 +39,11 @@ def of_others(light: Doubles, counts: Mask) -> Doubles:
         return np.where(number >= 2, (taken.sum(axis=1)[:, None] - taken) / number, np.nan)
 
 
-def weighted_middle(values: Doubles, weight: Doubles) -> Doubles:
-    """The median of each column (n, m) by weight; NaN where no weight is."""
+def weighted_middle(values: Doubles, weight: Doubles, share: float = 0.5) -> Doubles:
+    """The median of each column (n, m) by weight, or what another share is below; NaN where no weight is."""
     order = np.argsort(np.where(weight > 0, values, np.inf), axis=0)
     upto = np.cumsum(np.take_along_axis(weight, order, axis=0), axis=0)
     total = upto[-1] if len(upto) else np.zeros(values.shape[1])
-    place = np.minimum((upto < total / 2).sum(axis=0), max(len(values) - 1, 0))
+    place = np.minimum((upto < total * share).sum(axis=0), max(len(values) - 1, 0))
     found: Doubles = np.take_along_axis(values, order, axis=0)[place, np.arange(values.shape[1])]
     return np.where(total > 0, found, np.nan)

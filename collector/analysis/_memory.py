@@ -11,12 +11,13 @@ from collector.analysis._watch import Watch
 from collector.analysis.series import Alarm, ArraySeries, Cause, Doubles, Ints, Learned
 
 # Another number where what is kept changes its meaning.
-_FORM = 1
+_FORM = 2
 
 _BY_CHANNEL = (
     "measured",
     "expected",
     "unshaded",
+    "drift",
     "outage",
     "clip",
     "told",

@@ -6,15 +6,18 @@ from datetime import date
 import numpy as np
 
 from collector.analysis._memory import Table
+from collector.analysis._sun import position
 from collector.analysis.series import AZIMUTH_STEP_DEG, ArraySeries, Floats
 
 _FEWEST = 3
 _MONTHS_DAYS = 60
 _DARK_DAYS = 20
+_POLAR_DEG = 60
 # Two orientations: a channel's morning against its evening differs from the others' by so much.
 _TURNED = 0.35
-# A sun that is up by its hour and gives nothing, or the other way round.
-_CLOCK_DEG = 12.0
+# The sun stands as high at a day's first light as at its last, whichever way panels look: by so many degrees they may
+# differ, more is an hour. It is light from this share of the array's best power on, and so many last days are asked.
+_CLOCK_DEG, _LIGHT, _ASKED_DAYS, _LEAST_ASKED = 10.0, 0.01, 200, 20
 _CLIPPED_DAYS = 0.5
 
 
@@ -41,6 +44,7 @@ def _found(series: ArraySeries, table: Table, shade: Floats) -> Iterator[str]:
         yield "Not all panels have a peak_w, so that they are compared by what they gave."
     if np.isnan(series.ac_limit_w).any():
         yield "The AC limit of an inverter is not known: its clipping is not told."
+    yield from _clock(series)
     days = np.array(table.days)
     gaps = np.diff(days)
     if channels >= _FEWEST:
@@ -54,8 +58,29 @@ def _found(series: ArraySeries, table: Table, shade: Floats) -> Iterator[str]:
     yield from _clipping(table)
 
 
+def _clock(series: ArraySeries) -> Iterator[str]:
+    if series.latitude is None or series.longitude is None or abs(series.latitude) > _POLAR_DEG:
+        return
+    recent = series.day > series.day[-1] - _ASKED_DAYS
+    power_w = np.nan_to_num(series.power_w[recent], posinf=0).sum(axis=1)
+    lit = power_w > _LIGHT * power_w.max(initial=0)
+    day = series.day[recent][lit]
+    _, elevation = position((series.end_s - series.span_s / 2.0)[recent][lit], series.latitude, series.longitude)
+    first = np.flatnonzero(np.diff(day, prepend=-1))
+    if len(first) < _LEAST_ASKED:
+        return
+    last = np.append(first[1:], len(day)) - 1
+    apart = float(np.median(elevation[first] - elevation[last]))
+    if abs(apart) > _CLOCK_DEG:
+        late = "early" if apart < 0 else "late"
+        yield (
+            f"Days begin and end too {late} for the place: the clock of the gateway, its time zone or the longitude is "
+            "wrong, or hills stand on one side. Shade is told from the wrong places of the sun."
+        )
+
+
 def _is_polar_night(series: ArraySeries, first: date, last: date) -> bool:
-    if series.latitude is None or abs(series.latitude) < 60:
+    if series.latitude is None or abs(series.latitude) < _POLAR_DEG:
         return False
     middle = date.fromordinal((first.toordinal() + last.toordinal()) // 2).month
     return middle in ((11, 12, 1) if series.latitude > 0 else (5, 6, 7))
@@ -79,11 +104,17 @@ def _mixed(shade: Floats) -> Iterator[str]:
         )
 
 
-def _clipping(table: Table) -> Iterator[str]:
+def clips_mostly(table: Table) -> bool:
+    """Whether all inverters clip on most clear days."""
     clip, light, clear = (table.column(name) for name in ("clip", "light", "clear"))
     if not len(clip):
-        return
-    bright = light > 0.8 * clear
-    bright &= clear > np.quantile(clear, 0.75)
-    if bright.any() and float(np.mean(np.all(clip[bright] > 0, axis=1))) > _CLIPPED_DAYS:
-        yield "All inverters clip on most clear days, so that what clipping costs is a rough guess."
+        return False
+    # While all clip, the light above is not seen.
+    all_clip = ((clip > 0) | np.isnan(clip)).all(axis=1)
+    bright = np.flatnonzero((all_clip | (light > 0.8 * clear)) & (clear > np.quantile(clear, 0.75)))
+    return len(bright) > 0 and float(np.mean(np.take(all_clip, bright))) > _CLIPPED_DAYS
+
+
+def _clipping(table: Table) -> Iterator[str]:
+    if clips_mostly(table):
+        yield "All inverters clip on most clear days, so that what it takes then can't be told."

@@ -10,15 +10,15 @@ from collector.analysis._light import Mask
 from collector.analysis.series import Alarm, Cause, Doubles, Ints
 
 # So many lit days with so large a loss raise an alarm: the larger, the sooner.
-RULES = ((2, 0.2), (3, 0.12), (5, 0.075), (8, 0.055), (14, 0.04))
+RULES = ((2, 0.2), (3, 0.1), (5, 0.065), (8, 0.045), (14, 0.033))
 # What the mean over so many days still has of the noise of one day, since days resemble each other; and how many
 # deviations a loss has to be away from it.
 _NOISE_LEFT = (0.95, 0.9, 0.8, 0.7, 0.6)
-_DEVIATIONS = 3.5
+_DEVIATIONS = 3.0
 # A day counts as lit with this share of what is usual.
 _LIT = 0.25
 _KEPT_DAYS = 90
-_LEAST_LEARNED_DAYS = 20
+_LEAST_LEARNED_DAYS = 30
 _FEW, _MOST = 4, 0.6
 _DEAD = 0.97
 # The end: the loss of the last lit days is less than this share of the alarm's.
@@ -43,6 +43,8 @@ class Watch:
         self._inverter = inverter
         self._open: dict[int, _Open] = {}
         self._closed: list[Alarm] = []
+        # By channel the last day of its latest loss, which no new alarm is raised by.
+        self._over: Ints = np.zeros(len(inverter), np.int64)
         # Day, told and offered (m,) with zeros where nothing counts, and both by part of the day (3, m).
         self._past: deque[tuple[int, Doubles, Doubles, Doubles, Doubles]] = deque(maxlen=_KEPT_DAYS)
 
@@ -65,7 +67,7 @@ class Watch:
             self._remember(day, *row)
         for alarm in alarms:
             if alarm.until_day is not None:
-                self._closed.append(alarm)
+                self._close(alarm, alarm.until_day)
                 continue
             mine = [row for day, row in zip(days, rows, strict=True) if day >= alarm.since_day]
             told, offered = (np.sum([row[part][:, alarm.channel] for row in mine], axis=0) for part in (2, 3))
@@ -77,7 +79,11 @@ class Watch:
     def renew(self, channel: int, day: int) -> None:
         """Another panel hangs there: what was wrong with the old one is over."""
         if one := self._open.pop(channel, None):
-            self._closed.append(replace(one.alarm, until_day=day - 1))
+            self._close(one.alarm, day - 1)
+
+    def _close(self, alarm: Alarm, until_day: int) -> None:
+        self._closed.append(replace(alarm, until_day=until_day))
+        self._over[alarm.channel] = max(until_day, self._over[alarm.channel])
 
     def look(
         self,
@@ -104,12 +110,13 @@ class Watch:
             if one := self._open.get(channel):
                 self._go_on(one, days[lit], given[lit, channel], wanted[lit, channel], told, offered)
             elif learned[channel] >= _LEAST_LEARNED_DAYS:
+                lit = lit[days[lit] > self._over[channel]]
                 self._judge(channel, days[lit], given[lit, channel], wanted[lit, channel], float(noise[channel]))
         self._name()
 
     def _judge(self, channel: int, days: Ints, given: Doubles, wanted: Doubles, noise: float) -> None:
         for (number, of_rule), left in zip(RULES, _NOISE_LEFT, strict=True):
-            if len(days) < number + 5:
+            if len(days) < number:
                 continue
             ratios = given[-number:] / wanted[-number:]
             share = 1 - float(given[-number:].sum() / wanted[-number:].sum())
@@ -139,8 +146,7 @@ class Watch:
         if now < _OVER * share and len(days) >= number and days[-number] > one.alarm.found_day - number:
             ratios = 1 - given / wanted
             low = np.flatnonzero((ratios >= 0.5 * share) & (days >= one.alarm.since_day))
-            until = int(days[low[-1]]) if len(low) else one.alarm.found_day
-            self._closed.append(replace(one.alarm, until_day=until))
+            self._close(one.alarm, int(days[low[-1]]) if len(low) else one.alarm.found_day)
             del self._open[channel]
             return
         one.told = one.told + told[:, channel]

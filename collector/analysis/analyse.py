@@ -6,10 +6,10 @@ import numpy as np
 
 from collector.analysis._ageing import ageing, believable, clear_ratio, together
 from collector.analysis._check import check
-from collector.analysis._course import Course, Day
+from collector.analysis._course import FIRST_DAYS, Course, Day
 from collector.analysis._light import Mask
 from collector.analysis._memory import Arrays, Table, is_of, keep, last_day, recall
-from collector.analysis._notes import notes
+from collector.analysis._notes import clips_mostly, notes
 from collector.analysis._rain import recovers_after_rain
 from collector.analysis._sun import Sky, sky
 from collector.analysis._watch import Watch
@@ -28,7 +28,7 @@ from collector.analysis.series import (
 # What is kept ends so many days before the last one, since records come late.
 _STATE_DAYS_AGO = RECENT_DAYS // 4
 # The first days are gone through again with what was learned by then.
-_FIRST_DAYS = 400
+_FIRST_YEAR_DAYS = 400
 _YEAR_DAYS = 365.2425
 _USUAL_SPAN = 0.2
 # What a new course makes of the first days a second time: sizes are to be learned quickly.
@@ -64,7 +64,8 @@ def goes_on_from(learned: Learned) -> int:
 
 
 def analyse(series: ArraySeries, since_day: int | None = None, learned: Learned | None = None) -> Analysis:
-    """Return the results of all days of a series, or of those from `since_day` on.
+    """Return the results of all days of a series, or of those from `since_day` on and of the days before it that a loss
+    which was found since has changed.
 
     With `learned` from an earlier result a series of its last RECENT_DAYS is enough, as long as `since_day` is within a
     fourth of that from its end; otherwise the series has to hold all that is known. Raises ValueError with a sentence
@@ -80,7 +81,7 @@ def analyse(series: ArraySeries, since_day: int | None = None, learned: Learned 
     gone = _go(series, heaven, course, watch, table)
     if is_new:
         _revise_first_year(series, heaven, gone)
-    return _results(series, gone, since_day, course.cells.map(_SEEN_HOURS))
+    return _results(series, gone, since_day, course)
 
 
 def _begin(series: ArraySeries) -> tuple[Course, Watch]:
@@ -96,11 +97,13 @@ def _inverters(series: ArraySeries) -> Ints:
 def _go(series: ArraySeries, heaven: Sky, course: Course, watch: Watch, table: Table) -> _Gone:
     renewed = _renewed(series)
     days = [day for day in _days(series) if not table.days or day[0] > table.days[-1]]
+    if not table.days:
+        course.meet([_day(series, heaven, number, part) for number, part in days[:FIRST_DAYS]])
     gone = _Gone(table, watch, course.arrays(), table.days[-1] if table.days else 0, watch.alarms, {})
     numbers = [number for number, _ in days]
     # The latest of each that there is.
     state_day = max((number for number in numbers if number <= numbers[-1] - _STATE_DAYS_AGO), default=None)
-    taught_day = max((number for number in numbers if number < numbers[0] + _FIRST_DAYS), default=None)
+    taught_day = max((number for number in numbers if number < numbers[0] + _FIRST_YEAR_DAYS), default=None)
     for number, part in days:
         for channel in renewed.get(number, ()):
             course.renew(channel)
@@ -152,7 +155,7 @@ def _revise_first_year(series: ArraySeries, heaven: Sky, gone: _Gone) -> None:
     ageing stand on stays as it was.
     """
     table = gone.table
-    days = [day for day in _days(series) if day[0] < table.days[0] + _FIRST_DAYS] if table.days else []
+    days = [day for day in _days(series) if day[0] < table.days[0] + _FIRST_YEAR_DAYS] if table.days else []
     if len(days) < _LEAST_DAYS:
         return
     course, _ = _begin(series)
@@ -168,6 +171,7 @@ def _revise_first_year(series: ArraySeries, heaven: Sky, gone: _Gone) -> None:
             table.rows[place],
             expected=row.expected,
             unshaded=row.unshaded,
+            drift=row.drift,
             outage=row.outage,
             clip=row.clip,
             covered=row.covered,
@@ -182,22 +186,26 @@ def _in_alarm(alarms: tuple[Alarm, ...], day: int, channels: int) -> Mask:
     return found
 
 
-def _results(series: ArraySeries, gone: _Gone, since_day: int | None, shade: Floats) -> Analysis:
+def _results(series: ArraySeries, gone: _Gone, since_day: int | None, course: Course) -> Analysis:
+    shade = course.cells.map(_SEEN_HOURS)
     table, alarms, channels = gone.table, gone.watch.alarms, len(series.channels)
     days = np.array(table.days, np.int64)
     measured, expected, unshaded, outage, clip = (
         table.column(name).reshape(-1, channels) for name in ("measured", "expected", "unshaded", "outage", "clip")
     )
     is_fault = np.array([_in_alarm(alarms, day, channels) for day in table.days], np.bool_).reshape(-1, channels)
+    # What a panel has since its fault, no drift explains.
+    undrifted = np.where(is_fault, np.exp(-table.column("drift").reshape(-1, channels)), 1.0)
+    expected, unshaded = expected * undrifted, unshaded * undrifted
     known = np.isfinite(expected)
-    lost = np.maximum(expected - np.nan_to_num(measured) - outage - clip, 0)
+    lost = np.maximum(expected - np.nan_to_num(measured) - outage - np.nan_to_num(clip), 0)
     light, clear = table.column("light"), table.column("clear")
-    array, panels, ratio = _ageings(series, table, is_fault)
+    array, panels, ratio = _ageings(series, table, is_fault, course.clear.is_limited)
     with np.errstate(invalid="ignore", divide="ignore"):
         day_sky = np.where(clear > 0, light / clear, np.nan)
     if series.latitude is None or series.longitude is None or channels < _FEWEST:
         shade = np.full_like(shade, np.nan)
-    wanted = days >= (since_day if since_day is not None else 0)
+    wanted = days >= _told_from(since_day, alarms)
 
     def told(values: Doubles) -> Floats:
         return values[wanted].astype(np.float32)
@@ -222,7 +230,18 @@ def _results(series: ArraySeries, gone: _Gone, since_day: int | None, shade: Flo
     )
 
 
-def _ageings(series: ArraySeries, table: Table, is_fault: Mask) -> tuple[Ageing, tuple[Ageing, ...], Doubles]:
+def _told_from(since_day: int | None, alarms: tuple[Alarm, ...]) -> int:
+    """The first day that may have changed: an alarm, or its end, says something of the days before it as well."""
+    if since_day is None:
+        return 0
+    raised = [alarm.since_day for alarm in alarms if alarm.found_day >= since_day]
+    ended = [day for alarm in alarms if (day := alarm.until_day) is not None and day >= since_day - _STATE_DAYS_AGO]
+    return min([since_day, *raised, *ended])
+
+
+def _ageings(
+    series: ArraySeries, table: Table, is_fault: Mask, is_limited: Mask
+) -> tuple[Ageing, tuple[Ageing, ...], Doubles]:
     """Of the array, of each channel, and the array's clear power by day as a ratio to what is usual."""
     channels = len(series.channels)
     if not table.days:
@@ -237,9 +256,12 @@ def _ageings(series: ArraySeries, table: Table, is_fault: Mask) -> tuple[Ageing,
         each = np.where(counts, np.log(table.column("size") * levels), np.nan)
     is_new = np.isin(np.arange(channels), [number for number, _ in series.changed])
     drift = _common(each if is_new.all() else each[:, ~is_new])
+    # Where a clear sky was cut, only what is left of it was seen, and duller hours.
     place, cell, given, level = table.clear_cells()
+    is_whole = ~is_limited[cell // 2]
+    place, cell, given, level = place[is_whole], cell[is_whole], given[is_whole], level[is_whole]
     ratio, weight = clear_ratio(len(days), place, cell, given * np.exp(drift[place]), level, days / _YEAR_DAYS)
-    array = ageing(days, ratio, weight, years)
+    array = ageing(days, ratio, weight, years, is_cut=clips_mostly(table))
     found = []
     for channel in range(channels):
         renewed = [end_s for number, end_s in series.changed if number == channel]

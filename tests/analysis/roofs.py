@@ -33,8 +33,11 @@ def roof(
     fault: tuple[int, int, float] | None = None,
     ac_limit_w: float = 1000.0,
     latitude: float = 50.0,
+    clear_share: float = 0.0,
 ) -> Roof:
-    """`shaded` is a panel with a wall in the west, `fault` a panel, a day and the share that it lacks from then on."""
+    """Of the days a `clear_share`, if any, is without clouds and all others are dull.
+
+    `shaded` is a panel with a wall in the west, `fault` a panel, a day and the share that it lacks from then on."""
     chance = np.random.default_rng(seed)
     ends = []
     for number in range(days):
@@ -44,7 +47,10 @@ def roof(
     azimuth, elevation = position((end_s - step_s / 2).astype(np.float64), latitude, 10.0)
     up = np.sin(np.radians(np.maximum(elevation, 0)))
     day = (end_s - 1) // 86_400 + _EPOCH_DAY
-    clearness = np.repeat(chance.uniform(0.15, 1.0, days), len(end_s) // days) ** 0.7
+    of_day = chance.uniform(0.15, 1.0, days) ** 0.7
+    if clear_share:
+        of_day = np.where(chance.random(days) < clear_share, 1.0, 0.7 * of_day)
+    clearness = np.repeat(of_day, len(end_s) // days)
     light = up * clearness * (1 - ageing_percent / 100) ** ((day - FIRST_DAY) / 365.25)
     own = 1 + noise * chance.standard_normal((days, channels))
     power = PEAK_W * light[:, None] * own[day - FIRST_DAY]

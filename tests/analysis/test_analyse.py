@@ -233,9 +233,55 @@ def test_what_was_learned_makes_nearly_the_same_of_the_last_days_as_all_of_the_p
     ]
 
 
+def test_what_a_new_alarm_says_of_the_days_before_it_is_told_with_the_last_day() -> None:
+    series = roof(days=70, channels=5, fault=(3, 55, 0.06), step_s=900).series
+    (alarm,) = analyse(series).alarms
+    assert alarm.since_day < alarm.found_day
+    until = alarm.found_day - FIRST_DAY
+    before = analyse(first_days(series, until))
+    assert before.alarms == ()
+    assert np.nansum(before.loss_fault_wh) == 0
+    told = analyse(first_days(series, until + 1), alarm.found_day, before.learned)
+    assert told.days[0] == alarm.since_day
+    assert (told.loss_fault_wh[:, 3].sum() / told.expected_wh[:, 3].sum()) == pytest.approx(0.06, abs=0.015)
+
+
+def test_an_array_that_stands_at_its_limit_at_noon_ages_by_its_other_hours() -> None:
+    made = roof(days=1500, channels=4, step_s=1800, ageing_percent=0.7, clear_share=0.5)
+    of_inverter = made.series.power_w.reshape(-1, 2, 2).sum(axis=2)
+    cut = np.repeat(np.minimum(1, 424 / np.maximum(of_inverter, 1)), 2, axis=1)
+    power_w = (made.series.power_w * cut).astype(np.float32)
+    ageing = analyse(replace(made.series, power_w=power_w, ac_limit_w=np.full(4, 400.0))).ageing
+    assert ageing.low_percent is not None
+    assert ageing.high_percent is not None
+    assert ageing.low_percent <= -0.7 <= ageing.high_percent
+
+
+def test_a_slow_drift_of_a_panel_is_expected_and_raises_no_alarm() -> None:
+    made = roof(days=90, step_s=900)
+    power_w = made.series.power_w.copy()
+    swing = 1 + 0.015 * np.sin((made.series.day - FIRST_DAY) / 8.0)
+    power_w[:, 1] *= swing.astype(np.float32)
+    result = analyse(replace(made.series, power_w=power_w))
+    assert result.alarms == ()
+    error = np.abs(result.measured_wh / result.expected_wh - 1)[20:]
+    assert np.median(error[:, 1]) < 1.1 * np.median(error[:, [0, 2, 3, 4, 5]])
+
+
 def test_what_was_learned_of_other_channels_does_not_count() -> None:
     series = roof(days=10).series
     learned = analyse(series).learned
     other = replace(series, channels=(*series.channels[:-1], ("806000009999", "1")))
     assert not counts_for(learned, other)
     assert len(analyse(other, None, learned).days) == 10
+
+
+def test_a_panel_that_is_dead_for_months_of_its_first_year_is_a_fault_until_it_gives_again() -> None:
+    series = roof(days=240, step_s=900).series
+    power_w = series.power_w.copy()
+    dead = (series.day >= FIRST_DAY + 110) & (series.day < FIRST_DAY + 220)
+    power_w[dead, 1] = 0
+    (alarm,) = analyse(replace(series, power_w=power_w)).alarms
+    assert (alarm.channel, alarm.cause) == (1, Cause.DEAD)
+    assert alarm.since_day == FIRST_DAY + 110
+    assert alarm.until_day == FIRST_DAY + 219

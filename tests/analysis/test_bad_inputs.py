@@ -1,11 +1,15 @@
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from collector.analysis._sun import position
 from collector.analysis.analyse import analyse
-from tests.analysis.roofs import roof
+from collector.analysis.series import ArraySeries
+from tests.analysis.roofs import FIRST_DAY, roof
 
 SERIES = roof(days=12).series
 
@@ -73,3 +77,83 @@ def test_all_in_the_dark_is_nothing_to_tell() -> None:
     result = analyse(replace(SERIES, power_w=np.zeros_like(SERIES.power_w)))
     assert result.alarms == ()
     assert np.isnan(result.expected_wh).all() or np.nansum(result.expected_wh) == 0
+
+
+def days_kept(series: ArraySeries, kept: Callable[[NDArray[np.int32]], NDArray[np.bool_]]) -> ArraySeries:
+    here = kept(series.day - FIRST_DAY)
+    return replace(
+        series,
+        end_s=series.end_s[here],
+        span_s=series.span_s[here],
+        power_w=series.power_w[here],
+        day=series.day[here],
+    )
+
+
+def test_of_one_panel_a_note_says_that_nothing_is_compared() -> None:
+    alone = replace(
+        SERIES,
+        channels=SERIES.channels[:1],
+        peak_w=SERIES.peak_w[:1],
+        ac_limit_w=SERIES.ac_limit_w[:1],
+        power_w=SERIES.power_w[:, :1],
+    )
+    result = analyse(alone)
+    assert np.isnan(result.expected_wh).all()
+    assert any("1 of the three panels" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_an_hour_wrong_is_noted(hours: int) -> None:
+    series = roof(days=40, step_s=900).series
+    assert not any("clock" in note for note in analyse(series).notes)
+    wrong = replace(series, end_s=series.end_s + hours * 3600)
+    assert any("clock of the gateway" in note for note in analyse(wrong).notes)
+
+
+def test_panels_that_look_elsewhere_are_noted() -> None:
+    series = roof(days=60, step_s=900).series
+    azimuth, _ = position((series.end_s - 450).astype(float), 50.0, 10.0)
+    east, west = np.where(azimuth < 180, 1.0, 0.35), np.where(azimuth > 180, 1.0, 0.35)
+    power_w = (series.power_w * np.stack([east] * 3 + [west] * 3, axis=1)).astype(np.float32)
+    assert any("different directions" in note for note in analyse(replace(series, power_w=power_w)).notes)
+
+
+def test_months_without_readings_are_noted_and_nothing_is_told_of_them() -> None:
+    gap = days_kept(roof(days=150, step_s=900).series, lambda day: (day < 40) | (day > 120))
+    result = analyse(gap)
+    assert any("there are no readings" in note for note in result.notes)
+    assert len(result.days) == 69
+    assert result.alarms == ()
+    error = np.abs(result.measured_wh / result.expected_wh - 1)[45:]
+    assert np.median(error) < 0.012
+
+
+def test_a_polar_night_is_noted_and_is_no_gap() -> None:
+    series = roof(days=365, step_s=1800, latitude=69.0).series
+    result = analyse(replace(series, power_w=series.power_w * 0.9))
+    assert any("the sun does not rise high enough" in note for note in result.notes)
+    assert not any("there are no readings" in note for note in result.notes)
+    assert result.alarms == ()
+
+
+def test_of_an_array_that_clips_all_summer_no_clipping_is_told_and_no_shade() -> None:
+    series = roof(days=90, step_s=900, clear_share=0.3).series
+    power_w = np.minimum(series.power_w, 180).astype(np.float32)
+    result = analyse(replace(series, power_w=power_w, ac_limit_w=np.full(6, 340.0)))
+    assert any("All inverters clip on most clear days" in note for note in result.notes)
+    bright = result.measured_wh.sum(axis=1) > 0.95 * np.max(result.measured_wh.sum(axis=1))
+    assert np.isnan(result.loss_clip_wh[bright]).mean() > 0.9
+    assert np.nansum(result.loss_shade_wh) < 0.01 * np.nansum(result.unshaded_wh)
+    assert result.alarms == ()
+
+
+def test_other_panels_in_the_place_of_another_raise_no_alarm() -> None:
+    series = roof(days=120, step_s=900).series
+    power_w = series.power_w.copy()
+    power_w[series.day >= FIRST_DAY + 60, :2] *= 0.8
+    at_s = int(series.end_s[np.searchsorted(series.day, FIRST_DAY + 60)]) - 900
+    result = analyse(replace(series, power_w=power_w, changed=((0, at_s), (1, at_s))))
+    assert result.alarms == ()
+    error = np.abs(result.measured_wh / result.expected_wh - 1)[75:, :2]
+    assert np.median(error) < 0.015

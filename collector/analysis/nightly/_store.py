@@ -69,8 +69,8 @@ class Found:
         )
 
     def take(self, analysis: Analysis, of: dict[int, str], since: int | None) -> None:
-        """Put the results of all days, or of those from `since` on, in the place of what was there."""
-        kept = slice(0, 0 if since is None else int(np.searchsorted(self.days, since)))
+        """Put the results of all days, or of those from `since` on at the latest, in the place of what was there."""
+        kept = slice(0, 0 if since is None else int(np.searchsorted(self.days, min([since, *analysis.days[:1]]))))
         new = np.stack([getattr(analysis, name) for name in FIELDS]).astype(np.float32)
         is_written = np.zeros(len(analysis.days), np.bool_)
         same = np.searchsorted(self.days, analysis.days)
