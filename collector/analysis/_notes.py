@@ -12,7 +12,7 @@ from collector.analysis.series import AZIMUTH_STEP_DEG, ArraySeries, Floats
 _FEWEST = 3
 _MONTHS_DAYS = 60
 _DARK_DAYS = 20
-_POLAR_DEG = 60
+_POLAR_DEG, _ARCTIC_DEG = 60, 66
 # Two orientations: a channel's morning against its evening differs from the others' by so much.
 _TURNED = 0.35
 # The sun stands as high at a day's first light as at its last, whichever way panels look: by so many degrees they may
@@ -59,7 +59,7 @@ def _found(series: ArraySeries, table: Table, shade: Floats) -> Iterator[str]:
 
 
 def _clock(series: ArraySeries) -> Iterator[str]:
-    if series.latitude is None or series.longitude is None or abs(series.latitude) > _POLAR_DEG:
+    if series.latitude is None or series.longitude is None or abs(series.latitude) > _ARCTIC_DEG:
         return
     recent = series.day > series.day[-1] - _ASKED_DAYS
     power_w = np.nan_to_num(series.power_w[recent], posinf=0).sum(axis=1)

@@ -103,9 +103,9 @@ def test_of_one_panel_a_note_says_that_nothing_is_compared() -> None:
     assert any("1 of the three panels" in note for note in result.notes)
 
 
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_a_clock_that_is_an_hour_wrong_is_noted(hours: int) -> None:
-    series = roof(days=40, step_s=900).series
+@pytest.mark.parametrize(("hours", "latitude"), [(-1, 50.0), (1, 50.0), (-2, 64.0), (2, 64.0)])
+def test_a_clock_that_is_hours_wrong_is_noted(hours: int, latitude: float) -> None:
+    series = roof(days=40, step_s=900, latitude=latitude).series
     assert not any("clock" in note for note in analyse(series).notes)
     wrong = replace(series, end_s=series.end_s + hours * 3600)
     assert any("clock of the gateway" in note for note in analyse(wrong).notes)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from collector.analysis import wanted
 from collector.analysis.nightly import job
 from collector.analysis.nightly._arrays import arrays_of
 from collector.analysis.nightly._building import series_of
@@ -191,14 +190,6 @@ def test_a_replaced_inverter_is_one_panel_with_the_one_that_took_its_place(roof:
     begins = int(series.end_s[np.searchsorted(series.day, date(2026, 7, 1).toordinal())])
     assert [(number, begins - 12 * 3600) for number in (2, 3)] == list(series.changed)
     assert not np.isnan(series.power_w).any()
-
-
-def test_power_in_the_night_is_told_as_a_wrong_clock_or_place(roof: Roof) -> None:
-    nights = [frame(f"202606{day}0{hour}0000", yc600(UID), yc600(SECOND)) for day in (26, 27, 28) for hour in (1, 2)]
-    roof.store(*nights)
-    results, _ = analysed(roof)
-    assert any("the gateway's clock, its time zone, or the place is wrong" in note for note in results.arrays[0].notes)
-    assert wanted.lacking(roof.config, results)[0].startswith("array South: On 3 of the last 3 days there was power")
 
 
 def _series(roof: Roof) -> ArraySeries:

@@ -8,14 +8,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 
 from collector import __version__
 from collector.analysis.analyse import analyse, counts_for, goes_on_from
-from collector.analysis.nightly import _sun_check
 from collector.analysis.nightly._arrays import Array, arrays_of, digits
 from collector.analysis.nightly._building import Broken, series_of
 from collector.analysis.nightly._database import Database
@@ -193,7 +191,6 @@ class _Job:
         if since is not None and not counts_for(found.learned, series):
             since, series = None, series_of(self._shards, array, zone, place, None, last)
         analysis = analyse(series, since, None if since is None else found.learned)
-        analysis = replace(analysis, notes=(*analysis.notes, *_sun_check.notes(series)))
         _forget_gone(analysis, series)
         found.take(analysis, of, since)
         self._store.write(array.key, found)
