@@ -5,11 +5,17 @@ What is special to a panel is handed over by name; whatever is not named here is
 
 from collections.abc import Mapping, Sequence
 
-from collector.boards.kit.colours import CALM, POWER
+from collector.boards.kit.colours import CALM, COMPARED, POWER
 from collector.boards.kit.parts import GAP_MS, PLUGIN_VERSION, Json, fixed, override, panel
 
 # Colours by place: by name two inverters of a roof would have the same one now and then, and could not be told apart.
 DISTINCT: Json = {"mode": "palette-classic"}
+
+# Mostly one, of which the palette's first colour, green, would say that it is good; more are shades of the same.
+ALIKE: Json = {"mode": "shades", "fixedColor": COMPARED}
+
+# Where the axis of counts ends at the least: of zeros alone Grafana makes one up to 100.
+FEW = 10
 
 # What a tooltip tells: every curve at that time, the highest first.
 _ALL_AT_ONCE: Json = {"hideZeros": False, "mode": "multi", "sort": "desc"}
@@ -377,7 +383,7 @@ def xy_chart(
         },
         defaults={
             # By name, every cloud would be black.
-            "color": DISTINCT,
+            "color": ALIKE,
             "custom": {
                 "fillOpacity": 40,
                 "pointShape": "circle",

@@ -112,6 +112,7 @@ SIZES = (
     + MIDDLE_VALUE
     + """\
 peaks = newest
+  |> group()
   |> map(fn: (r) => ({r with ecu: living(id: r.ecu)}))
   |> keep(columns: ["_time", "_value", "_field", "ecu", "array", "panel"])
   |> group(columns: ["ecu", "array", "panel", "_field"])
@@ -193,8 +194,8 @@ def compared(values: str, *, how: str, of_days: bool = False) -> str:
         + joined("values", values, "ecu", "array", "inverter_name", "panel", how=how)
         + """\
 own = union(tables: [sizes, values])
-  |> group(columns: ["ecu", "array", "panel"])
-  |> sort(columns: ["_time"])
+  |> group()
+  |> sort(columns: ["ecu", "array", "panel", "_time"])
   |> fill(column: "size", usePrevious: true)
   |> filter(fn: (r) => exists r._value)
   |> map(fn: (r) => ({

@@ -68,14 +68,10 @@ days = found
   |> window(every: 1d)
   |> count()
   |> group()
-  |> map(fn: (r) => ({_time: r._start, order: 1, begins: int(v: r._start), ends: int(v: r._stop)}))
+  |> map(fn: (r) => ({_time: r._start, order: "1", begins: int(v: r._start), ends: int(v: r._stop)}))
   |> keep(columns: ["_time", "order", "begins", "ends"])
 
-of_days = found
-  |> map(fn: (r) => ({_time: r._time, order: 2, _value: r._value}))
-  |> keep(columns: ["_time", "order", "_value"])
-
-cells = union(tables: [days, of_days])
+cells = union(tables: [days, found |> set(key: "order", value: "2") |> keep(columns: ["_time", "order", "_value"])])
   |> sort(columns: ["_time", "order"])
   |> fill(column: "begins", usePrevious: true)
   |> fill(column: "ends", usePrevious: true)
@@ -214,23 +210,21 @@ counts = working
 """
         + _by_hour("count")
         + """\
-  |> map(fn: (r) => ({_time: r._time, _value: -1.0, ecu: r.ecu, count: r._value, until: r._value}))
+  |> map(fn: (r) => ({_time: r._time, _value: -1.0, ecu: r.ecu, count: r._value, until: r._value + 1}))
   |> group(columns: ["ecu"])
   |> cumulativeSum(columns: ["until"])
   |> keep(columns: ["_time", "_value", "ecu", "count", "until"])
 
-ranked = working
-  |> sort(columns: ["_time", "_value"])
-  |> stateCount(fn: (r) => true, column: "rank")
-
-middle = union(tables: [counts, ranked])
+// The row of its count stands before those of an hour, and is counted with all of them; `until` is where they end.
+middle = union(tables: [counts, working])
   |> group(columns: ["ecu"])
   |> sort(columns: ["_time", "_value"])
+  |> stateCount(fn: (r) => true, column: "rank")
   |> fill(column: "count", usePrevious: true)
   |> fill(column: "until", usePrevious: true)
-  |> filter(fn: (r) => exists r.rank)
-  |> map(fn: (r) => ({r with twice: 2 * (r.rank - r.until + r.count)}))
-  |> filter(fn: (r) => r.twice > r.count and r.twice <= r.count + 2)
+  |> filter(
+    fn: (r) => 2 * (r.rank - r.until) + r.count > 0 and 2 * (r.rank - r.until) + r.count <= 2,
+  )
   |> keep(columns: ["_time", "_value", "ecu"])
   |> set(key: "of", value: "middle")
 
@@ -269,10 +263,13 @@ nothing = (r) => r.none
 all = union(tables: [middle, own, readings, rounds])
   |> group()
   |> pivot(rowKey: ["_time", "ecu"], columnKey: ["of"], valueColumn: "_value")
-  |> map(fn: (r) => ({{r with at: int(v: r._time), known: if exists r.own then 1 else 0}}))
   |> group(columns: ["ecu"])
   |> map(fn: (r) => ({{r with
-    good: if exists r.rounds and (not exists r.readings or r.readings < r.rounds - 1.0) then nothing(r: r) else r.at,
+    at: int(v: r._time),
+    known: if exists r.own then 1 else 0,
+    good:
+      if exists r.rounds and (not exists r.readings or r.readings < r.rounds - 1.0) then nothing(r: r)
+      else int(v: r._time),
   }}))
   |> duplicate(column: "good", as: "good_before")
   |> sort(columns: ["at"], desc: true)
