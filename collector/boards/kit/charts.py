@@ -382,8 +382,8 @@ def xy_chart(
             "tooltip": {"mode": "single", "sort": "none"},
         },
         defaults={
-            # By name, every cloud would be black.
-            "color": ALIKE,
+            # By name or by shade, every cloud would be black; the palette begins with green, as if that were good.
+            "color": fixed(COMPARED),
             "custom": {
                 "fillOpacity": 40,
                 "pointShape": "circle",

@@ -222,9 +222,8 @@ middle = union(tables: [counts, working])
   |> stateCount(fn: (r) => true, column: "rank")
   |> fill(column: "count", usePrevious: true)
   |> fill(column: "until", usePrevious: true)
-  |> filter(
-    fn: (r) => 2 * (r.rank - r.until) + r.count > 0 and 2 * (r.rank - r.until) + r.count <= 2,
-  )
+  |> map(fn: (r) => ({r with rank: 2 * (r.rank - r.until) + r.count}))
+  |> filter(fn: (r) => r.rank == 1 or r.rank == 2)
   |> keep(columns: ["_time", "_value", "ecu"])
   |> set(key: "of", value: "middle")
 
