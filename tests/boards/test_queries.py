@@ -127,7 +127,7 @@ def test_there_is_something_to_see_wherever_data_are(mixed: Site, board: Json) -
 def test_every_kind_of_mark_is_found_in_a_fortnight(mixed: Site, board: Json) -> None:
     look = mixed.screen.look(board, start=NOW - timedelta(days=14), stop=NOW)
     assert {mark["name"] for mark in annotations(board) if not look.annotation(mark["name"])} <= {
-        "Mark the vendor's days"
+        "Mark days of the vendor"
     }
 
 

@@ -305,7 +305,12 @@ def heat_map(
         "selectionMode": "x",
         "showValue": "never",
         "tooltip": {"mode": "single", "showColorScale": True, "yHistogram": False},
-        "yAxis": {"axisPlacement": "left", "reverse": first_row_on_top},
+        # Grafana gives names some pixels too little and cuts off their beginning: an empty label leaves room for it.
+        "yAxis": {
+            "axisPlacement": "left",
+            "reverse": first_row_on_top,
+            **({"axisLabel": " "} if first_row_on_top else {}),
+        },
     }
     return panel(
         "heatmap",

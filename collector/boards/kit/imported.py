@@ -40,4 +40,4 @@ def imported_spans() -> Json:
   }}))
 """
     )
-    return annotation("Mark the vendor's days", OTHER, query, of_spans=True)
+    return annotation("Mark days of the vendor", OTHER, query, of_spans=True)
