@@ -5,7 +5,7 @@ What is special to a panel is handed over by name; whatever is not named here is
 
 from collections.abc import Mapping, Sequence
 
-from collector.boards.kit.colours import CALM, COMPARED, POWER
+from collector.boards.kit.colours import CALM, COMPARED, OTHER, POWER
 from collector.boards.kit.parts import GAP_MS, PLUGIN_VERSION, Json, fixed, override, panel
 
 # Colours by place: by name two inverters of a roof would have the same one now and then, and could not be told apart.
@@ -387,10 +387,10 @@ def xy_chart(
             "tooltip": {"mode": "single", "sort": "none"},
         },
         defaults={
-            # By name or by shade, every cloud would be black; the palette begins with green, as if that were good.
-            "color": fixed(COMPARED),
+            # The palette begins with green, as if that were good. A colour that has a name would be black here.
+            "color": fixed(OTHER),
             "custom": {
-                "fillOpacity": 40,
+                "fillOpacity": 70,
                 "pointShape": "circle",
                 "pointSize": {"fixed": size},
                 "pointStrokeWidth": 0,
