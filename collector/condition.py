@@ -42,7 +42,7 @@ LEAST_HEARD = 2
 # Two hours of five minutes, in which those are lit last whose side of the roof is. The span is a round less.
 MISSED_ROUNDS, MISSED_S, LIT_SHARE = 24, 6900, 0.1
 
-WEAK_SHARE, WEAK_DAYS, DEAD_DAYS = 0.7, 7, 2
+WEAK_SHARE, WEAK_DAYS, DEAD_DAYS = 0.75, 7, 2
 
 # A collector reports every minute, day and night.
 COLLECTOR_SILENT_S = 600

@@ -25,7 +25,7 @@ def test_each_run_of_days_from_the_vendor_is_one_span(influx: Influx, uid: str) 
     days = [*(day(back) for back in (3, 4, 5, 8)), *(day(back, imported=None) for back in (1, 2, 6, 7))]
     fill(influx, (), [*days, day(4, ecu="216000000009")])
     look = Screen(influx, NOW).look(boards()[uid], start=NOW - timedelta(days=30), stop=NOW)
-    found = sorted((row["text"], row["_time"], row["timeEnd"]) for row in look.annotation("From the vendor"))
+    found = sorted((row["text"], row["_time"], row["timeEnd"]) for row in look.annotation("Mark days of the vendor"))
     told = [
         ("Roof 6: from the vendor, 1 day", 8, 7),
         ("Roof 6: from the vendor, 3 days", 5, 2),

@@ -337,7 +337,7 @@ def test_what_could_not_be_read_is_counted(mixed: Site, quality: Look) -> None:
 
 def test_many_new_inverters_at_once_are_one_mark(mixed: Site) -> None:
     look = mixed.screen.look(boards()["solar-quality"], site=ROOF, start=NOW - timedelta(days=2000), stop=NOW)
-    (mark,) = look.annotation("New inverters")
+    (mark,) = look.annotation("Mark new inverters")
     assert mark["text"].startswith("Roof: inverter ")
     assert mark["text"].endswith(", and 2 more")
 

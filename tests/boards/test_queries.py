@@ -126,7 +126,9 @@ def test_there_is_something_to_see_wherever_data_are(mixed: Site, board: Json) -
 @every_board
 def test_every_kind_of_mark_is_found_in_a_fortnight(mixed: Site, board: Json) -> None:
     look = mixed.screen.look(board, start=NOW - timedelta(days=14), stop=NOW)
-    assert {mark["name"] for mark in annotations(board) if not look.annotation(mark["name"])} <= {"From the vendor"}
+    assert {mark["name"] for mark in annotations(board) if not look.annotation(mark["name"])} <= {
+        "Mark days of the vendor"
+    }
 
 
 @every_board_with_a_choice

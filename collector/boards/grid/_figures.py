@@ -305,7 +305,10 @@ union(tables: [power, voltage])
         unit="volt",
         x_unit=KW,
         # A single cloud would have its site's name for the axis.
-        overrides=[override_like("/^(?!power$)/", custom__axisLabel="Voltage")],
+        overrides=[
+            override("power", custom__axisLabel="Power"),
+            override_like("/^(?!power$)/", custom__axisLabel="Voltage"),
+        ],
     )
 
 

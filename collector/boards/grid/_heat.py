@@ -70,7 +70,7 @@ def by_heat() -> Json:
             "highest": {"displayName": "Highest", "max": 90, "custom__minWidth": 110, **heat, **gauge_cell()},
             "day": {"displayName": "On", "unit": "time:YYYY-MM-DD", "custom__width": 100},
             "mean": {"displayName": "Mean", "custom__width": 80, **heat},
-            "hot": {"displayName": f"Days of {_HOT_C} °C", "custom__width": 100, "decimals": 0},
+            "hot": {"displayName": f"Days of {_HOT_C} °C", "custom__width": 125, "decimals": 0},
             "ecu": {"custom__hideFrom__viz": True},
         },
         sort_by=("Highest", True),

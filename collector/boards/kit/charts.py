@@ -5,11 +5,17 @@ What is special to a panel is handed over by name; whatever is not named here is
 
 from collections.abc import Mapping, Sequence
 
-from collector.boards.kit.colours import CALM, POWER
+from collector.boards.kit.colours import CALM, COMPARED, OTHER, POWER
 from collector.boards.kit.parts import GAP_MS, PLUGIN_VERSION, Json, fixed, override, panel
 
 # Colours by place: by name two inverters of a roof would have the same one now and then, and could not be told apart.
 DISTINCT: Json = {"mode": "palette-classic"}
+
+# Mostly one, of which the palette's first colour, green, would say that it is good; more are shades of the same.
+ALIKE: Json = {"mode": "shades", "fixedColor": COMPARED}
+
+# Where the axis of counts ends at the least: of zeros alone Grafana makes one up to 100.
+FEW = 10
 
 # What a tooltip tells: every curve at that time, the highest first.
 _ALL_AT_ONCE: Json = {"hideZeros": False, "mode": "multi", "sort": "desc"}
@@ -299,7 +305,12 @@ def heat_map(
         "selectionMode": "x",
         "showValue": "never",
         "tooltip": {"mode": "single", "showColorScale": True, "yHistogram": False},
-        "yAxis": {"axisPlacement": "left", "reverse": first_row_on_top},
+        # Grafana gives names some pixels too little and cuts off their beginning: an empty label leaves room for it.
+        "yAxis": {
+            "axisPlacement": "left",
+            "reverse": first_row_on_top,
+            **({"axisLabel": " "} if first_row_on_top else {}),
+        },
     }
     return panel(
         "heatmap",
@@ -376,10 +387,10 @@ def xy_chart(
             "tooltip": {"mode": "single", "sort": "none"},
         },
         defaults={
-            # By name, every cloud would be black.
-            "color": DISTINCT,
+            # The palette begins with green, as if that were good. A colour that has a name would be black here.
+            "color": fixed(OTHER),
             "custom": {
-                "fillOpacity": 40,
+                "fillOpacity": 70,
                 "pointShape": "circle",
                 "pointSize": {"fixed": size},
                 "pointStrokeWidth": 0,

@@ -2,6 +2,8 @@
 
 The definitions and their figures are those of `collector/condition.py`, which says the same in Python.
 
+Each `map` costs InfluxDB a millisecond for every table, so that those of many gateways are put into one before it.
+
 A gateway or an inverter that was replaced is told of as the one that does its work now, and never by itself.
 """
 
@@ -36,6 +38,7 @@ newest_of = (field, until) => from(bucket: "solar")
   |> filter(fn: (r) => r._measurement == "ecu" and r._field == field)
   |> last()
   |> keep(columns: ["_time", "_value", "ecu", "ecu_name"])
+  |> group()
 
 sites = union(tables: [
   newest_of(field: "power_w", until: 0s)
@@ -76,8 +79,8 @@ places = from(bucket: "solar")
   |> range(start: -26h)
   |> filter(fn: (r) => r._measurement == "site" and (r._field == "latitude" or r._field == "longitude"))
   |> last()
-  |> map(fn: (r) => ({ecu: living(id: r.ecu), what: r._field, _value: r._value}))
   |> group()
+  |> map(fn: (r) => ({ecu: living(id: r.ecu), what: r._field, _value: r._value}))
 
 radians = (deg) => deg * math.pi / 180.0
 sunlit = (latitude, longitude, at, above) => {
@@ -161,13 +164,13 @@ habits = from(bucket: "solar_daily")
       }}
     }},
   )
+  |> group()
   |> filter(fn: (r) => r.days >= {HABIT_DAYS})
   |> map(fn: (r) => ({{
     ecu: r.ecu,
     what: r._field,
     _value: float(v: r.oldest + r.sum / r.days) / 1000000000.0,
   }}))
-  |> group()
 
 given = union(
   tables: [
@@ -290,6 +293,7 @@ last_heard = from(bucket: "solar")
   |> range(start: -{KNOWN_DAYS}d)
   |> filter(fn: (r) => r._measurement == "inverter" and r._field == "energy_wh")
   |> last()
+  |> group()
   |> map(
     fn: (r) => ({{
       ecu: living(id: r.ecu),
@@ -306,6 +310,7 @@ newest_rounds = from(bucket: "solar")
   |> range(start: -{KNOWN_DAYS}d)
   |> filter(fn: (r) => r._measurement == "ecu" and r._field == "power_w")
   |> last()
+  |> group()
   |> map(fn: (r) => ({{ecu: living(id: r.ecu), newest: int(v: r._time), order: 0}}))
   |> group(columns: ["ecu"])
   |> max(column: "newest")

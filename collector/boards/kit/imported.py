@@ -40,4 +40,4 @@ def imported_spans() -> Json:
   }}))
 """
     )
-    return annotation("From the vendor", OTHER, query, of_spans=True)
+    return annotation("Mark days of the vendor", OTHER, query, of_spans=True)

@@ -390,9 +390,9 @@ union(tables: [midnights, gaps])
 def event_annotations() -> list[Json]:
     """What every board with a time axis can mark on it, of the chosen sites."""
     return [
-        annotation("Firmware", OTHER, _marks("firmware"), shown=False),
-        annotation("New inverters", COMPARED, _marks("new_inverter")),
-        annotation("Refused commands", TROUBLE, _marks("refused_command")),
+        annotation("Mark new firmware", OTHER, _marks("firmware"), shown=False),
+        annotation("Mark new inverters", COMPARED, _marks("new_inverter")),
+        annotation("Mark refused commands", TROUBLE, _marks("refused_command")),
     ]
 
 

@@ -5,7 +5,8 @@ from collector.boards.kit.parts import KWH, Json
 from collector.boards.kit.queries import END_OF_LAST_DAY, LIVING, local, series
 from collector.boards.panels.board import link_to_panel
 
-NOTHING_FOUND = "No panel made less than expected in this time range"
+# An analysis that has not run yet finds nothing either.
+NOTHING_FOUND = "Nothing was found in this time range, or not analysed yet"
 
 # Two days around the instant that is told in the row.
 _FIRST_DAY = (

@@ -10,7 +10,8 @@ watt of it that is compared. Over a longer time a panel is held against the sum 
 days on which half an array is dead are days of that half alone.
 
 Rejected: joining the medians or the sizes to the values, or looking them up in a dictionary. Sorted together, with the
-median ahead of the values of its time, filling does the same in a fraction of the time.
+median ahead of the values of its time, filling does the same in a fraction of the time. A `map` that only calculates,
+with all other columns as they are, takes InfluxDB a tenth of one that names the columns.
 """
 
 from collections.abc import Sequence
@@ -112,6 +113,7 @@ SIZES = (
     + MIDDLE_VALUE
     + """\
 peaks = newest
+  |> group()
   |> map(fn: (r) => ({r with ecu: living(id: r.ecu)}))
   |> keep(columns: ["_time", "_value", "_field", "ecu", "array", "panel"])
   |> group(columns: ["ecu", "array", "panel", "_field"])
@@ -193,19 +195,11 @@ def compared(values: str, *, how: str, of_days: bool = False) -> str:
         + joined("values", values, "ecu", "array", "inverter_name", "panel", how=how)
         + """\
 own = union(tables: [sizes, values])
-  |> group(columns: ["ecu", "array", "panel"])
-  |> sort(columns: ["_time"])
+  |> group()
+  |> sort(columns: ["ecu", "array", "panel", "_time"])
   |> fill(column: "size", usePrevious: true)
   |> filter(fn: (r) => exists r._value)
-  |> map(fn: (r) => ({
-    _time: r._time,
-    _value: r._value / r.size,
-    ecu: r.ecu,
-    array: r.array,
-    inverter_name: r.inverter_name,
-    panel: r.panel,
-    size: r.size,
-  }))
+  |> map(fn: (r) => ({r with _value: r._value / r.size}))
   |> group(columns: ["ecu", "array"])
 
 middle_of = (rank, tables=<-) => tables
@@ -323,7 +317,9 @@ def ratios(*where: str) -> str:
         "shares = compared\n"
         + "".join(f"  |> filter(fn: (r) => {condition})\n" for condition in where)
         + """\
-  |> map(fn: (r) => ({_time: r._time, ecu: r.ecu, row: r.panel, _value: r._value / r.middle}))
+  |> map(fn: (r) => ({r with _value: r._value / r.middle}))
+  |> rename(columns: {panel: "row"})
+  |> keep(columns: ["_time", "_value", "ecu", "row"])
 
 """
     )

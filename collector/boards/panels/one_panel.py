@@ -61,29 +61,17 @@ _HOUR_NS = 3600 * NS
 _GAP_NS = 8 * _HOUR_NS
 
 # Makes `cells` of `found`. To ask the calendar for the hour of a row costs more than to subtract, which is right on
-# days of 24 hours. A day is told to its hours by a sort and a fill: a `map` of 365 tables takes half a second.
+# days of 24 hours. The windows of days are put into one table again, since a `map` of 365 takes half a second.
 _TO_CELLS = """\
 
-days = found
+cells = found
   |> window(every: 1d)
-  |> count()
   |> group()
-  |> map(fn: (r) => ({_time: r._start, order: 1, begins: int(v: r._start), ends: int(v: r._stop)}))
-  |> keep(columns: ["_time", "order", "begins", "ends"])
-
-of_days = found
-  |> map(fn: (r) => ({_time: r._time, order: 2, _value: r._value}))
-  |> keep(columns: ["_time", "order", "_value"])
-
-cells = union(tables: [days, of_days])
-  |> sort(columns: ["_time", "order"])
-  |> fill(column: "begins", usePrevious: true)
-  |> fill(column: "ends", usePrevious: true)
-  |> filter(fn: (r) => exists r._value)
+  |> sort(columns: ["_time"])
   |> map(fn: (r) => ({
-    _time: time(v: r.ends),
+    _time: r._stop,
     row: string(
-      v: if r.ends - r.begins == int(v: 24h) then (int(v: r._time) - r.begins) / int(v: 1h)
+      v: if int(v: r._stop) - int(v: r._start) == int(v: 24h) then (int(v: r._time) - int(v: r._start)) / int(v: 1h)
         else date.hour(t: r._time),
     ) + ":00",
     _value: r._value,
@@ -214,23 +202,21 @@ counts = working
 """
         + _by_hour("count")
         + """\
-  |> map(fn: (r) => ({_time: r._time, _value: -1.0, ecu: r.ecu, count: r._value, until: r._value}))
+  |> map(fn: (r) => ({r with _value: -1.0, count: r._value, until: r._value + 1}))
   |> group(columns: ["ecu"])
   |> cumulativeSum(columns: ["until"])
   |> keep(columns: ["_time", "_value", "ecu", "count", "until"])
 
-ranked = working
-  |> sort(columns: ["_time", "_value"])
-  |> stateCount(fn: (r) => true, column: "rank")
-
-middle = union(tables: [counts, ranked])
+// The row of its count stands before those of an hour, and is counted with all of them; `until` is where they end.
+middle = union(tables: [counts, working])
   |> group(columns: ["ecu"])
   |> sort(columns: ["_time", "_value"])
+  |> map(fn: (r) => ({r with rank: 1}))
+  |> cumulativeSum(columns: ["rank"])
   |> fill(column: "count", usePrevious: true)
   |> fill(column: "until", usePrevious: true)
-  |> filter(fn: (r) => exists r.rank)
-  |> map(fn: (r) => ({r with twice: 2 * (r.rank - r.until + r.count)}))
-  |> filter(fn: (r) => r.twice > r.count and r.twice <= r.count + 2)
+  |> map(fn: (r) => ({r with rank: 2 * (r.rank - r.until) + r.count}))
+  |> filter(fn: (r) => r.rank == 1 or r.rank == 2)
   |> keep(columns: ["_time", "_value", "ecu"])
   |> set(key: "of", value: "middle")
 
@@ -269,10 +255,13 @@ nothing = (r) => r.none
 all = union(tables: [middle, own, readings, rounds])
   |> group()
   |> pivot(rowKey: ["_time", "ecu"], columnKey: ["of"], valueColumn: "_value")
-  |> map(fn: (r) => ({{r with at: int(v: r._time), known: if exists r.own then 1 else 0}}))
   |> group(columns: ["ecu"])
   |> map(fn: (r) => ({{r with
-    good: if exists r.rounds and (not exists r.readings or r.readings < r.rounds - 1.0) then nothing(r: r) else r.at,
+    at: int(v: r._time),
+    known: if exists r.own then 1 else 0,
+    good:
+      if exists r.rounds and (not exists r.readings or r.readings < r.rounds - 1.0) then nothing(r: r)
+      else int(v: r._time),
   }}))
   |> duplicate(column: "good", as: "good_before")
   |> sort(columns: ["at"], desc: true)

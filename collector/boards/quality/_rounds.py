@@ -1,6 +1,6 @@
 """The reports that a gateway should have sent and did not."""
 
-from collector.boards.kit.charts import time_series
+from collector.boards.kit.charts import FEW, time_series
 from collector.boards.kit.colours import TROUBLE
 from collector.boards.kit.parts import Json, fixed, labelled
 from collector.boards.kit.queries import SITE, imports, series
@@ -79,4 +79,5 @@ union(
         # All have one colour, and the tooltip has their names.
         legend=False,
         color=fixed(TROUBLE),
+        custom={"axisSoftMax": FEW},
     )

@@ -6,7 +6,7 @@ Whole days come from the roll-ups and reach back for ever; what is counted from 
 """
 
 from collector.boards.kit.board import MONTH, THAT_DAY, TODAY, YEAR, YESTERDAY, board, heading
-from collector.boards.kit.charts import SEAMLESS, heat_map, stat, table, time_series
+from collector.boards.kit.charts import ALIKE, FEW, SEAMLESS, heat_map, stat, table, time_series
 from collector.boards.kit.colours import ALARM, CALM, CLEAR, OTHER, TROUBLE, WARNING, around_all
 from collector.boards.kit.health import gateway_states
 from collector.boards.kit.parts import (
@@ -286,6 +286,7 @@ union(tables: [skew(fn: min, what: "least"), skew(fn: max, what: "most"), skew(f
         " dashed lines the clock or its configured time zone is wrong.",
         query,
         name=labelled("ecu_name"),
+        color=ALIKE,
         no_value="Not enough records to judge a clock in this time range",
         unit="suffix: min",
         decimals=0,
@@ -344,6 +345,7 @@ union(tables: [all, ordered])
         # All have one colour, and the tooltip has their names.
         legend=False,
         color=fixed(OTHER),
+        custom={"axisSoftMax": FEW},
     )
 
 
