@@ -11,7 +11,7 @@ days on which half an array is dead are days of that half alone.
 
 Rejected: joining the medians or the sizes to the values, or looking them up in a dictionary. Sorted together, with the
 median ahead of the values of its time, filling does the same in a fraction of the time. A `map` that only calculates,
-with all other columns as they are, takes InfluxDB a tenth of one that names the columns.
+with all other columns as they are, takes InfluxDB much less than one that names the columns.
 """
 
 from collections.abc import Sequence
