@@ -37,15 +37,14 @@ def show(config: Config, answer: Answer, console: Console | None = None) -> None
     if not results.last:
         console.print("nothing to analyse yet: no day with records is over")
     for array in results.arrays:
-        console.print(
-            f"\n[bold]{escape(array.array)}[/], ECU {escape(array.ecu)}: {array.panels} panels", soft_wrap=True
-        )
+        panels = "1 panel" if array.panels == 1 else f"{array.panels} panels"
+        console.print(f"\n[bold]{escape(array.array)}[/], ECU {escape(array.ecu)}: {panels}", soft_wrap=True)
         own = [panel for panel in results.panels if (panel.ecu, panel.array) == (array.ecu, array.array)]
         table = Table(box=box.SIMPLE_HEAD)
         table.add_column("panel")
         table.add_column("days", justify="right")
         for heading in _COLUMNS:
-            table.add_column(f"{heading} kWh", justify="right")
+            table.add_column(f"{heading} kWh", justify="right", min_width=len(heading))
         for panel in own:
             table.add_row(escape(panel.panel), str(panel.days), *_row(panel))
         console.print(table)

@@ -46,8 +46,10 @@ def test_it_shows_the_panels_of_each_array_and_keeps_them_for_status(config: Pat
     with patched_model():
         code, out, err = run("analyse", "--config", str(config))
     assert (code, err) == (0, "")
-    assert "South, ECU 216000123456: 1 panels" in out
+    assert "South, ECU 216000123456: 1 panel\n" in out
     assert "South 1" in out
+    # As a whole, on a terminal of 80 columns.
+    assert "expected" in out
     assert "missing: array South: less than two years" in out
     with JournalReader(config.with_name("journal.db")) as reader:
         results = latest(reader)
