@@ -208,9 +208,9 @@ class Rates(NamedTuple):
 def rates_of(series: ArraySeries, panels: Sequence[PanelTruth]) -> Rates:
     given: list[tuple[Ints, Doubles, Doubles, float]] = []
 
-    def noting(days: Ints, ratio: Doubles, weight: Doubles, years: float) -> Ageing:
+    def noting(days: Ints, ratio: Doubles, weight: Doubles, years: float, *, is_cut: bool = False) -> Ageing:
         given.append((days, ratio, weight, years))
-        return ageing(days, ratio, weight, years)
+        return ageing(days, ratio, weight, years, is_cut=is_cut)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("collector.analysis.analyse.ageing", noting)
