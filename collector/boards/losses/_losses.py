@@ -125,6 +125,6 @@ def in_colours() -> list[Json]:
 def energy_columns() -> dict[str, Json]:
     """The columns of a table with the causes in kWh."""
     return {
-        column: {"displayName": name, "unit": KWH, "decimals": 1, "custom__width": 165 if column == "clip" else 110}
+        column: {"displayName": name, "unit": KWH, "decimals": 1, "custom__width": 200 if column == "clip" else 110}
         for column, name, _ in CAUSES.values()
     }

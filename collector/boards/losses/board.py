@@ -198,7 +198,7 @@ losses
                 "links": [link_to_panel("__value.text")],
             },
             "lost": {"displayName": "Lost", "unit": KWH, "decimals": 1, "custom__width": 110},
-            "money": {"displayName": "Cost, ${money}", "unit": "locale", "decimals": 2, "custom__width": 100},
+            "money": {"displayName": "Cost, ${money}", "unit": "none", "decimals": 2, "custom__width": 100},
             **energy_columns(),
             "array": {"displayName": "Array", "custom__minWidth": 80},
         },
