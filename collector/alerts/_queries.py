@@ -283,20 +283,46 @@ join(tables: {weak: weak, sunny: sunny}, on: ["ecu", "_time"])
     )
 
 
-def grid_voltage_high(limit_v: float) -> str:
+def grid_voltage_high(limit_v: float | None) -> str:
     """Sites where a phase was above the limit in every record of the past minutes, and at least two.
 
-    `_value` is the lowest of the highest phase. A rule that waits for another record has seen ten minutes of it.
+    Without a limit it is a tenth above the nominal voltage: 230 V, and in grids of 60 Hz 120 or 240 V. `_value` is the
+    lowest of the highest phase. A rule that waits for another record has seen ten minutes of it.
     """
+    by_nominal = "if r.hz < 55.0 then 253.0 else if r._value < 180.0 then 132.0 else 264.0"
     return (
-        SITES
-        + f"most = {limit_v}\n"
+        SITES.replace(imports("strings"), imports("array", "strings"), 1)
+        + f"most = {limit_v or 0.0}\n"
         + _LASTING
-        + """
-found = from(bucket: "solar")
+        + f"""
+lately = (measurement, field) => from(bucket: "solar")
   |> range(start: -13m)
-  |> filter(fn: (r) => (r._measurement == "inverter" or r._measurement == "phase") and r._field == "grid_voltage_v")
+  |> filter(fn: (r) => r._measurement == measurement and r._field == field)
+
+lowest = (measurement) => lately(measurement: measurement, field: "grid_voltage_v")
   |> lasting()
+  |> group()
+  |> map(fn: (r) => ({{ecu: r.ecu, _value: r._value, order: 1}}))
+  |> keep(columns: ["ecu", "_value", "order"])
+
+// A grid whose frequency nobody tells is one of 50 Hz.
+found = union(
+  tables: [
+    array.from(rows: [{{ecu: "", hz: 50.0, order: 0}}]) |> keep(columns: ["ecu", "hz", "order"]),
+    lately(measurement: "inverter", field: "grid_frequency_hz")
+      |> last()
+      |> group()
+      |> map(fn: (r) => ({{ecu: r.ecu, hz: r._value, order: 0}}))
+      |> keep(columns: ["ecu", "hz", "order"]),
+    lowest(measurement: "inverter"),
+    lowest(measurement: "phase"),
+  ],
+)
+  |> group(columns: ["ecu"])
+  |> sort(columns: ["order"])
+  |> fill(column: "hz", usePrevious: true)
+  |> fill(column: "hz", value: 50.0)
+  |> filter(fn: (r) => r.order == 1 and r._value > ({by_nominal if limit_v is None else "most"}))
   |> keep(columns: ["ecu", "_value"])
   |> group(columns: ["ecu"])
   |> max()

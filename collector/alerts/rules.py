@@ -39,10 +39,16 @@ _REPEATED_AFTER: Mapping[str, str] = {"critical": "1d", "warning": "3d", "info":
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits that differ from place to place."""
+    """The limits that differ from place to place; without one the voltage of each grid is held against its nominal."""
 
-    grid_voltage_v: float = 253.0
+    grid_voltage_v: float | None = None
     inverter_temperature_c: float = 75.0
+
+
+def _limit_of(limits: Limits) -> str:
+    if limits.grid_voltage_v is not None:
+        return f"{limits.grid_voltage_v:g} V"
+    return "253 V (at 60 Hz 132 or 264 V)"
 
 
 def read_limits(environ: Mapping[str, str]) -> Limits:
@@ -60,9 +66,7 @@ def read_limits(environ: Mapping[str, str]) -> Limits:
     if faults:
         raise ConfigError(faults)
     defaults = Limits()
-    return Limits(
-        given.get(_VOLTAGE, defaults.grid_voltage_v), given.get(_TEMPERATURE, defaults.inverter_temperature_c)
-    )
+    return Limits(given.get(_VOLTAGE), given.get(_TEMPERATURE, defaults.inverter_temperature_c))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,11 +150,11 @@ def _gateways(limits: Limits) -> tuple[Rule, ...]:
             uid="solar-grid-voltage",
             title="Grid voltage high",
             query=_queries.grid_voltage_high(limits.grid_voltage_v),
-            limit=limits.grid_voltage_v,
+            limit=limits.grid_voltage_v or 0.0,
             stays="30m",
             severity="warning",
             summary='{{ $labels.site }}: grid voltage {{ printf "%.1f" $number }} V',
-            description=f"For ten minutes the grid was above {limits.grid_voltage_v:g} V. If it rises further,"
+            description=f"For ten minutes the grid was above {_limit_of(limits)}. If it rises further,"
             " inverters switch off. Once is normal. If it comes on every sunny day, show the board to the grid"
             " operator, and have the inverters' cable measured.",
             link=f"solar-grid?{_SITE}",

@@ -275,7 +275,7 @@ def test_the_document_tells_of_every_rule_and_of_no_other() -> None:
 def test_the_document_names_every_setting_and_its_default() -> None:
     assert not [name for name in (*contacts.VARIABLES, *alerts.VARIABLES) if f"`{name}`" not in DOCUMENT]
     limits = alerts.Limits()
-    assert f"({limits.grid_voltage_v:g})" in DOCUMENT
+    assert "(253, in grids of 60 Hz 132 or 264)" in DOCUMENT
     assert f"({limits.inverter_temperature_c:g})" in DOCUMENT
 
 
@@ -717,6 +717,18 @@ def test_a_single_phase_above_the_limit_is_enough(influx: Influx) -> None:
     for at in roof.steps(HOUR):
         roof.points.append(Point("phase", (ECU, "1", "1", "YC1000", "2"), {"grid_voltage_v": 254.0}, ns(at)))
     assert subjects(firing(influx, roof, "solar-grid-voltage"), "site") == ["Roof"]
+
+
+@pytest.mark.parametrize(
+    ("voltage_v", "is_told"), [(255.0, False), (263.5, False), (265.0, True), (131.0, False), (133.0, True)]
+)
+def test_a_grid_of_60_hz_has_limits_of_its_own(influx: Influx, voltage_v: float, *, is_told: bool) -> None:
+    roof = Roof()
+    roof.gateway(roof.steps(HOUR))
+    roof.inverter(roof.steps(HOUR), "1", voltage_v=voltage_v)
+    for at in roof.steps(HOUR):
+        roof.points.append(Point("inverter", (ECU, "1", "1", "YC600"), {"grid_frequency_hz": 59.9}, ns(at)))
+    assert subjects(firing(influx, roof, "solar-grid-voltage"), "site") == ["Roof"] * is_told
 
 
 @pytest.mark.parametrize("voltages", [(253.0, 253.0, 253.0), (255.0, 250.0, 255.0), (255.0,)])

@@ -77,10 +77,10 @@ named = (place, name, tables=<-) => tables
 union(
   tables: [
     seen |> count() |> named(place: "1", name: "sites"),
-    seen |> filter(fn: (r) => r.state == "Silent") |> count() |> named(place: "2", name: "silent"),
-    array.from(rows: [{_value: 0}]) |> named(place: "2", name: "silent"),
+    seen |> filter(fn: (r) => r.state == "Silent") |> count() |> named(place: "2", name: "silent sites"),
+    array.from(rows: [{_value: 0}]) |> named(place: "2", name: "silent sites"),
     most |> named(place: "3", name: "inverters"),
-    latest |> named(place: "4", name: "heard"),
+    latest |> named(place: "4", name: "inverters heard"),
   ],
 )
   |> group(columns: ["place", "name"])

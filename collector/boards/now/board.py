@@ -36,7 +36,7 @@ def build() -> Json:
         "What the roof gives now and today, and whether everything reports.",
         [
             # A phone's first screen has these three.
-            (6, [(14, is_all_well()), (5, _power()), (5, _energy())]),
+            (7, [(14, is_all_well()), (5, _power()), (5, _energy())]),
             (9, [(16, _day()), (8, _alerts())]),
             (8, [(10, _last_days()), (8, gateways()), (6, silent())]),
             (16, [(24, panels())]),

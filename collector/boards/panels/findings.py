@@ -5,8 +5,8 @@ from collector.boards.kit.parts import KWH, Json
 from collector.boards.kit.queries import END_OF_LAST_DAY, LIVING, local, series
 from collector.boards.panels.board import link_to_panel
 
-# An analysis that has not run yet finds nothing either.
-NOTHING_FOUND = "Nothing was found in this time range, or not analysed yet"
+# Perhaps it has not run yet.
+NOTHING_FOUND = "The nightly analysis tells nothing of this time range"
 
 # Two days around the instant that is told in the row.
 _FIRST_DAY = (
