@@ -95,6 +95,17 @@ def test_the_model_itself_goes_on_after_its_first_weeks(roof: Roof, count: int) 
         assert answer.results.last == (FIRST + timedelta(days=count + number)).isoformat()
 
 
+def test_in_the_first_year_all_is_judged_anew_now_and_then_by_what_it_taught(roof: Roof) -> None:
+    first = date(2026, 6, 1)
+    roof.store(*days(first, 49))
+    analysed(roof)
+    asked = []
+    for number in (49, 50, 51):
+        roof.store(*days(first + timedelta(days=number), 1))
+        asked += [since for _, since in analysed(roof)[1].asked]
+    assert asked == [(first + timedelta(days=49)).toordinal(), None, (first + timedelta(days=51)).toordinal()]
+
+
 def test_a_late_record_has_its_day_analysed_again(roof: Roof) -> None:
     roof.store(*days(FIRST, 5))
     analysed(roof)
