@@ -95,6 +95,13 @@ def test_the_model_itself_goes_on_after_its_first_weeks(roof: Roof, count: int) 
         assert answer.results.last == (FIRST + timedelta(days=count + number)).isoformat()
 
 
+def test_the_last_year_is_one_of_the_calendar_also_where_days_are_missing(roof: Roof) -> None:
+    roof.store(*days(date(2025, 6, 1), 5), *days(date(2026, 5, 30), 5))
+    results, _ = analysed(roof)
+    # That is from 2025-06-04 to 2026-06-03.
+    assert [panel.days for panel in results.panels] == [7] * 4
+
+
 def test_in_the_first_year_all_is_judged_anew_now_and_then_by_what_it_taught(roof: Roof) -> None:
     first = date(2026, 6, 1)
     roof.store(*days(first, 49))
