@@ -102,6 +102,19 @@ def test_the_last_year_is_one_of_the_calendar_also_where_days_are_missing(roof: 
     assert [panel.days for panel in results.panels] == [7] * 4
 
 
+def test_of_a_panel_nothing_is_expected_before_it_came_nor_long_after_it_went(roof: Roof) -> None:
+    roof.store(*days(date(2026, 2, 1), 50, UID), *days(date(2026, 3, 23), 10), *days(date(2026, 4, 2), 80, UID))
+    results, _ = analysed(roof)
+    expected = {panel.panel: panel.days for panel in results.panels}
+    assert expected == {"South 1": 140, "South 2": 140, "South 3": 10 + 60, "South 4": 10 + 60}
+    roof.store(*days(date(2026, 6, 21), 3, UID), *days(date(2026, 6, 24), 3))
+    results, _ = analysed(roof)
+    going_on = {panel.panel: panel.days for panel in results.panels}
+    shutil.rmtree(folder_of(roof.path))
+    assert {panel.panel: panel.days for panel in analysed(roof)[0].panels} == going_on
+    assert going_on["South 3"] == 10 + 60 + 3
+
+
 def test_in_the_first_year_all_is_judged_anew_now_and_then_by_what_it_taught(roof: Roof) -> None:
     first = date(2026, 6, 1)
     roof.store(*days(first, 49))

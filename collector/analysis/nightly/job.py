@@ -193,7 +193,7 @@ class _Job:
         if since is not None and not counts_for(found.learned, series):
             since, series = None, series_of(self.shards, array, zone, place, None, last)
         analysis = analyse(series, since, None if since is None else found.learned)
-        _forget_gone(analysis, series)
+        _forget_gone(analysis, series, is_all=since is None)
         found.take(analysis, of, since)
         self._store.write(array.key, found)
         return found
@@ -227,11 +227,15 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _forget_gone(analysis: Analysis, series: ArraySeries) -> None:
-    """Nothing is expected of what is not there any more."""
+def _forget_gone(analysis: Analysis, series: ArraySeries, *, is_all: bool) -> None:
+    """Nothing is expected of what is not there yet, or not any more. What was heard before the series nobody knows
+    unless it is all that there is.
+    """
     begin = int(series.day[0]) if len(series.day) else 0
+    unknown = -np.inf if is_all else begin
     for number in range(len(series.channels)):
-        heard = series.day[~np.isnan(series.power_w[:, number])]
-        is_gone = analysis.days > (int(heard[-1]) if len(heard) else begin) + _GONE_DAYS
+        heard = np.unique(series.day[~np.isnan(series.power_w[:, number])])
+        latest = np.searchsorted(heard, analysis.days, side="right")
+        is_gone = analysis.days - np.append(unknown, heard)[latest] > _GONE_DAYS
         for name in ANALYSED_FIELDS:
             getattr(analysis, name)[is_gone, number] = np.nan
