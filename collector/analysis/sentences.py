@@ -21,7 +21,7 @@ _MONTHS = (
 )
 # Less is not worth a word: it is about what the model is wrong by.
 LEAST_SHADE_PERCENT = 2.0
-LEAST_OUTAGE_KWH = 1.0
+LEAST_KWH = 1.0
 # Of a year some days are always missing, as those with snow.
 _YEAR = 350
 
@@ -47,7 +47,7 @@ def shade(panel: PanelResult, currency: str) -> str:
     if panel.unshaded_kwh <= 0:
         return ""
     percent = 100 * panel.shade_kwh / panel.unshaded_kwh
-    if percent < LEAST_SHADE_PERCENT:
+    if percent < LEAST_SHADE_PERCENT or panel.shade_kwh < LEAST_KWH:
         return ""
     side = f" from the {_side(panel.shade_azimuth_deg)}" if panel.shade_azimuth_deg is not None else ""
     price = panel.price_per_kwh
@@ -59,9 +59,9 @@ def shade(panel: PanelResult, currency: str) -> str:
 def other_losses(panel: PanelResult) -> str:
     """What a panel loses to other causes than shade and faults; "" where that is next to nothing."""
     parts = []
-    if panel.outage_kwh >= LEAST_OUTAGE_KWH:
+    if panel.outage_kwh >= LEAST_KWH:
         parts.append(f"{panel.outage_kwh:.0f} kWh while its inverter did not report")
-    if panel.clip_kwh >= LEAST_OUTAGE_KWH:
+    if panel.clip_kwh >= LEAST_KWH:
         parts.append(f"{panel.clip_kwh:.0f} kWh above what its inverter can give")
     return f"loses {' and '.join(parts)} {_span(panel.days)}" if parts else ""
 
