@@ -51,7 +51,7 @@ def shade(panel: PanelResult, currency: str) -> str:
         return ""
     side = f" from the {_side(panel.shade_azimuth_deg)}" if panel.shade_azimuth_deg is not None else ""
     price = panel.price_per_kwh
-    money = f", {_short(panel.shade_kwh * price)} {currency}" if price is not None and currency else ""
+    money = f", {_short(panel.shade_kwh * price, 2)} {currency}" if price is not None and currency else ""
     when = _months(panel.shade_from, panel.shade_to)
     return f"loses {percent:.0f} % to shade{side}{when}: {_short(panel.shade_kwh)} kWh{money} {_span(panel.days)}"
 
@@ -93,9 +93,9 @@ def lines(results: Results) -> list[str]:
     return [*panels, *arrays]
 
 
-def _short(value: float) -> str:
-    """An amount of a year, or of the first days, which is small but not 0."""
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+def _short(value: float, digits: int = 1) -> str:
+    """An amount; one of a few days is small, but not 0."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.{digits}f}"
 
 
 def _rate(percent: float) -> str:

@@ -43,7 +43,7 @@ def test_shade_is_told_with_where_it_comes_from_and_what_it_costs() -> None:
         ),
         (
             {"days": 9, "unshaded_kwh": 16.0, "shade_kwh": 1.76},
-            "loses 11 % to shade from the south-west, October to February: 1.8 kWh, 0.5 EUR in 9 days",
+            "loses 11 % to shade from the south-west, October to February: 1.8 kWh, 0.53 EUR in 9 days",
         ),
         ({"days": 2, "unshaded_kwh": 1.3, "shade_kwh": 0.04}, ""),
         ({"days": 360}, "loses 11 % to shade from the south-west, October to February: 43 kWh, 13 EUR a year"),
