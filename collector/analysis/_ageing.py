@@ -36,9 +36,8 @@ def ageing(day: Ints, ratio: Doubles, weight: Doubles, years: float, *, is_cut: 
     counts = np.isfinite(ratio) & (ratio > 0) & (weight > 0)
     day, value, weight = day[counts], np.log(np.where(counts, ratio, 1.0)[counts]), weight[counts]
     if years < _LEAST_YEARS:
-        return Ageing(
-            years, reason=f"{years:.1f} years of readings are too few to tell ageing from weather; it takes two"
-        )
+        span = f"{years:.1f} years" if years >= 1 else f"{years * _YEAR_DAYS:.0f} days"
+        return Ageing(years, reason=f"readings over {span} are too few to tell ageing from weather; it takes two years")
     if len(day) < _LEAST_DAYS or np.ptp(day) < _LEAST_YEARS * 0.9 * _YEAR_DAYS:
         return Ageing(years, reason=f"only {len(day)} days with a clear sky can be compared; it takes {_LEAST_DAYS}")
     time = day / _YEAR_DAYS

@@ -328,6 +328,8 @@ class Course:
         learns = ~frozen & is_told & (offered > 0) & (~is_odd | early | (self.odd > _ODD_DAYS))
         # A dull day says less.
         weight = np.minimum(1.0, offered / np.maximum(self.size * _full_light(day), 1e-9))
+        # A channel that was never seen has no size yet.
+        weight = np.where(np.isfinite(self.size), weight, 0.0)
         step = np.maximum(_SIZE_STEP, 1 / (self.days + 1.5)) * weight
         self.size = np.where(learns, self.size * np.exp(step * deviation), self.size)
         self.days = self.days + learns * weight

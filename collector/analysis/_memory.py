@@ -11,7 +11,7 @@ from collector.analysis._watch import Watch
 from collector.analysis.series import Alarm, ArraySeries, Cause, Doubles, Ints, Learned
 
 # Another number where what is kept changes its meaning.
-_FORM = 2
+_FORM = 3
 
 _BY_CHANNEL = (
     "measured",

@@ -29,6 +29,7 @@ from collector.analysis.series import (
 _STATE_DAYS_AGO = RECENT_DAYS // 4
 # The first days are gone through again with what was learned by then.
 _FIRST_YEAR_DAYS = 400
+_REVISED_EVERY_DAYS = 50
 _YEAR_DAYS = 365.2425
 _USUAL_SPAN = 0.2
 # What a new course makes of the first days a second time: sizes are to be learned quickly.
@@ -61,6 +62,14 @@ def counts_for(learned: Learned, series: ArraySeries) -> bool:
 def goes_on_from(learned: Learned) -> int:
     """The day behind which days can be analysed with what was learned."""
     return last_day(learned)
+
+
+def is_due_anew(first_day: int, before: int, last_day: int) -> bool:
+    """Whether between two days the first year has taught so much that its days are to be gone through once more, for
+    which the series has to hold all that is known.
+    """
+    seen, now = (min(day - first_day, _FIRST_YEAR_DAYS) // _REVISED_EVERY_DAYS for day in (before, last_day))
+    return now > seen
 
 
 def analyse(series: ArraySeries, since_day: int | None = None, learned: Learned | None = None) -> Analysis:

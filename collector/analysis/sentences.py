@@ -21,8 +21,9 @@ _MONTHS = (
 )
 # Less is not worth a word: it is about what the model is wrong by.
 LEAST_SHADE_PERCENT = 2.0
-LEAST_OUTAGE_KWH = 1.0
-_YEAR = 365
+LEAST_KWH = 1.0
+# Of a year some days are always missing, as those with snow.
+_YEAR = 350
 
 
 def under(since: str, percent: float, wh_a_day: float, cause: str) -> str:
@@ -46,21 +47,21 @@ def shade(panel: PanelResult, currency: str) -> str:
     if panel.unshaded_kwh <= 0:
         return ""
     percent = 100 * panel.shade_kwh / panel.unshaded_kwh
-    if percent < LEAST_SHADE_PERCENT:
+    if percent < LEAST_SHADE_PERCENT or panel.shade_kwh < LEAST_KWH:
         return ""
     side = f" from the {_side(panel.shade_azimuth_deg)}" if panel.shade_azimuth_deg is not None else ""
     price = panel.price_per_kwh
-    money = f", {panel.shade_kwh * price:.0f} {currency}" if price is not None and currency else ""
+    money = f", {_short(panel.shade_kwh * price, 2)} {currency}" if price is not None and currency else ""
     when = _months(panel.shade_from, panel.shade_to)
-    return f"loses {percent:.0f} % to shade{side}{when}: {panel.shade_kwh:.0f} kWh{money} {_span(panel.days)}"
+    return f"loses {percent:.0f} % to shade{side}{when}: {_short(panel.shade_kwh)} kWh{money} {_span(panel.days)}"
 
 
 def other_losses(panel: PanelResult) -> str:
     """What a panel loses to other causes than shade and faults; "" where that is next to nothing."""
     parts = []
-    if panel.outage_kwh >= LEAST_OUTAGE_KWH:
+    if panel.outage_kwh >= LEAST_KWH:
         parts.append(f"{panel.outage_kwh:.0f} kWh while its inverter did not report")
-    if panel.clip_kwh >= LEAST_OUTAGE_KWH:
+    if panel.clip_kwh >= LEAST_KWH:
         parts.append(f"{panel.clip_kwh:.0f} kWh above what its inverter can give")
     return f"loses {' and '.join(parts)} {_span(panel.days)}" if parts else ""
 
@@ -76,8 +77,8 @@ def ageing(array: ArrayResult) -> str:
         return ""
     bounds = ""
     if array.low_percent is not None and array.high_percent is not None:
-        bounds = f" (between {array.low_percent:+.1f} and {array.high_percent:+.1f})"
-    return f"changes by {array.rate_percent:+.1f} % a year{bounds}, seen over {array.years:.1f} years"
+        bounds = f" (between {_rate(array.low_percent)} and {_rate(array.high_percent)})"
+    return f"changes by {_rate(array.rate_percent)} % a year{bounds}, seen over {array.years:.1f} years"
 
 
 def problems(results: Results) -> list[str]:
@@ -90,6 +91,16 @@ def lines(results: Results) -> list[str]:
     panels = [f"panel {panel.panel} {text}" for panel in results.panels if (text := of_panel(panel, results.currency))]
     arrays = [f"array {array.array} {text}" for array in results.arrays if (text := ageing(array))]
     return [*panels, *arrays]
+
+
+def _short(value: float, digits: int = 1) -> str:
+    """An amount; one of a few days is small, but not 0."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.{digits}f}"
+
+
+def _rate(percent: float) -> str:
+    # Adding a zero makes a negative one a plain one.
+    return f"{round(percent, 1) + 0.0:+.1f}"
 
 
 def _side(azimuth_deg: float) -> str:

@@ -157,3 +157,15 @@ def test_other_panels_in_the_place_of_another_raise_no_alarm() -> None:
     assert result.alarms == ()
     error = np.abs(result.measured_wh / result.expected_wh - 1)[75:, :2]
     assert np.median(error) < 0.015
+
+
+@pytest.mark.parametrize("peak_w", [400.0, np.nan])
+def test_panels_that_come_later_are_expected_like_the_others(peak_w: float) -> None:
+    series = roof(days=160, step_s=1800).series
+    power_w = series.power_w.copy()
+    power_w[series.day < FIRST_DAY + 100, 4:] = np.nan
+    result = analyse(replace(series, power_w=power_w, peak_w=np.full(6, peak_w)))
+    error = np.abs(result.measured_wh / result.expected_wh - 1)
+    assert np.median(error[20:, :4]) < 0.012
+    assert np.median(error[115:, 4:]) < 0.012
+    assert result.alarms == ()

@@ -95,6 +95,37 @@ def test_the_model_itself_goes_on_after_its_first_weeks(roof: Roof, count: int) 
         assert answer.results.last == (FIRST + timedelta(days=count + number)).isoformat()
 
 
+def test_the_last_year_is_one_of_the_calendar_also_where_days_are_missing(roof: Roof) -> None:
+    roof.store(*days(date(2025, 6, 1), 5), *days(date(2026, 5, 30), 5))
+    results, _ = analysed(roof)
+    # That is from 2025-06-04 to 2026-06-03.
+    assert [panel.days for panel in results.panels] == [7] * 4
+
+
+def test_of_a_panel_nothing_is_expected_before_it_came_nor_long_after_it_went(roof: Roof) -> None:
+    roof.store(*days(date(2026, 2, 1), 50, UID), *days(date(2026, 3, 23), 10), *days(date(2026, 4, 2), 80, UID))
+    results, _ = analysed(roof)
+    expected = {panel.panel: panel.days for panel in results.panels}
+    assert expected == {"South 1": 140, "South 2": 140, "South 3": 10 + 60, "South 4": 10 + 60}
+    roof.store(*days(date(2026, 6, 21), 3, UID), *days(date(2026, 6, 24), 3))
+    results, _ = analysed(roof)
+    going_on = {panel.panel: panel.days for panel in results.panels}
+    shutil.rmtree(folder_of(roof.path))
+    assert {panel.panel: panel.days for panel in analysed(roof)[0].panels} == going_on
+    assert going_on["South 3"] == 10 + 60 + 3
+
+
+def test_in_the_first_year_all_is_judged_anew_now_and_then_by_what_it_taught(roof: Roof) -> None:
+    first = date(2026, 6, 1)
+    roof.store(*days(first, 49))
+    analysed(roof)
+    asked = []
+    for number in (49, 50, 51):
+        roof.store(*days(first + timedelta(days=number), 1))
+        asked += [since for _, since in analysed(roof)[1].asked]
+    assert asked == [(first + timedelta(days=49)).toordinal(), None, (first + timedelta(days=51)).toordinal()]
+
+
 def test_a_late_record_has_its_day_analysed_again(roof: Roof) -> None:
     roof.store(*days(FIRST, 5))
     analysed(roof)

@@ -41,6 +41,12 @@ def test_shade_is_told_with_where_it_comes_from_and_what_it_costs() -> None:
             {"shade_azimuth_deg": 350.0, "shade_to": 9},
             "loses 11 % to shade from the north, all year: 43 kWh, 13 EUR a year",
         ),
+        (
+            {"days": 9, "unshaded_kwh": 16.0, "shade_kwh": 1.76},
+            "loses 11 % to shade from the south-west, October to February: 1.8 kWh, 0.53 EUR in 9 days",
+        ),
+        ({"days": 2, "unshaded_kwh": 1.3, "shade_kwh": 0.04}, ""),
+        ({"days": 360}, "loses 11 % to shade from the south-west, October to February: 43 kWh, 13 EUR a year"),
         ({"shade_kwh": 5.0}, ""),
         ({"unshaded_kwh": 0.0}, ""),
     ],
@@ -60,6 +66,11 @@ def test_a_panel_under_its_expectation_is_told_with_the_likely_cause() -> None:
 @pytest.mark.parametrize("cause", Cause)
 def test_every_cause_of_the_model_has_its_words(cause: Cause) -> None:
     assert len(sentences.under("2026-05-03", 10, 100, cause).partition("probably ")[2]) > len(cause) + 5
+
+
+def test_a_rate_that_is_nearly_none_has_no_sign_that_says_otherwise() -> None:
+    known = ArrayResult(ecu="1", array="South", panels=8, rate_percent=-0.04, years=5.0)
+    assert sentences.ageing(known) == "changes by +0.0 % a year, seen over 5.0 years"
 
 
 def test_other_losses_and_ageing_are_told_where_they_are_known() -> None:

@@ -2,14 +2,17 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from collector.analysis.nightly import job
 from collector.analysis.nightly._shards import folder_of
-from collector.analysis.series import Alarm, Analysis, ArraySeries, Cause, Learned
+from collector.analysis.series import Ageing, Alarm, Analysis, ArraySeries, Cause, Learned
 from collector.config.model import Config
 from collector.config.names import Names
 from collector.delivery.influx import InfluxSink
@@ -20,6 +23,7 @@ from collector.journal.imported import Body
 from collector.journal.state import NAMES_STATE
 from collector.journal.writing import Journal
 from collector.points.lines import LineWriter
+from collector.points.schema import Point
 from tests.analysis import stub
 from tests.analysis.journals import FIRST, NOW, PANELS, Roof, days, patched_model
 from tests.conftest import Influx
@@ -208,3 +212,80 @@ def test_days_that_were_brought_along_change_nothing(roof: RoofWithDatabase) -> 
     assert with_them.hindrance == anew.hindrance == ""
     assert with_them.results == anew.results == without.analyse().results
     assert roof.held() == without.held()
+
+
+def told(roof: RoofWithDatabase, measurement: str, field: str) -> dict[str, float]:
+    """Of the first panel, by time."""
+    rows = roof.influx.query(
+        f'from(bucket: "{roof.influx.rollup_bucket}") |> range(start: 0) |> filter(fn: (r) =>'
+        f' r._measurement == "{measurement}" and r._field == "{field}" and r.panel == "South 1")'
+    )
+    return {row["_time"]: float(row["_value"]) for row in rows}
+
+
+def without(series: ArraySeries, since_day: int | None = None, learned: Learned | None = None) -> Analysis:
+    """The stub, of which the second day's clipping of the first panel, its map and its rate are not told."""
+    analysis = stub.analyse(series, since_day, learned)
+    clip, shade = analysis.loss_clip_wh.copy(), analysis.shade.copy()
+    clip[1, 0], shade[0] = np.nan, np.nan
+    return replace(analysis, loss_clip_wh=clip, shade=shade, ageing=Ageing(3.0))
+
+
+def with_rate(series: ArraySeries, since_day: int | None = None, learned: Learned | None = None) -> Analysis:
+    """The stub, with a rate of each panel."""
+    rate = Ageing(3.0, -0.5, -0.9, -0.1)
+    analysis = stub.analyse(series, since_day, learned)
+    return replace(analysis, ageing=rate, panel_ageing=(rate,) * len(analysis.panel_ageing))
+
+
+def analyse_anew(roof: RoofWithDatabase, model: Callable[..., object]) -> None:
+    with patched_model(model):
+        assert job.run(roof.config, Names(roof.config), NOW, lambda *_: None, FIRST).hindrance == ""
+
+
+def add_roll_ups(roof: RoofWithDatabase) -> None:
+    sink = InfluxSink(
+        roof.influx.url, roof.influx.org, roof.influx.token, roof.influx.bucket, roof.influx.rollup_bucket
+    )
+    tags, writer = (ECU, UID, UID, "YC600", "1", "South 1", "South"), LineWriter()
+    at = [int(datetime.fromisoformat(time).timestamp()) * 10**9 for time in MIDNIGHTS]
+    points = [Point("channel_day", tags, {"energy_wh": 1000.0 + number}, time) for number, time in enumerate(at)]
+    sink.write("\n".join(map(writer.line, points)).encode(), bucket=roof.influx.rollup_bucket)
+    sink.close()
+
+
+def test_what_is_told_no_more_is_gone_and_the_roll_up_stays(roof: RoofWithDatabase) -> None:
+    analyse_anew(roof, with_rate)
+    add_roll_ups(roof)
+    assert set(told(roof, "channel_day", "loss_clip_wh")) == set(MIDNIGHTS)
+    assert told(roof, "shade", "factor")
+    assert told(roof, "ageing", "rate_percent")
+    analyse_anew(roof, without)
+    assert set(told(roof, "channel_day", "loss_clip_wh")) == {MIDNIGHTS[0], MIDNIGHTS[2]}
+    assert told(roof, "shade", "factor") == {}
+    assert told(roof, "ageing", "rate_percent") == {}
+    assert list(told(roof, "channel_day", "energy_wh").values()) == [1000.0, 1001.0, 1002.0]
+    assert set(told(roof, "channel_day", "expected_wh")) == set(MIDNIGHTS)
+
+
+def test_a_roll_up_that_was_deleted_when_the_analysis_was_cut_off_is_written_by_the_next(
+    roof: RoofWithDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyse_anew(roof, with_rate)
+    add_roll_ups(roof)
+    delete = InfluxSink.delete
+
+    def cut_off(sink: InfluxSink, start: datetime, stop: datetime, which: str, *, bucket: str | None = None) -> None:
+        delete(sink, start, stop, which, bucket=bucket)
+        if "channel_day" in which:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(InfluxSink, "delete", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            analyse_anew(roof, without)
+    assert set(told(roof, "channel_day", "energy_wh")) == {MIDNIGHTS[0], MIDNIGHTS[2]}
+    with patched_model(without):
+        job.run(roof.config, Names(roof.config), NOW, lambda *_: None)
+    assert set(told(roof, "channel_day", "energy_wh")) == set(MIDNIGHTS)
+    assert set(told(roof, "channel_day", "loss_clip_wh")) == {MIDNIGHTS[0], MIDNIGHTS[2]}

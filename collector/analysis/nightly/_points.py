@@ -39,16 +39,15 @@ def tags_of(column: Column, names: Names, day: int) -> Tags:
 
 
 def day_points(array: Array, found: Found, names: Names, zone: tzinfo) -> Iterator[Point]:
-    """The days that InfluxDB does not have as they are."""
+    """The days that InfluxDB does not have as they are; what can't be told of one is None."""
     fields = [name for name in FIELDS if name != FIELDS[MEASURED]]
     for row in np.flatnonzero(~found.written):
         day = int(found.days[row])
         at = at_midnight(day, zone)
         for number, column in enumerate(array.columns):
             values = found.values[MEASURED + 1 :, row, number]
-            if not np.isnan(values).all():
-                told = {name: _rounded(value) for name, value in zip(fields, values.tolist(), strict=True)}
-                yield Point("channel_day", tags_of(column, names, day), told, at)
+            told = {name: _rounded(value) for name, value in zip(fields, values.tolist(), strict=True)}
+            yield Point("channel_day", tags_of(column, names, day), told, at)
 
 
 def _rounded(value: float) -> float | None:

@@ -38,7 +38,9 @@ def array_result(array: Array, found: Found) -> ArrayResult:
 
 def panel_results(array: Array, found: Found, tariffs: Tariffs) -> Iterator[PanelResult]:
     """The panels of an array, each with the sums of the last year."""
-    last_year = slice(max(0, len(found.days) - _YEAR), None)
+    # Days without readings are no days of it, but of the year they are.
+    begin = int(found.days[-1]) - _YEAR + 1 if len(found.days) else 0
+    last_year = slice(int(np.searchsorted(found.days, begin)), None)
     days, values = found.days[last_year], found.values[:, last_year]
     price = _price(tariffs, int(days[-1])) if len(days) else None
     for number, column in enumerate(array.columns):

@@ -11,14 +11,17 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import numpy as np
 
 from collector.analysis.nightly._arrays import Array, digits
+from collector.analysis.nightly._passed import Passed
 from collector.analysis.nightly._points import (
     ageing_points,
     at_midnight,
+    at_month,
     day_points,
     finding_points,
     shade_points,
     tags_of,
 )
+from collector.analysis.nightly._shards import Shards
 from collector.analysis.nightly._store import EXPECTED, Found
 from collector.clock import stamps
 from collector.config.names import Names
@@ -29,6 +32,8 @@ from collector.rollup.computing import Sink
 
 _BATCH_LINES = 5000
 _WINDOW_S = 28 * 24 * 3600
+# Before that nobody was ever told a rate.
+_RATE_YEARS = 2.0
 _ANALYSED = tuple(name for name, measurement in SCHEMA.items() if measurement.analysed)
 _END = datetime(2262, 1, 1, tzinfo=UTC)
 
@@ -44,8 +49,11 @@ def told(instant: datetime) -> str:
 class Writing:
     """Raises SinkUnavailable and SinkRejected. `tell` is called with how many lines are written."""
 
-    def __init__(self, sink: Sink, bucket: str, names: Names, tell: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self, sink: Sink, bucket: str, names: Names, shards: Shards, tell: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._sink = sink
+        self._passed = Passed(sink, bucket, shards)
         self._bucket = bucket
         self._names = names
         self._tell = tell
@@ -53,6 +61,8 @@ class Writing:
 
     def write(self, arrays: Sequence[tuple[Array, Found]], zone: tzinfo) -> None:
         """Write what is new of the arrays of one gateway, and note that it is written."""
+        for ecu in {ecu for array, _ in arrays for ecu in array.ecus}:
+            self._passed.bring_back(ecu)
         tags = {array.key: self._tags(array) for array, _ in arrays}
         if any(found.tags not in ("", tags[array.key]) for array, found in arrays):
             for ecu in {ecu for array, _ in arrays for ecu in array.ecus}:
@@ -80,13 +90,27 @@ class Writing:
             # What is told of days that were analysed before may have passed.
             for ecu in array.ecus:
                 self._delete(ecu, ("finding",), at_midnight(since, zone), array.name)
+        self._forget_passed(array, found, zone)
         points: list[Point] = [*day_points(array, found, self._names, zone), *ageing_points(array, found, zone)]
+        for ecu in array.ecus:
+            self._passed.take_out(ecu, points)
         points += shade_points(array, found, self._names, zone)
         points += finding_points(array, found, self._names, zone, since)
         self._send(points)
         found.written[:] = True
-        found.shade_written = np.where(np.isnan(found.shade), found.shade_written, found.shade)
+        found.shade_written = found.shade.copy()
         found.shade_month = month
+
+    def _forget_passed(self, array: Array, found: Found, zone: tzinfo) -> None:
+        """Delete what this month's points told and is told no more: the map where it has lost a cell, and rates."""
+        of_month = at_month(int(found.days[-1]), zone)
+        if (np.isnan(found.shade) & ~np.isnan(found.shade_written)).any():
+            for ecu in array.ecus:
+                self._delete(ecu, ("shade",), of_month, array.name)
+            found.shade_written[:] = np.nan
+        rates = [found.ageing.rate_percent, *(one.rate_percent for one in found.panel_ageing)]
+        if None in rates and found.ageing.years >= _RATE_YEARS:
+            self._delete(array.ecu, ("ageing",), of_month, array.name)
 
     def _send(self, points: Iterable[Point]) -> None:
         lines = [line for line in map(self._lines.line, points) if line]

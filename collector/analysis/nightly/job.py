@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from collector import __version__
-from collector.analysis.analyse import analyse, counts_for, goes_on_from
+from collector.analysis.analyse import analyse, counts_for, goes_on_from, is_due_anew
 from collector.analysis.nightly._arrays import Array, arrays_of, digits
 from collector.analysis.nightly._building import Broken, series_of
 from collector.analysis.nightly._database import Database
@@ -66,7 +66,7 @@ def run(config: Config, names: Names, now: int, tell: Tell, again: date | None =
             hindrance = _why_not_written(reader, names)
             if not hindrance:
                 try:
-                    job.write(Writing(sink, config.influxdb.rollup_bucket, names))
+                    job.write(Writing(sink, config.influxdb.rollup_bucket, names, job.shards))
                 except (SinkUnavailable, SinkRejected) as exc:
                     hindrance = str(exc)
         return Answer(results, "; ".join(filter(None, (hindrance, *job.hindrances))))
@@ -106,7 +106,7 @@ class _Job:
         self._reader = reader
         self._now = now
         self._tell = tell
-        self._shards, self._store = Shards(folder), Store(folder)
+        self.shards, self._store = Shards(folder), Store(folder)
         bucket = config.influxdb.bucket if config.influxdb else ""
         self._database = Database(sink.query, bucket) if sink is not None else None
         self._found: list[tuple[Array, Found]] = []
@@ -118,7 +118,7 @@ class _Job:
         for ecu in ecus:
             self._feed(ecu, again)
         waiting = {ecu: energies.left_out(self._reader, ecu) or set() for ecu in ecus}
-        arrays = arrays_of(self._shards, self._names, ecus, waiting)
+        arrays = arrays_of(self.shards, self._names, ecus, waiting)
         self._found = []
         for number, array in enumerate(arrays):
             self._tell("analysing", number, len(arrays))
@@ -147,7 +147,7 @@ class _Job:
     def _feed(self, ecu: str, again: date | None) -> None:
         zone = self._names.ecu(ecu).zone
         until = day_of(self._now, zone) - _DAY
-        Feeder(self._shards, Source(self._reader, ecu, zone, until, again, self._database)).feed(self._tell)
+        Feeder(self.shards, Source(self._reader, ecu, zone, until, again, self._database)).feed(self._tell)
 
     def _analysed(self, array: Array, *, is_forced: bool) -> Found:
         try:
@@ -184,14 +184,16 @@ class _Job:
             return found
         # Day 0 stands for a model that has seen too few days to go on from.
         since = changed[0] if found.learned.arrays and 0 < goes_on_from(found.learned) < changed[0] else None
+        if len(found.days) and is_due_anew(int(found.days[0]), int(found.days[-1]), max(of)):
+            since = None
         first = None
         if since is not None:
             first = date.fromordinal(min(since - RECENT_DAYS, goes_on_from(found.learned) + 1))
-        series = series_of(self._shards, array, zone, place, first, last)
+        series = series_of(self.shards, array, zone, place, first, last)
         if since is not None and not counts_for(found.learned, series):
-            since, series = None, series_of(self._shards, array, zone, place, None, last)
+            since, series = None, series_of(self.shards, array, zone, place, None, last)
         analysis = analyse(series, since, None if since is None else found.learned)
-        _forget_gone(analysis, series)
+        _forget_gone(analysis, series, is_all=since is None)
         found.take(analysis, of, since)
         self._store.write(array.key, found)
         return found
@@ -201,8 +203,8 @@ class _Job:
         found: dict[int, list[str]] = defaultdict(list)
         for ecu in array.ecus:
             zone = str(self._names.ecu(ecu).zone)
-            for month in self._shards.months(ecu):
-                for day, entry in self._shards.contents(ecu, month, zone).days.items():
+            for month in self.shards.months(ecu):
+                for day, entry in self.shards.contents(ecu, month, zone).days.items():
                     if (ordinal := date.fromisoformat(day).toordinal()) <= last.toordinal():
                         found[ordinal].append(f"{entry.of}:{entry.until}")
         return {day: ",".join(of) for day, of in found.items()}
@@ -225,11 +227,15 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _forget_gone(analysis: Analysis, series: ArraySeries) -> None:
-    """Nothing is expected of what is not there any more."""
+def _forget_gone(analysis: Analysis, series: ArraySeries, *, is_all: bool) -> None:
+    """Nothing is expected of what is not there yet, or not any more. What was heard before the series nobody knows
+    unless it is all that there is.
+    """
     begin = int(series.day[0]) if len(series.day) else 0
+    unknown = -np.inf if is_all else begin
     for number in range(len(series.channels)):
-        heard = series.day[~np.isnan(series.power_w[:, number])]
-        is_gone = analysis.days > (int(heard[-1]) if len(heard) else begin) + _GONE_DAYS
+        heard = np.unique(series.day[~np.isnan(series.power_w[:, number])])
+        latest = np.searchsorted(heard, analysis.days, side="right")
+        is_gone = analysis.days - np.append(unknown, heard)[latest] > _GONE_DAYS
         for name in ANALYSED_FIELDS:
             getattr(analysis, name)[is_gone, number] = np.nan
