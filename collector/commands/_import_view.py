@@ -14,6 +14,7 @@ from collector.commands._terminal import Terminal
 from collector.config.model import Config
 from collector.config.names import Names
 from collector.imports.days import Day, derived, is_wires
+from collector.imports.files import is_guessed_counter
 from collector.journal import imported
 from collector.journal.import_writing import Brought
 from collector.journal.imported import FILE, Body
@@ -36,6 +37,9 @@ def tell_files(reader: JournalReader, names: Names, some: Sequence[tuple[Path, B
         own = [day for day in one.days if is_wires(reader, names, one.ecu, date.fromisoformat(day))]
         days = "1 day" if len(one.days) == 1 else f"{len(one.days)} days"
         print(f"{file}: {days}, {min(one.days)} to {max(one.days)}")
+        if is_guessed_counter(one, names):
+            print("  read as a counter, each day by what it grew: if these are energies of days, take the file back")
+            print("  by `collector import remove`, and say `--kind daily`")
         if own:
             print(f"  {len(own)} of them the ECU itself has sent something of: those stay its own")
     if new < len(some):

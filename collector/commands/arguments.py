@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from collector.tables.reading import Kind
+
 # InfluxDB's time stamps end in 2262.
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2261
 # Numbers of records are SQLite's, which end here.
@@ -67,3 +69,11 @@ def record_number(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= LAST_RECORD:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of a record")
     return int(text)
+
+
+def kind(text: str) -> Kind:
+    """Read what the numbers of a file are; an argument's type."""
+    try:
+        return Kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(Kind)}") from None

@@ -68,6 +68,8 @@ def _outputs(config: Config) -> Iterator[str]:
         yield f"Home Assistant's statistics to {home.url}{files}"
     for system in config.pvoutput:
         yield f"PVOutput system {system.system_id}{_unread('key_file', system.key_file)}"
+    if config.mirror.enabled:
+        yield f"the vendor's cloud gets the same records, by {config.mirror.address or config.mirror.data_host}"
     if wanted(config):
         yield "the ledger of energies is kept"
 

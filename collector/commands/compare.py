@@ -12,7 +12,7 @@ from collector.clock.days import day_of
 from collector.commands import _compare_view
 from collector.commands._gateways import known_gateways
 from collector.commands._progress import bar
-from collector.commands.arguments import add_config
+from collector.commands.arguments import add_config, kind
 from collector.commands.exit_codes import FINDING, FINE, USAGE
 from collector.compare.days import Gateway, from_influxdb, from_journal
 from collector.compare.judging import compare
@@ -42,8 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ecu", metavar="ID", action="append", help="only this gateway; may be given several times")
     parser.add_argument(
         "--kind",
-        type=Kind,
-        choices=list(Kind),
+        type=kind,
         metavar="KIND",
         help=f"what the numbers are: {', '.join(Kind)}, the last being readings of a counter (default: found out)",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from collector.commands import _import_ema, _import_view
 from collector.commands._progress import bar
-from collector.commands.arguments import add_config, day
+from collector.commands.arguments import add_config, day, kind
 from collector.commands.exit_codes import FINE, USAGE
 from collector.config.load import load
 from collector.config.model import Config
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     removing = ways.add_parser("remove", help="take it back: days are what they were before")
     add_config(removing)
     removing.add_argument(
-        "numbers", metavar="NUMBER", type=int, nargs="*", help="as `collector import list` shows them"
+        "numbers", metavar="NUMBER", type=_number, nargs="*", help="as `collector import list` shows them"
     )
     removing.add_argument(
         "--kind", choices=KINDS, metavar="KIND", action="append", help=f"all of a kind: {', '.join(KINDS)}"
@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     removing.add_argument("--all", action="store_true", help="everything")
     removing.set_defaults(way=_remove, way_error=removing.error)
     add_config(parser)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number as `collector import list` shows them")
+    return int(text)
 
 
 def _add_ema(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +96,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ecu", metavar="ID", help="the ECU that the inverter reported to, where there are several")
     parser.add_argument(
-        "--kind", type=Kind, choices=list(Kind), metavar="KIND", help=f"what the numbers are: {', '.join(Kind)}"
+        "--kind", type=kind, metavar="KIND", help=f"what the numbers are: {', '.join(Kind)} (default: found out)"
     )
     parser.add_argument(
         "--dates", choices=(DAY_FIRST, MONTH_FIRST), help="what comes first in dates as 01/02/2026, if no date tells"

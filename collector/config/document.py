@@ -20,6 +20,7 @@ JOURNAL_PATH = Path("data/journal.db")
 
 _ELSEWHERE = (
     (re.compile(r"=\s*-?\d+,\d+\s*(?:#|$)"), "decimals are written with a point"),
+    (re.compile(r"=\s*(?:yes|no|on|off|True|False|TRUE|FALSE)\s*(?:#|$)"), "it is true or false, in small letters"),
     (re.compile(r"=\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\s*(?:#|$)"), "a day is written as 2026-02-28"),
 )
 

@@ -153,6 +153,14 @@ def _file(about: str, ecu: str, body: bytes, zone: tzinfo) -> Told:
     return {day: {source: Known(energy_wh=energy_wh)} for day, energy_wh in days_of.items()}
 
 
+def is_taken_for_counter(body: Body, zone: tzinfo) -> bool:
+    """Whether a file's numbers are read as readings of a counter by their look alone, without the owner's word."""
+    said = body.said
+    if said.get("what") or is_curve(body.body) or hours(body.body, zone, None, said.get("dates")):
+        return False
+    return read(body.body, zone, None, said.get("dates")).kind is Kind.LIFETIME
+
+
 def _step_ns(instants: Sequence[int]) -> int:
     """How long each time of a file is: the least that two are apart, but no more than an hour."""
     return min([_HOUR_NS, *(later - earlier for earlier, later in pairwise(instants) if later > earlier)])

@@ -10,7 +10,7 @@ from typing import Final
 from collector.clock import stamps
 from collector.config.names import Names
 from collector.errors import CollectorError
-from collector.imports._bodies import Known, Told, told_of
+from collector.imports._bodies import Known, Told, is_taken_for_counter, told_of
 from collector.imports.sources import INVERTER
 from collector.journal.import_writing import Brought
 from collector.journal.imported import FILE, Body
@@ -108,6 +108,12 @@ def brought(
     digest = hashlib.blake2b(data, digest_size=_DIGEST_CHARACTERS // 2).hexdigest()
     key = f"{place.ecu} {place.text} {digest}"
     return Brought(kind=FILE, key=key, about=text, ecu=place.ecu, body=data, days=[day.isoformat() for day in days])
+
+
+def is_guessed_counter(one: Brought, names: Names) -> bool:
+    """Whether a file that was read is taken for readings of a counter, and nobody said that it is one."""
+    body = Body(0, FILE, one.key, one.about, one.ecu, "", "", 0, True, one.body)
+    return is_taken_for_counter(body, names.ecu(one.ecu).zone)
 
 
 def days_in(body: Body, zone: tzinfo) -> list[date]:

@@ -198,6 +198,14 @@ def test_a_price_in_cents_is_doubted(run: Run, folder: Path, price: float, curre
     assert ("(prices are in EUR: are these cents?)" in out) is is_told
 
 
+def test_a_mirror_that_is_switched_on_is_told(run: Run, folder: Path) -> None:
+    (folder / "config.toml").write_text("[mirror]\nenabled = true\n")
+    told = "  the vendor's cloud gets the same records, by ecu.apsystemsema.com\n"
+    assert told in run("check-config")[1]
+    (folder / "config.toml").write_text("[mirror]\n")
+    assert told not in run("check-config")[1]
+
+
 def test_every_fault_of_a_configuration_is_told_at_once(run: Run, folder: Path) -> None:
     (folder / "config.toml").write_text(
         '[site]\ntimezone = "Europe/Amsterdm"\n[listen]\ndata_ports = ["a"]\n[jurnal]\npath = "x"\n'

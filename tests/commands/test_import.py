@@ -250,6 +250,26 @@ def test_all_that_is_wrong_with_a_curve_is_told_at_once(run: Run, folder: Path) 
     assert [line.partition("csv: ")[2][:7] for line in err.splitlines()[:3]] == ["line 2:", "line 3:", "line 4:"]
 
 
+def test_rising_energies_that_are_taken_for_a_counter_say_so(run: Run, folder: Path) -> None:
+    (folder / "march.csv").write_text("date,kWh\n" + "".join(f"2025-03-{day:02},{day}.5\n" for day in range(1, 31)))
+    place = ("--place", ECU, "--ecu", ECU)
+    _, out, _ = run("import", "files", "march.csv", *place)
+    assert "29 days, 2025-03-02 to 2025-03-30\n  read as a counter" in out
+    assert "say `--kind daily`" in out
+    assert run("import", "remove", "--all")[0] == FINE
+    _, out, _ = run("import", "files", "march.csv", *place, "--kind", "daily")
+    assert "30 days, 2025-03-01 to 2025-03-30\nthe ledger" in out
+
+
+def test_what_is_no_kind_and_no_number_is_told_in_plain_words(run: Run) -> None:
+    for arguments, said in (
+        (("files", "march.csv", "--place", "site", "--kind", "weekly"), "'weekly' is none of daily, monthly, lifetime"),
+        (("remove", "march.csv"), "'march.csv' is no number as `collector import list` shows them"),
+    ):
+        code, _, err = run("import", *arguments)
+        assert (code, said in err) == (USAGE, True)
+
+
 def test_an_unknown_ecu_is_one_where_it_is_named_as_such(run: Run, folder: Path) -> None:
     (folder / "file.csv").write_text("2025-02-01,1\n")
     assert run("import", "files", "file.csv", "--place", "216000000099", "--ecu", "216000000099")[0] == FINE

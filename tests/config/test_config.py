@@ -728,6 +728,8 @@ def test_so_is_one_in_the_name_of_a_tokens_file(write: Write) -> None:
     [
         ("[[tariff]]\nprice_per_kwh = 0,30", "after a statement (decimals are written with a point)"),
         ("[site]\nlatitude = 52,1  # north", "after a statement (decimals are written with a point)"),
+        ("[ledger]\nenabled = yes", "column 11: Invalid value (it is true or false, in small letters)"),
+        ("[mirror]\nenabled = True  # on", "column 11: Invalid value (it is true or false, in small letters)"),
         ("[[tariff]]\nfrom = 01.02.2026", "after a statement (a day is written as 2026-02-28)"),
         ("[[tariff]]\nfrom = 2026-02-01 x", "Expected newline or end of document after a statement"),
         ("[site]\n\u00a0name = 'x'", "line 2, column 1: Invalid statement; U+00A0 NO-BREAK SPACE stands there"),

@@ -145,7 +145,10 @@ def test_what_is_no_home_assistant_is_told_in_a_line(
 
 def test_without_the_section_or_the_token_it_is_said_what_is_missing(run: Run, tmp_path: Path) -> None:
     code, _, err = run("homeassistant", "--check", "--config", str(write_config(tmp_path, "")))
-    assert (code, "homeassistant: the section is missing, with url and token_file" in err) == (USAGE, True)
+    assert (code, "homeassistant: the section is missing: [homeassistant] in config.toml" in err) == (
+        USAGE,
+        True,
+    )
     config = configured(tmp_path, "http://127.0.0.1:9")
     (tmp_path / "token").unlink()
     code, _, err = run("homeassistant", "--check", *config)

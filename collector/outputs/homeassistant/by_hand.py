@@ -29,7 +29,9 @@ class Welcomed:
 def settings_of(config: Config) -> HomeAssistant:
     """Where Home Assistant is. Raises ConfigError."""
     if config.homeassistant is None:
-        raise ConfigError(["homeassistant: the section is missing, with url and token_file"])
+        raise ConfigError(
+            ["homeassistant: the section is missing: [homeassistant] in config.toml, with url and token_file"]
+        )
     return config.homeassistant
 
 
