@@ -173,7 +173,7 @@ def test_in_the_morning_no_inverter_is_missing_that_was_there_yesterday(influx: 
     look = Screen(influx, NOW).look(boards()["solar-fleet"])
     (row,) = look.panel("Sites")
     assert (float(row["inverters"]), float(row["missing"]), row["state"]) == (10, 0, "4")
-    assert numbers(look.panel("Sites and inverters"), "name")["heard",] == 10
+    assert numbers(look.panel("Sites and inverters"), "name")["inverters heard",] == 10
 
 
 def test_an_inverter_is_missing_that_was_heard_neither_yesterday_nor_today(influx: Influx) -> None:
@@ -182,7 +182,7 @@ def test_an_inverter_is_missing_that_was_heard_neither_yesterday_nor_today(influ
     (row,) = look.panel("Sites")
     assert (float(row["inverters"]), float(row["missing"]), row["state"]) == (9, 1, "1")
     shown = numbers(look.panel("Sites and inverters"), "name")
-    assert (shown["inverters",], shown["heard",]) == (10, 9)
+    assert (shown["inverters",], shown["inverters heard",]) == (10, 9)
 
 
 def test_an_inverter_that_was_taken_off_is_forgotten_after_a_fortnight(influx: Influx) -> None:
@@ -226,9 +226,9 @@ def test_sites_and_inverters_are_counted(mixed: Site, fleet: Look) -> None:
     )
     assert numbers(fleet.panel("Sites and inverters"), "name") == {
         ("sites",): 3,
-        ("silent",): 1,
+        ("silent sites",): 1,
         ("inverters",): sum(inverters.values()),
-        ("heard",): sum(latest.values()),
+        ("inverters heard",): sum(latest.values()),
     }
 
 

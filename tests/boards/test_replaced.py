@@ -226,9 +226,9 @@ def test_the_fleet_has_one_row_with_the_energy_of_both(site: Site, untold: Site)
         )
         assert numbers(fleet.panel("Sites and inverters"), "name") == {
             ("sites",): 1,
-            ("silent",): 0,
+            ("silent sites",): 0,
             ("inverters",): 3,
-            ("heard",): 3,
+            ("inverters heard",): 3,
         }
     assert len(look(untold, "fleet").panel("Sites")) == 2
     # What is silent is the site, and its gateway is the one that is there.
