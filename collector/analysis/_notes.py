@@ -13,8 +13,9 @@ _FEWEST = 3
 _MONTHS_DAYS = 60
 _DARK_DAYS = 20
 _POLAR_DEG, _ARCTIC_DEG = 60, 66
-# Two orientations: a channel's morning against its evening differs from the others' by so much.
-_TURNED = 0.35
+# Two orientations: most channels have a morning that differs from their evening, by so much on the one side and on the
+# other, and one of the sides by far.
+_TURNED, _FAR_TURNED = 0.1, 0.35
 # The sun stands as high at a day's first light as at its last, whichever way panels look: by so many degrees they may
 # differ, more is an hour. It is light from this share of the array's best power on, and so many last days are asked.
 _CLOCK_DEG, _LIGHT, _ASKED_DAYS, _LEAST_ASKED = 10.0, 0.01, 200, 20
@@ -97,7 +98,8 @@ def _mixed(shade: Floats) -> Iterator[str]:
         sums = [np.where(known[:, side], np.nan_to_num(shade[:, side]), 0).sum(axis=(1, 2)) for side in (east, ~east)]
         counts = [np.maximum(known[:, side].sum(axis=(1, 2)), 1) for side in (east, ~east)]
     turned = sums[0] / counts[0] - sums[1] / counts[1]
-    if turned.max() > _TURNED and turned.min() < -_TURNED:
+    sides = turned > _TURNED, turned < -_TURNED
+    if all(map(np.any, sides)) and np.mean(np.logical_or(*sides)) > 0.5 and np.abs(turned).max() > _FAR_TURNED:
         yield (
             "Panels of this array seem to look in different directions: what is told as shade may be that. "
             "Put them into arrays of their own."

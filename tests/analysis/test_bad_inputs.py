@@ -111,12 +111,19 @@ def test_a_clock_that_is_hours_wrong_is_noted(hours: int, latitude: float) -> No
     assert any("clock of the gateway" in note for note in analyse(wrong).notes)
 
 
-def test_panels_that_look_elsewhere_are_noted() -> None:
+# East and west, and south and west.
+@pytest.mark.parametrize(("of_first", "of_others"), [((1.0, 0.35), (0.35, 1.0)), ((1.0, 0.75), (0.4, 1.0))])
+def test_panels_that_look_elsewhere_are_noted(of_first: tuple[float, float], of_others: tuple[float, float]) -> None:
     series = roof(days=60, step_s=900).series
     azimuth, _ = position((series.end_s - 450).astype(float), 50.0, 10.0)
-    east, west = np.where(azimuth < 180, 1.0, 0.35), np.where(azimuth > 180, 1.0, 0.35)
-    power_w = (series.power_w * np.stack([east] * 3 + [west] * 3, axis=1)).astype(np.float32)
+    first, others = (np.where(azimuth < 180, east, west) for east, west in (of_first, of_others))
+    power_w = (series.power_w * np.stack([first] * 3 + [others] * 3, axis=1)).astype(np.float32)
     assert any("different directions" in note for note in analyse(replace(series, power_w=power_w)).notes)
+
+
+def test_a_panel_in_the_shade_of_a_wall_looks_where_the_others_do() -> None:
+    notes = analyse(roof(days=60, step_s=900, shaded=2).series).notes
+    assert not any("different directions" in note for note in notes)
 
 
 def test_months_without_readings_are_noted_and_nothing_is_told_of_them() -> None:
