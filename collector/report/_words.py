@@ -1,6 +1,11 @@
 """What both forms of a report say in the same words."""
 
+from datetime import timedelta
+
 from collector.report.figures import Report, SiteFigures
+
+# An analysis is made at night, and may fail once.
+_USUALLY_LATE = timedelta(days=2)
 
 NO_LOSSES = (
     "Nothing of this time was analysed. It needs NumPy, three panels in an array, and latitude and longitude of the"
@@ -49,9 +54,11 @@ def expectation(report: Report) -> str:
     if report.expected_kwh <= 0:
         return ""
     share = report.measured_kwh / report.expected_kwh
+    is_late = report.analysed_until < (report.period.until - _USUALLY_LATE).isoformat()
+    until = f" This is known up to {report.analysed_until}: `collector analyse` does the rest." if is_late else ""
     return (
         f"The panels made {kwh(report.measured_kwh)} (DC), {100 * share:.1f} % of the {kwh(report.expected_kwh)} that"
-        " their neighbours say they should have made, as they stand, on the days that can be compared."
+        " their neighbours say they should have made, as they stand, on the days that can be compared." + until
     )
 
 

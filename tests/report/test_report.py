@@ -3,6 +3,7 @@
 import contextlib
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -91,9 +92,9 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return books.path
 
 
-def analysed(path: Path) -> None:
+def analysed(path: Path, last: str = RESULTS.last) -> None:
     with contextlib.closing(Journal(path)) as journal:
-        journal.put_state(ANALYSIS_STATE, RESULTS.values())
+        journal.put_state(ANALYSIS_STATE, replace(RESULTS, last=last).values())
 
 
 def test_a_month_is_told_with_its_losses_and_the_panels_that_need_a_look(run: Run, journal: Path) -> None:
@@ -110,6 +111,15 @@ def test_a_month_is_told_with_its_losses_and_the_panels_that_need_a_look(run: Ru
     assert any(line.startswith(r"- panel South \<1\> makes 20 % less") for line in lines)
     assert any(line.startswith("- array South changes by -0.6 % a year") for line in lines)
     assert "As of 2026-06-30." in lines
+
+
+@pytest.mark.parametrize(("last", "is_late"), [("2026-06-20", True), ("2026-06-28", False), ("2026-08-01", False)])
+def test_an_analysis_that_ends_before_the_month_is_told_as_such(
+    run: Run, journal: Path, last: str, *, is_late: bool
+) -> None:
+    analysed(journal, last)
+    _, out, _ = run("report", "--month", "2026-06", "--markdown")
+    assert (f"This is known up to {last}: `collector analyse` does the rest." in out) == is_late
 
 
 def test_days_without_records_are_named(run: Run, journal: Path) -> None:
