@@ -46,9 +46,7 @@ class Limits:
 
 
 def _limit_of(limits: Limits) -> str:
-    if limits.grid_voltage_v is not None:
-        return f"{limits.grid_voltage_v:g} V"
-    return "253 V (at 60 Hz 132 or 264 V)"
+    return "more than 10 % above nominal" if limits.grid_voltage_v is None else f"above {limits.grid_voltage_v:g} V"
 
 
 def read_limits(environ: Mapping[str, str]) -> Limits:
@@ -154,7 +152,7 @@ def _gateways(limits: Limits) -> tuple[Rule, ...]:
             stays="30m",
             severity="warning",
             summary='{{ $labels.site }}: grid voltage {{ printf "%.1f" $number }} V',
-            description=f"For ten minutes the grid was above {_limit_of(limits)}. If it rises further,"
+            description=f"For ten minutes the grid was {_limit_of(limits)}. If it rises further,"
             " inverters switch off. Once is normal. If it comes on every sunny day, show the board to the grid"
             " operator, and have the inverters' cable measured.",
             link=f"solar-grid?{_SITE}",

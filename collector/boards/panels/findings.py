@@ -6,7 +6,7 @@ from collector.boards.kit.queries import END_OF_LAST_DAY, LIVING, local, series
 from collector.boards.panels.board import link_to_panel
 
 # Perhaps it has not run yet.
-NOTHING_FOUND = "The nightly analysis tells nothing of this time range"
+NOTHING_FOUND = "The nightly analysis found nothing in this time range"
 
 # Two days around the instant that is told in the row.
 _FIRST_DAY = (
