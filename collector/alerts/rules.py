@@ -153,8 +153,8 @@ def _gateways(limits: Limits) -> tuple[Rule, ...]:
             severity="warning",
             summary='{{ $labels.site }}: grid voltage {{ printf "%.1f" $number }} V',
             description=f"For ten minutes the grid was {_limit_of(limits)}. If it rises further,"
-            " inverters switch off. Once is normal. If it comes on every sunny day, show the board to the grid"
-            " operator, and have the inverters' cable measured.",
+            " inverters switch off. Once is normal. If it comes every sunny day, show the board to the grid"
+            " operator, and have the cable measured.",
             link=f"solar-grid?{_SITE}",
         ),
         Rule(
