@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as exc:
         for fault in exc.faults:
             print(fault, file=sys.stderr)
+        if exc.file is not None:
+            print(f"(the keys are those of {exc.file})", file=sys.stderr)
         if place := next(filter(None, map(_IN_A_TABLE.match, exc.faults)), None):
             name = place["name"]
             print(f"(tables are counted from 0: {name}[0] is the first [[{name}]] of the file)", file=sys.stderr)

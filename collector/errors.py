@@ -12,6 +12,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 
 # How the reason of every record begins that InfluxDB refused for points of somebody else's, or for its age.
 FOREIGN_POINTS = "InfluxDB holds points of another program"
@@ -23,11 +24,14 @@ class CollectorError(Exception):
 
 
 class ConfigError(CollectorError):
-    """The configuration can't be used. `faults` has one line a fault, which starts with the key or file it is about."""
+    """The configuration can't be used. `faults` has one line a fault, which starts with the key or file it is about;
+    the keys are those of `file`, if there is one.
+    """
 
-    def __init__(self, faults: Sequence[str]) -> None:
+    def __init__(self, faults: Sequence[str], file: Path | None = None) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+        self.file = file
 
 
 class StartError(CollectorError):

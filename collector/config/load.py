@@ -61,7 +61,7 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ, *, needs_to
         config = None
     faults += _conflicts(document)
     if faults or config is None:
-        raise ConfigError(faults)
+        raise ConfigError(faults, path)
     return config
 
 

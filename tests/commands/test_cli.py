@@ -182,6 +182,7 @@ def test_which_of_several_tables_a_fault_is_in_is_told(run: Run, folder: Path) -
         USAGE,
         [
             "ecu[1].id: expected 12 digits in quotes, got '1'",
+            "(the keys are those of config.toml)",
             "(tables are counted from 0: ecu[0] is the first [[ecu]] of the file)",
         ],
     )
@@ -212,7 +213,9 @@ def test_every_fault_of_a_configuration_is_told_at_once(run: Run, folder: Path) 
     )
     code, out, err = run("check-config")
     assert (code, out) == (USAGE, "")
-    assert len(err.splitlines()) == 3
+    *faults, of_which = err.splitlines()
+    assert len(faults) == 3
+    assert of_which == "(the keys are those of config.toml)"
     assert "site.timezone" in err
     assert "did you mean" in err
     assert "listen.data_ports" in err
