@@ -14,7 +14,7 @@ from benchmarks.result import Options, Row, tell
 from benchmarks.service import Running
 
 _BLOCKS, _RECORDS = 10, 100
-# A hundred times as often as the gateways of a household, so that whatever runs beside is always at work.
+# Over a thousand times as often as a gateway sends, so that whatever runs beside is always at work.
 _PAUSE_S = 0.2
 # On a busy machine there are fewer blocks.
 _LONGEST_S = 240.0

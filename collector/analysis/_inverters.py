@@ -45,7 +45,7 @@ class Inverters:
         `unseen`, since all stand at their limits whenever it is clear.
         """
         cut = np.where(clipped, above_wh, 0)
-        # An inverter is never above its limit by less than nothing, but what is said of the light may be too little.
+        # Nothing negative is cut; where it seems so, too little is said of the light.
         of_inverter = (cut @ self._members.T > 0)[:, self._inverter]
         whole: Doubles = np.maximum(np.where(of_inverter, cut, 0).sum(axis=0), 0)
         return np.where(unseen.sum(axis=0) > _UNSEEN * clipped.sum(axis=0), np.nan, whole)

@@ -1,9 +1,11 @@
 """A small roof whose truth is known: panels side by side under a sky with clouds, drawn with numpy."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.analysis._sun import position
 from collector.analysis.series import ArraySeries, Doubles
@@ -76,4 +78,16 @@ def roof(
             day=day[lit].astype(np.int32),
         ),
         unshaded[lit],
+    )
+
+
+def days_kept(series: ArraySeries, kept: Callable[[NDArray[np.int32]], NDArray[np.bool_]]) -> ArraySeries:
+    """Of a series the days for whose number since the first one, an array, `kept` is true."""
+    here = kept(series.day - FIRST_DAY)
+    return replace(
+        series,
+        end_s=series.end_s[here],
+        span_s=series.span_s[here],
+        power_w=series.power_w[here],
+        day=series.day[here],
     )

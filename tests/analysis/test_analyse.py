@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from collector.analysis.analyse import analyse, counts_for
 from collector.analysis.series import RECENT_DAYS, Analysis, ArraySeries, Cause
-from tests.analysis.roofs import FIRST_DAY, Roof, roof
+from tests.analysis.roofs import FIRST_DAY, Roof, days_kept, roof
 
 BY_CHANNEL = (
     "measured_wh",
@@ -21,14 +21,7 @@ BY_CHANNEL = (
 
 
 def first_days(series: ArraySeries, days: int) -> ArraySeries:
-    kept = series.day < FIRST_DAY + days
-    return replace(
-        series,
-        end_s=series.end_s[kept],
-        span_s=series.span_s[kept],
-        power_w=series.power_w[kept],
-        day=series.day[kept],
-    )
+    return days_kept(series, lambda number: number < days)
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,12 @@
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from collector.analysis._sun import position
 from collector.analysis.analyse import analyse
-from collector.analysis.series import ArraySeries
-from tests.analysis.roofs import FIRST_DAY, roof
+from tests.analysis.roofs import FIRST_DAY, days_kept, roof
 
 SERIES = roof(days=12).series
 
@@ -44,18 +41,19 @@ def test_no_readings_give_no_days_and_say_so() -> None:
     assert result.ageing.rate_percent is None
 
 
-def test_of_two_panels_nothing_is_expected_and_a_note_says_why() -> None:
-    pair = replace(
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_fewer_than_three_panels_nothing_is_expected_and_a_note_says_why(count: int) -> None:
+    few = replace(
         SERIES,
-        channels=SERIES.channels[:2],
-        peak_w=SERIES.peak_w[:2],
-        ac_limit_w=SERIES.ac_limit_w[:2],
-        power_w=SERIES.power_w[:, :2],
+        channels=SERIES.channels[:count],
+        peak_w=SERIES.peak_w[:count],
+        ac_limit_w=SERIES.ac_limit_w[:count],
+        power_w=SERIES.power_w[:, :count],
     )
-    result = analyse(pair)
+    result = analyse(few)
     assert np.isnan(result.expected_wh).all()
     assert np.isfinite(result.measured_wh).all()
-    assert any("2 of the three panels" in note for note in result.notes)
+    assert any(f"{count} of the three panels" in note for note in result.notes)
 
 
 def test_without_a_place_there_is_no_map_but_an_expectation() -> None:
@@ -79,30 +77,6 @@ def test_all_in_the_dark_is_nothing_to_tell() -> None:
     assert np.isnan(result.expected_wh).all() or np.nansum(result.expected_wh) == 0
 
 
-def days_kept(series: ArraySeries, kept: Callable[[NDArray[np.int32]], NDArray[np.bool_]]) -> ArraySeries:
-    here = kept(series.day - FIRST_DAY)
-    return replace(
-        series,
-        end_s=series.end_s[here],
-        span_s=series.span_s[here],
-        power_w=series.power_w[here],
-        day=series.day[here],
-    )
-
-
-def test_of_one_panel_a_note_says_that_nothing_is_compared() -> None:
-    alone = replace(
-        SERIES,
-        channels=SERIES.channels[:1],
-        peak_w=SERIES.peak_w[:1],
-        ac_limit_w=SERIES.ac_limit_w[:1],
-        power_w=SERIES.power_w[:, :1],
-    )
-    result = analyse(alone)
-    assert np.isnan(result.expected_wh).all()
-    assert any("1 of the three panels" in note for note in result.notes)
-
-
 @pytest.mark.parametrize(("hours", "latitude"), [(-1, 50.0), (1, 50.0), (-2, 64.0), (2, 64.0)])
 def test_a_clock_that_is_hours_wrong_is_noted(hours: int, latitude: float) -> None:
     series = roof(days=40, step_s=900, latitude=latitude).series
@@ -121,8 +95,13 @@ def test_panels_that_look_elsewhere_are_noted(of_first: tuple[float, float], of_
     assert any("different directions" in note for note in analyse(replace(series, power_w=power_w)).notes)
 
 
-def test_a_panel_in_the_shade_of_a_wall_looks_where_the_others_do() -> None:
-    notes = analyse(roof(days=60, step_s=900, shaded=2).series).notes
+def test_panels_in_the_shade_of_walls_look_where_the_others_do() -> None:
+    series = roof(days=60, step_s=900).series
+    azimuth, _ = position((series.end_s - 450).astype(float), 50.0, 10.0)
+    power_w = series.power_w.copy()
+    power_w[:, 0] *= np.where(azimuth < 180, 0.35, 1.0)
+    power_w[:, 1] *= np.where(azimuth > 180, 0.35, 1.0)
+    notes = analyse(replace(series, power_w=power_w)).notes
     assert not any("different directions" in note for note in notes)
 
 
