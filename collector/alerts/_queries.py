@@ -16,10 +16,18 @@ A gateway or an inverter that was replaced is told of as the one that does its w
 """
 
 from collector.alerts._analysis_queries import IS_ANALYSED
-from collector.boards.kit.health import COLLECTOR, GATEWAYS, PLACES, SILENT_INVERTERS, gateway_states
+from collector.boards.kit.health import (
+    COLLECTOR,
+    GATEWAYS,
+    NOMINAL_VOLTAGE,
+    PLACES,
+    SILENT_INVERTERS,
+    gateway_states,
+)
 from collector.boards.kit.queries import LIVING, MIDDLE_VALUE, imports
 
-SITES = imports("strings") + LIVING + "known_since = -14d\n" + GATEWAYS
+_SITES = LIVING + "known_since = -14d\n" + GATEWAYS
+SITES = imports("strings") + _SITES
 
 # Names the site of rows that know their gateway only by its id.
 _NAMED = """
@@ -289,9 +297,11 @@ def grid_voltage_high(limit_v: float | None) -> str:
     Without a limit it is a tenth above the nominal voltage: 230 V, and in grids of 60 Hz 120 or 240 V. `_value` is the
     lowest of the highest phase. A rule that waits for another record has seen ten minutes of it.
     """
-    by_nominal = "if r.hz < 55.0 then 253.0 else if r._value < 180.0 then 132.0 else 264.0"
+    limit = "nominal_v(hz: r.hz, volts: r._value) * 11.0 / 10.0" if limit_v is None else "most"
     return (
-        SITES.replace(imports("strings"), imports("array", "strings"), 1)
+        imports("array", "strings")
+        + _SITES
+        + NOMINAL_VOLTAGE
         + f"most = {limit_v or 0.0}\n"
         + _LASTING
         + f"""
@@ -322,7 +332,7 @@ found = union(
   |> sort(columns: ["order"])
   |> fill(column: "hz", usePrevious: true)
   |> fill(column: "hz", value: 50.0)
-  |> filter(fn: (r) => r.order == 1 and r._value > ({by_nominal if limit_v is None else "most"}))
+  |> filter(fn: (r) => r.order == 1 and r._value > {limit})
   |> keep(columns: ["ecu", "_value"])
   |> group(columns: ["ecu"])
   |> max()

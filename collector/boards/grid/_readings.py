@@ -5,6 +5,7 @@ that is too high goes unseen. So whatever tells how high, how low or how often r
 """
 
 from collector.boards.kit.board import TWO_DAYS, during
+from collector.boards.kit.health import NOMINAL_VOLTAGE
 from collector.boards.kit.queries import INVERTER, RAW, SITE, series, settings
 
 NO_READINGS = "No inverter measured the grid in this time range"
@@ -58,7 +59,7 @@ VOLTAGE = EXTREME_VOLTAGE + '  |> filter(fn: (r) => r._measurement == "phase" or
 
 FREQUENCY = series("inverter", "grid_frequency_hz", SITE, INVERTER, start="start")
 
-# Grids of 50 Hz have 230 V, those of 60 Hz 120 or 240 V. The median of the inverters' last readings is far from any
+# What is nominal follows from what is measured. The median of the inverters' last readings is far from any
 # other. What is in the configuration takes the place of what follows from it, and of both what is typed in.
 _SETTINGS = ("voltage_min_v", "voltage_max_v", "frequency_min_hz", "frequency_max_hz")
 _MIDDLE = """\
@@ -78,19 +79,17 @@ typed = (text, otherwise) => if text == "" then otherwise else float(v: text)
 )
 VOLTAGE_LIMITS = (
     _NOMINAL_HZ
+    + NOMINAL_VOLTAGE
     + f"voltage_read = {MEAN_VOLTAGE}{_MIDDLE}"
     + """\
-nominal_v =
-  if nominal_hz < 55.0 then 230.0
-  else if exists voltage_read._value and voltage_read._value < 180.0 then 120.0
-  else 240.0
+nominal = nominal_v(hz: nominal_hz, volts: if exists voltage_read._value then voltage_read._value else 240.0)
 high = typed(
   text: "${voltage_high}",
-  otherwise: if exists settings.voltage_max_v then settings.voltage_max_v else nominal_v * 11.0 / 10.0,
+  otherwise: if exists settings.voltage_max_v then settings.voltage_max_v else nominal * 11.0 / 10.0,
 )
 low = typed(
   text: "${voltage_low}",
-  otherwise: if exists settings.voltage_min_v then settings.voltage_min_v else nominal_v * 9.0 / 10.0,
+  otherwise: if exists settings.voltage_min_v then settings.voltage_min_v else nominal * 9.0 / 10.0,
 )
 
 """

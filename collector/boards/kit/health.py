@@ -55,6 +55,12 @@ sites = union(tables: [
 
 """
 
+# Defines `nominal_v` by what is measured: grids of 50 Hz have 230 V, those of 60 Hz 120 or 240 V.
+NOMINAL_VOLTAGE = """\
+nominal_v = (hz, volts) => if hz < 55.0 then 230.0 else if volts < 180.0 then 120.0 else 240.0
+
+"""
+
 # What the collector itself reported; `is_asked` tells whether gateways asked for work in the past `window`.
 COLLECTOR = """\
 one = (tables=<-) => tables
