@@ -8,8 +8,8 @@ import numpy as np
 from collector.analysis._memory import Table
 from collector.analysis._sun import position
 from collector.analysis.series import AZIMUTH_STEP_DEG, ArraySeries, Floats
+from collector.analysis.wanted import FEWEST_PANELS
 
-_FEWEST = 3
 _MONTHS_DAYS = 60
 _DARK_DAYS = 20
 _POLAR_DEG, _ARCTIC_DEG = 60, 66
@@ -36,7 +36,7 @@ def _found(series: ArraySeries, table: Table, shade: Floats) -> Iterator[str]:
             "The place is not known, so that hour and season stand for the sun and there is no map of shade: "
             "set latitude and longitude."
         )
-    if channels < _FEWEST:
+    if channels < FEWEST_PANELS:
         yield (
             f"The array has {channels} of the three panels that are needed to compare them: "
             "only ageing and clipping are told."
@@ -48,7 +48,7 @@ def _found(series: ArraySeries, table: Table, shade: Floats) -> Iterator[str]:
     yield from _clock(series)
     days = np.array(table.days)
     gaps = np.diff(days)
-    if channels >= _FEWEST:
+    if channels >= FEWEST_PANELS:
         yield from _mixed(shade)
     for place in np.flatnonzero(gaps > _DARK_DAYS):
         first, last = date.fromordinal(int(days[place]) + 1), date.fromordinal(int(days[place + 1]) - 1)

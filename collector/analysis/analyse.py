@@ -24,6 +24,7 @@ from collector.analysis.series import (
     Ints,
     Learned,
 )
+from collector.analysis.wanted import FEWEST_PANELS
 
 # What is kept ends so many days before the last one, since records come late.
 _STATE_DAYS_AGO = RECENT_DAYS // 4
@@ -37,7 +38,6 @@ _LEAST_DAYS, _KNOWN_DAYS = 30, 5.0
 # A cell of the shade's map needs so much light.
 _SEEN_HOURS = 2.0
 _ANCHORED_DAYS = 20
-_FEWEST = 3
 
 
 @dataclass(slots=True)
@@ -212,7 +212,7 @@ def _results(series: ArraySeries, gone: _Gone, since_day: int | None, course: Co
     array, panels, ratio = _ageings(series, table, is_fault, course.clear.is_limited)
     with np.errstate(invalid="ignore", divide="ignore"):
         day_sky = np.where(clear > 0, light / clear, np.nan)
-    if series.latitude is None or series.longitude is None or channels < _FEWEST:
+    if series.latitude is None or series.longitude is None or channels < FEWEST_PANELS:
         shade = np.full_like(shade, np.nan)
     wanted = days >= _told_from(since_day, alarms)
 
@@ -277,7 +277,7 @@ def _ageings(
         place_of = min(int(np.searchsorted(series.end_s, max(renewed, default=0))), len(series.day) - 1)
         first = int(series.day[place_of]) if renewed else 0
         mine = (days >= first + _ANCHORED_DAYS) & counts[:, channel]
-        if channels < _FEWEST:
+        if channels < FEWEST_PANELS:
             found.append(array)
             continue
         apart = np.exp(each[:, channel] - drift)

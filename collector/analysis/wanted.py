@@ -6,6 +6,9 @@ from importlib.util import find_spec
 from collector.analysis.results import Results
 from collector.config.model import Config
 
+# Of fewer in an array nobody can say which one is right.
+FEWEST_PANELS = 3
+
 NEEDS_NUMPY = f"it needs NumPy, which is not installed: {sys.executable} -m pip install 'apsystems-collector[analysis]'"
 
 

@@ -1,6 +1,6 @@
 """Whether panels are compared every night, and what the owner could do for that to say more."""
 
-from collector.analysis.wanted import NEEDS_NUMPY, missing
+from collector.analysis.wanted import FEWEST_PANELS, NEEDS_NUMPY, missing
 from collector.clock.stamps import NS, to_second
 from collector.config.names import Names
 from collector.doctor.context import Context
@@ -9,7 +9,6 @@ from collector.doctor.findings import Finding, listed, ok, skipped, warning
 CHECK = "analysis"
 # One is due every night, and a first one may take hours on a small machine.
 OLD_NS = 2 * 24 * 3600 * NS
-FEWEST_PANELS = 3
 _PLACE = "set site.latitude and site.longitude, or those of its [[ecu]] where a gateway is elsewhere"
 
 

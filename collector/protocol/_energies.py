@@ -1,4 +1,4 @@
-"""The powers and energies alone of usual blocks, column by column, which is a fifth of the work of reading all of them.
+"""The powers and energies alone of usual blocks, column by column, which is less work than reading all of them.
 
 Nothing is decided here: where anything is out of the ordinary there is no answer, and `blocks` is to be asked.
 """
